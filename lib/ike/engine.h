@@ -1,0 +1,88 @@
+#pragma once
+
+#include "lib/base/bytes.h"
+#include "lib/base/ip.h"
+#include "lib/base/random.h"
+#include "lib/base/time.h"
+#include "lib/child/kernel.h"
+#include "lib/ike/config.h"
+#include "lib/ike/event.h"
+#include "lib/ike/status.h"
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sheaf::ike {
+
+// A UDP datagram with the addresses that it travels between. On the NAT port the non-ESP marker (RFC
+// 3948 2.2) is the caller's affair: `bytes` begins with the IKE header.
+struct Datagram {
+    Endpoint local; // the address may be "any" in one that goes out: the system then chooses
+    Endpoint peer;
+    Bytes bytes;
+};
+
+// Client: initiate now. Answers an error if the connection is unknown or not a client's.
+struct Up {
+    std::string connection;
+};
+// Ends all IKE SAs of a connection, or (gateway) those of one peer identity. A client stays down until Up.
+struct Down {
+    std::string name;
+};
+// Takes the new configuration. Connections that are gone or different end their IKE SAs; the others keep
+// them.
+struct Reload {
+    Config config;
+};
+// Ends everything. The engine is done when idle() is true.
+struct Shutdown {};
+using Command = std::variant<Up, Down, Reload, Shutdown>;
+
+// The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
+// kernel intents and operator events. It holds no socket, clock, thread or log.
+//
+// Use: call a verb, then take() and carry out what came out; wait until next_timeout() or the next input.
+// Ownership: the engine owns all of its state. The Random must outlive it.
+// Threads: none; an engine is used by one thread at a time. Several engines share nothing.
+// Time: `now` never goes backwards between calls.
+// Limits: Config::limits and the constants of lib/wire/payload.h bound what peers can make it keep.
+class Engine {
+  public:
+    // Clients with `start` initiate at the first on_timeout().
+    Engine(Config config, Random& random, Instant now);
+    ~Engine();
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+
+    void datagram(Instant now, const Datagram& datagram);
+    // Error: a sentence for the person who gave the command.
+    [[nodiscard]] std::expected<void, std::string> command(Instant now, Command command);
+    void kernel_event(Instant now, const child::KernelEvent& event);
+    [[nodiscard]] std::optional<Instant> next_timeout() const;
+    void on_timeout(Instant now);
+
+    struct Outputs {
+        std::vector<Datagram> datagrams;
+        std::vector<child::KernelIntent> intents; // to be carried out in this order, across calls as well
+        std::vector<Event> events;
+    };
+    [[nodiscard]] Outputs take();
+
+    [[nodiscard]] Status status() const;
+    [[nodiscard]] const Counters& counters() const;
+    // True when no IKE SA is left and no intent is unanswered.
+    [[nodiscard]] bool idle() const;
+    // Whether MessageTraced events are told.
+    void trace(bool on);
+
+  private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+} // namespace sheaf::ike

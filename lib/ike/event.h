@@ -1,0 +1,83 @@
+#pragma once
+
+#include "lib/auth/identity.h"
+#include "lib/base/ip.h"
+#include "lib/base/rule.h"
+#include "lib/child/kernel.h"
+#include "lib/wire/header.h"
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+// What the engine tells its operator: each is one log line, and one line of `sheafctl watch`.
+namespace sheaf::ike {
+
+// What names an IKE SA in logs: our SPI (unique within an engine), the connection and the peer.
+struct SaName {
+    wire::Spi spi = 0;
+    std::string connection;
+    Endpoint peer;
+    std::string peer_id; // empty until authenticated
+};
+
+// A message went out or came in. Told only while Engine::trace is on.
+struct MessageTraced {
+    bool sent = false;
+    wire::Header header;
+    Endpoint local;
+    Endpoint peer;
+    std::string payloads; // "SA KE No N(NAT_DETECTION_SOURCE_IP)"
+};
+
+// A datagram or request was refused. Counted by its rule whether or not it is told.
+struct Refused {
+    Rule rule{};
+    Endpoint peer;
+    wire::Spi spi = 0;  // our SPI, 0 where no IKE SA is concerned
+    std::string detail; // what exactly, in one clause; may be empty
+};
+
+struct IkeUp {
+    SaName sa;
+    std::string suite; // "aes256gcm16-prfsha256-x25519"
+    bool nat = false;
+};
+
+// Why an IKE SA ended.
+enum class DownReason : std::uint8_t {
+    command,
+    deleted_by_peer,
+    peer_silent,
+    replaced,
+    failed,
+    shutdown,
+    kernel
+};
+[[nodiscard]] std::string_view name(DownReason reason);
+
+struct IkeDown {
+    SaName sa;
+    DownReason reason{};
+    std::string detail; // with `failed` and `kernel`: what went wrong
+    bool retrying = false;
+};
+
+struct ChildUp {
+    SaName sa;
+    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_out = 0;
+    std::string suite; // "aes256gcm16"
+    child::Link link;  // prefixes and addresses that the client has been given
+};
+
+struct ChildDown {
+    SaName sa;
+    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_out = 0;
+};
+
+using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown>;
+
+} // namespace sheaf::ike

@@ -1,0 +1,84 @@
+#pragma once
+
+#include "lib/base/ip.h"
+#include "lib/base/rule.h"
+#include "lib/base/time.h"
+#include "lib/child/kernel.h"
+#include "lib/ike/config.h"
+#include "lib/wire/header.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+// A snapshot for people and their tools. Holds no secret.
+namespace sheaf::ike {
+
+struct ChildStatus {
+    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_out = 0;
+    std::string suite;
+    child::Mode mode{};
+    bool udp_encapsulation = false;
+    bool installed = false; // the kernel holds it
+    std::vector<std::string> local_selectors;
+    std::vector<std::string> remote_selectors;
+};
+
+struct IkeSaStatus {
+    wire::Spi spi_i = 0;
+    wire::Spi spi_r = 0;
+    bool initiator = false;
+    std::string connection;
+    Role role{};
+    std::string state; // "connecting", "authenticating", "installing", "established", "deleting"
+    std::string local_id;
+    std::string peer_id;
+    Endpoint local;
+    Endpoint peer;
+    bool nat_here = false;  // a NAT before us
+    bool nat_there = false; // a NAT before the peer
+    std::string suite;
+    std::optional<Instant> established;
+    Instant last_heard;
+    std::optional<child::Link> link; // gateway: what the client was given; client: what we were given
+    std::vector<IpAddress> dns;      // client: told by the gateway
+    std::vector<ChildStatus> children;
+};
+
+struct PoolStatus {
+    std::string name;
+    Prefix prefix;
+    unsigned delegate = 0;
+    std::uint64_t size = 0;
+    std::uint64_t used = 0;
+};
+
+struct ConnectionStatus {
+    std::string name;
+    Role role{};
+    std::string state; // client: "up", "connecting", "waiting", "down"; gateway: "serving"
+    std::size_t ike_sas = 0;
+    std::optional<Instant> next_attempt; // client, "waiting"
+    std::string last_error;              // of the last attempt; empty after success
+};
+
+struct Counters {
+    std::uint64_t datagrams_in = 0;
+    std::uint64_t datagrams_out = 0;
+    std::uint64_t retransmits = 0;
+    std::uint64_t handshakes = 0;                    // IKE SAs that were established
+    std::array<std::uint64_t, kRuleCount> refused{}; // by Rule
+};
+
+struct Status {
+    std::size_t half_open = 0;
+    std::vector<IkeSaStatus> ike_sas;
+    std::vector<ConnectionStatus> connections;
+    std::vector<PoolStatus> pools;
+    Counters counters;
+};
+
+} // namespace sheaf::ike
