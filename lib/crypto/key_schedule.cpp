@@ -9,7 +9,8 @@ namespace {
 
 std::array<std::uint8_t, 8> octets(std::uint64_t spi) {
     std::array<std::uint8_t, 8> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(spi >> (56 - 8 * i));
+    for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] = static_cast<std::uint8_t>(spi >> (56 - 8 * i));
     return out;
 }
 
@@ -47,8 +48,9 @@ IkeKeys ike_keys(Backend& backend, const IkeSuite& suite, View skeyseed, Nonces 
     const std::size_t e = encr_key_length({suite.encr, suite.key_bits});
     const auto spi_i = octets(spis.initiator);
     const auto spi_r = octets(spis.responder);
-    const Secret material = prf_plus(backend, suite.prf, skeyseed,
-                                     {nonces.initiator, nonces.responder, spi_i, spi_r}, 3 * p + 2 * a + 2 * e);
+    const Secret material =
+        prf_plus(backend, suite.prf, skeyseed, {nonces.initiator, nonces.responder, spi_i, spi_r},
+                 3 * p + 2 * a + 2 * e);
     Cutter cut(material.view());
     IkeKeys keys;
     keys.d = cut.take(p);
@@ -61,7 +63,8 @@ IkeKeys ike_keys(Backend& backend, const IkeSuite& suite, View skeyseed, Nonces 
     return keys;
 }
 
-ChildKeys child_keys(Backend& backend, PrfId prf, View sk_d, const EspSuite& suite, Nonces nonces, View shared) {
+ChildKeys child_keys(Backend& backend, PrfId prf, View sk_d, const EspSuite& suite, Nonces nonces,
+                     View shared) {
     const std::size_t a = integ_key_length(suite.integ);
     const std::size_t e = encr_key_length({suite.encr, suite.key_bits});
     const Secret material =

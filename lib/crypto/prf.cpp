@@ -13,7 +13,8 @@ namespace sheaf::crypto {
 
 Secret prf(Backend& backend, PrfId id, View key, std::initializer_list<View> data) {
     auto& mac = backend.parts().hmac(hash_of(id), key);
-    for (const View part : data) mac.update(part.data(), part.size());
+    for (const View part : data)
+        mac.update(part.data(), part.size());
     Secret out(prf_length(id));
     mac.final(out.span().data());
     return out;
@@ -29,7 +30,8 @@ Secret prf_plus(Backend& backend, PrfId id, View key, std::initializer_list<View
     std::size_t done = 0;
     for (std::uint8_t counter = 1; done < length; ++counter) {
         if (counter > 1) mac.update(round.data(), round_length);
-        for (const View part : seed) mac.update(part.data(), part.size());
+        for (const View part : seed)
+            mac.update(part.data(), part.size());
         mac.update(counter);
         mac.final(round.data());
         const std::size_t take = std::min(round_length, length - done);
