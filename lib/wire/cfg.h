@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxLinkId = 64; // ours are 16 octets; other gatew
 struct Ip6Address {
     IpAddress address;
     std::uint8_t prefix_length = 128;
+    friend bool operator==(const Ip6Address&, const Ip6Address&) = default;
 };
 
 [[nodiscard]] CfgAttribute empty_attribute(CfgAttributeType type);

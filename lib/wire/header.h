@@ -33,7 +33,8 @@ struct Header {
     friend bool operator==(const Header&, const Header&) = default;
 };
 
-// Checks size, length field against the datagram, version and zero SPI, in this order.
+// Checks the size, the version (another one may give the rest another meaning), the length field against the
+// datagram and the initiator's SPI, in this order.
 // Errors: datagram_too_short, datagram_too_long, major_version, length_mismatch, zero_spi.
 [[nodiscard]] std::expected<Header, Rule> parse_header(View datagram);
 

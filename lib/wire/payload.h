@@ -25,6 +25,8 @@ inline constexpr std::size_t kMaxDeleteSpis = 256;            // per DELETE payl
 inline constexpr std::size_t kMinNonce = 16, kMaxNonce = 256; // RFC 7296 3.9
 inline constexpr std::size_t kMinCookie = 1, kMaxCookie = 64; // RFC 7296 2.6
 inline constexpr std::size_t kMaxIdentity = 1024;
+inline constexpr std::size_t kMaxCertificate =
+    32768; // one certificate or bundle; post-quantum ones are 8 KiB
 inline constexpr std::size_t kMaxFragments =
     64; // RFC 7383 2.5; 64 fragments carry more than any chain we accept
 
