@@ -1,0 +1,47 @@
+#pragma once
+
+#include "xfrm/kernel_edge.h"
+
+#include <functional>
+#include <map>
+
+namespace sheaf::xfrm {
+
+// A kernel in memory: takes every intent, remembers what would be installed, and answers with success. For
+// the daemon's tests and for trying a configuration without touching the machine.
+class RecordingKernel final : public KernelEdge {
+  public:
+    // What is installed at this moment.
+    struct Installed {
+        std::map<child::LinkNumber, child::Link> links;
+        std::vector<child::SaPairId> sas;
+        std::vector<child::PolicySet> policies;
+        friend bool operator==(const Installed&, const Installed&) = default;
+    };
+
+    [[nodiscard]] const Installed& installed() const { return installed_; }
+    [[nodiscard]] std::size_t intents() const { return intents_; }
+
+    // The next intent for which `refuse` answers a text fails with it and changes nothing.
+    void refuse_when(std::function<std::optional<std::string>(const child::KernelIntent&)> refuse);
+    // As if the kernel had told it by itself.
+    void tell(child::KernelEvent event);
+
+    [[nodiscard]] std::expected<Abilities, std::string> probe() override; // everything is there
+    [[nodiscard]] std::expected<Removed, std::string> reconcile() override;
+    void apply(child::KernelIntent&& intent, Instant now) override;
+    void flush(Instant now) override;
+    [[nodiscard]] std::span<const int> fds() const override { return {}; }
+    void on_readable(Instant now) override;
+    [[nodiscard]] std::optional<Instant> next_timeout() const override { return std::nullopt; }
+    void on_timeout(Instant now) override;
+    [[nodiscard]] std::vector<child::KernelEvent> take_events() override;
+
+  private:
+    Installed installed_;
+    std::vector<child::KernelEvent> events_;
+    std::function<std::optional<std::string>(const child::KernelIntent&)> refuse_;
+    std::size_t intents_ = 0;
+};
+
+} // namespace sheaf::xfrm
