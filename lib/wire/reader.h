@@ -49,6 +49,6 @@ class Reader {
     bool ok_ = true;
 };
 
-[[nodiscard]] inline Bytes to_bytes(View view) { return {view.begin(), view.end()}; }
+[[nodiscard]] Bytes to_bytes(View view);
 
 } // namespace sheaf::wire
