@@ -15,15 +15,9 @@
 // choices.
 namespace sheaf::child {
 
-struct Encryption {
-    crypto::EncrId id{};
-    std::uint16_t key_bits = 0; // 0 for ciphers of one key size
-    friend bool operator==(const Encryption&, const Encryption&) = default;
-};
-
 // Within a list the order is preference. An AEAD and other ciphers never share a proposal (RFC 7296 3.3).
 struct IkeProposal {
-    std::vector<Encryption> encryption;
+    std::vector<crypto::Encryption> encryption;
     std::vector<crypto::IntegId> integrity; // empty with AEADs
     std::vector<crypto::PrfId> prf;
     std::vector<crypto::KeId> key_exchange;
@@ -31,7 +25,7 @@ struct IkeProposal {
 };
 
 struct EspProposal {
-    std::vector<Encryption> encryption;
+    std::vector<crypto::Encryption> encryption;
     std::vector<crypto::IntegId> integrity;
     std::vector<crypto::KeId> key_exchange; // for CREATE_CHILD_SA; empty: no fresh exchange
     friend bool operator==(const EspProposal&, const EspProposal&) = default;
