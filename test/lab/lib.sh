@@ -1,0 +1,336 @@
+# shellcheck shell=bash
+# Helper functions of the scenarios; a scenario's `run` begins with `. ../lib.sh`.
+#
+# A host is a network namespace with a mount namespace beside it (a /run and /sys of its own), so that daemons find their
+# usual places. The topology, with IPv6 and IPv4 everywhere:
+#
+#   cl1 --- rt --- gw --- lan        cl1 2001:db8:7:1::2  198.51.100.2      gw  2001:db8:13::2  203.0.113.2
+#   cl2 ---'                         cl2 2001:db8:7:2::2  198.51.100.130    lan 2001:db8:9::53  10.9.0.53
+#
+# shellcheck disable=SC2034 # scenarios use what is not used here
+# shellcheck disable=SC2016 # awk has dollars, too
+# Environment: LAB_NAME, LAB_BIN (sheafd, sheafctl), LAB_CONF (the folder conf), LAB_TMP (gone afterwards), LAB_LOGS (kept).
+
+set -Eeuo pipefail
+
+declare -A outer6=([cl1]=2001:db8:7:1::2 [cl2]=2001:db8:7:2::2 [gw]=2001:db8:13::2)
+declare -A outer4=([cl1]=198.51.100.2 [cl2]=198.51.100.130 [gw]=203.0.113.2)
+lan6=2001:db8:9::53 lan4=10.9.0.53
+lan_net6=2001:db8:9::/64 lan_net4=10.9.0.0/24
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+now() { cut -d ' ' -f 1 /proc/uptime; }
+lab_began=$(now)
+
+step() { awk -v a="$lab_began" -v b="$(now)" -v text="$*" 'BEGIN { printf "[%6.2f] %s\n", b - a, text }'; }
+
+fail() {
+    printf '%s\n' "$*" >"$LAB_LOGS/reason"
+    step "FAILED: $*"
+    exit 1
+}
+
+lab_end() {
+    local rc=$? host
+    trap - ERR EXIT
+    set +e
+    if [ $rc -ne 0 ]; then
+        for host in $(ip netns list | cut -d ' ' -f 1); do kernel_dump "$host" >"$LAB_LOGS/kernel.$host"; done
+    fi
+    daemons_stop_all
+    exit $rc
+}
+trap 'fail "line ${BASH_LINENO[0]:-0}/$LINENO: $BASH_COMMAND"' ERR
+trap lab_end EXIT
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+
+# holds_within SECONDS COMMAND...: tries until it succeeds
+holds_within() {
+    local end
+    end=$(awk -v a="$(now)" -v b="$1" 'BEGIN { print a + b }')
+    shift
+    until "$@" >/dev/null 2>&1; do
+        awk -v a="$(now)" -v b="$end" 'BEGIN { exit a < b }' || continue
+        return 1
+    done
+}
+
+# wait_until SECONDS WHAT COMMAND...: the same, and the scenario fails when it does not
+wait_until() {
+    local seconds=$1 what=$2
+    shift 2
+    holds_within "$seconds" "$@" || fail "not within $seconds s: $what"
+}
+
+# --- hosts and links -------------------------------------------------------------------------------------------------
+
+host_add() { # HOST...
+    local host
+    for host; do
+        ip netns add "$host"
+        mkdir -p "$LAB_TMP/$host"
+        : >"$LAB_TMP/$host.mnt"
+        nsenter --net="/run/netns/$host" unshare --mount="$LAB_TMP/$host.mnt" --propagation private sh -ec '
+            mount -t tmpfs -o mode=755 run /run
+            mount -t sysfs sys /sys
+            mkdir -p /run/lock /run/sheaf'
+        ip -n "$host" link set lo up
+    done
+}
+
+# in_host HOST COMMAND...
+in_host() {
+    local host=$1
+    shift
+    nsenter --net="/run/netns/$host" --mount="$LAB_TMP/$host.mnt" -- "$@"
+}
+
+# link_add HOST DEV HOST DEV: a cable between two hosts
+link_add() {
+    ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
+    ip -n "$1" link set "$2" up
+    ip -n "$3" link set "$4" up
+}
+
+address_add() { # HOST DEV ADDRESS...
+    local host=$1 dev=$2 address
+    shift 2
+    for address; do
+        case $address in
+            *:*) ip -n "$host" addr add "$address" dev "$dev" nodad ;;
+            *) ip -n "$host" addr add "$address" dev "$dev" ;;
+        esac
+    done
+}
+
+default_via() { # HOST ROUTER6 ROUTER4
+    ip -n "$1" -6 route add default via "$2"
+    ip -n "$1" -4 route add default via "$3"
+}
+
+forwarding() { # HOST
+    in_host "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1
+}
+
+# topology CLIENT...: the picture above with these clients
+topology() {
+    local client
+    host_add rt gw lan "$@"
+    forwarding rt
+    forwarding gw
+    link_add gw wan0 rt gw0
+    address_add gw wan0 2001:db8:13::2/64 203.0.113.2/24
+    address_add rt gw0 2001:db8:13::1/64 203.0.113.1/24
+    default_via gw 2001:db8:13::1 203.0.113.1
+    link_add gw lan0 lan eth0
+    address_add gw lan0 2001:db8:9::1/64 10.9.0.1/24
+    address_add lan eth0 $lan6/64 $lan4/24
+    default_via lan 2001:db8:9::1 10.9.0.1
+    for client; do
+        link_add "$client" wan0 rt "$client"
+        case $client in
+            cl1)
+                address_add cl1 wan0 2001:db8:7:1::2/64 198.51.100.2/25
+                address_add rt cl1 2001:db8:7:1::1/64 198.51.100.1/25
+                default_via cl1 2001:db8:7:1::1 198.51.100.1
+                ;;
+            cl2)
+                address_add cl2 wan0 2001:db8:7:2::2/64 198.51.100.130/25
+                address_add rt cl2 2001:db8:7:2::1/64 198.51.100.129/25
+                default_via cl2 2001:db8:7:2::1 198.51.100.129
+                ;;
+            *) fail "the topology has no client '$client'" ;;
+        esac
+    done
+}
+
+# --- daemons ---------------------------------------------------------------------------------------------------------
+
+declare -A daemon_pids=() # "HOST/NAME" -> process id
+
+# daemon_start HOST NAME COMMAND...: its output goes to LAB_LOGS/HOST.NAME.log
+daemon_start() {
+    local host=$1 name=$2
+    shift 2
+    [ -z "${daemon_pids[$host/$name]:-}" ] || fail "$name already runs in $host"
+    # exec: the process id must be the daemon's own
+    (exec nsenter --net="/run/netns/$host" --mount="$LAB_TMP/$host.mnt" -- "$@") \
+        >>"$LAB_LOGS/$host.$name.log" 2>&1 </dev/null &
+    daemon_pids[$host/$name]=$!
+}
+
+daemon_runs() { kill -0 "${daemon_pids[$1/$2]:?no $2 was started in $1}" 2>/dev/null; } # HOST NAME
+
+# daemon_stop HOST NAME [SIGNAL]: signals it, waits for its end, leaves its exit code in daemon_exit
+daemon_stop() {
+    local pid=${daemon_pids[$1/$2]:?no $2 was started in $1} waited=0
+    kill "-${3:-TERM}" "$pid" 2>/dev/null || :
+    while kill -0 "$pid" 2>/dev/null && [ -e "/proc/$pid/exe" ]; do
+        waited=$((waited + 1))
+        [ $waited -lt 150 ] || fail "$2 in $1 does not end within 15 s of SIG${3:-TERM}"
+        sleep 0.1
+    done
+    daemon_exit=0
+    wait "$pid" 2>/dev/null || daemon_exit=$?
+    unset "daemon_pids[$1/$2]"
+}
+
+daemons_stop_all() {
+    local key
+    for key in "${!daemon_pids[@]}"; do kill "${daemon_pids[$key]}" 2>/dev/null; done
+    for key in "${!daemon_pids[@]}"; do
+        holds_within 5 daemon_gone "${daemon_pids[$key]}" || {
+            step "$key did not end on SIGTERM; killed"
+            kill -KILL "${daemon_pids[$key]}"
+        }
+    done
+}
+
+daemon_gone() { ! [ -e "/proc/$1/exe" ]; } # PID; a zombie has no exe
+
+log_says() { grep -qE -- "$3" "$LAB_LOGS/$1.$2.log"; } # HOST NAME REGEX
+
+# --- traffic ---------------------------------------------------------------------------------------------------------
+
+all_answered() { # HOST PING_ARGUMENT...
+    local host=$1 reply
+    shift
+    reply=$(in_host "$host" ping -n -c 3 -i 0.1 -W 2 "$@") && [[ $reply == *" 3 received"* ]]
+}
+
+none_answered() { # HOST PING_ARGUMENT...
+    local host=$1 reply
+    shift
+    reply=$(in_host "$host" ping -n -c 3 -i 0.1 -W 1 "$@" || :)
+    [[ $reply == *" 0 received"* ]]
+}
+
+# expect_ping HOST DESTINATION [SOURCE]: three of three answered, at the latest after 8 s
+expect_ping() {
+    holds_within 8 all_answered "$1" ${3:+-I "$3"} "$2" || fail "$1 gets no answer from $2${3:+ as $3}"
+}
+
+# expect_no_ping HOST DESTINATION [SOURCE]: sent, and none of three answered
+expect_no_ping() {
+    none_answered "$1" ${3:+-I "$3"} "$2" || fail "$1 must not get an answer from $2${3:+ as $3}, but does"
+}
+
+# witness_start NAME HOST DEV: everything that passes there goes to LAB_LOGS/NAME.pcap
+witness_start() {
+    daemon_start "$2" "tcpdump-$1" tcpdump -n -U --immediate-mode -Z root -i "$3" -w "$LAB_LOGS/$1.pcap"
+    wait_until 10 "tcpdump in $2" log_says "$2" "tcpdump-$1" '^tcpdump: listening'
+    witness_host=$2
+}
+
+witness_stop() { # NAME
+    sleep 0.2 # what is still on its way to the witness
+    daemon_stop "$witness_host" "tcpdump-$1"
+}
+
+witness_show() { tcpdump -n -r "$LAB_LOGS/$1.pcap" "$2" 2>/dev/null; } # NAME FILTER
+
+witness_count() { witness_show "$1" "$2" | wc -l; } # NAME FILTER
+
+plaintext_filter="net 2001:db8:100::/40 or net 2001:db8:9::/64 or net 10.77.0.0/16 or net 10.9.0.0/24"
+
+# expect_only_esp NAME: the witness saw ESP both ways, beside it only IKE, neighbour discovery and ARP, and none of the
+# protected addresses
+expect_only_esp() {
+    local esp clear other
+    local esp_filter="(ip6 proto 50 or ip proto 50 or (udp port 4500 and not udp[8:4] = 0))"
+    esp=$(witness_count "$1" "$esp_filter and src host ${outer6[gw]}")
+    esp=$((esp + $(witness_count "$1" "$esp_filter and src host ${outer4[gw]}")))
+    [ "$esp" -gt 0 ] || fail "the witness $1 saw no ESP from the gateway"
+    esp=$(witness_count "$1" "$esp_filter and (dst host ${outer6[gw]} or dst host ${outer4[gw]})")
+    [ "$esp" -gt 0 ] || fail "the witness $1 saw no ESP to the gateway"
+    clear=$(witness_count "$1" "$plaintext_filter")
+    [ "$clear" -eq 0 ] || fail "the witness $1 saw $clear packets of the tunnel in clear"
+    other=$(witness_count "$1" "not ($esp_filter or udp port 500 or udp port 4500 or arp or icmp6)")
+    [ "$other" -eq 0 ] || fail "the witness $1 saw $other packets that are neither ESP nor IKE: $(witness_show "$1" \
+        "not ($esp_filter or udp port 500 or udp port 4500 or arp or icmp6)" | head -n 1)"
+}
+
+# --- the kernel ------------------------------------------------------------------------------------------------------
+
+xfrm_counter() { in_host "$1" awk -v name="$2" '$1 == name { print $2 }' /proc/net/xfrm_stat; } # HOST NAME
+
+# xfrm_drops HOST: the counters that are not zero, on one line
+xfrm_drops() { in_host "$1" awk '$2 { printf "%s%s %s", sep, $1, $2; sep = ", " }' /proc/net/xfrm_stat; }
+
+# kernel_dump HOST: what a daemon could have changed, without anything that changes by itself, without keys
+kernel_dump() {
+    local family
+    ip -n "$1" -o link show | sed 's/ qdisc .*//; s/^[0-9]*: /link /'
+    ip -n "$1" -N -o addr show | awk '{ $1 = ""; print "addr" $0 }' | sed 's/ valid_lft .*//; s/\\.*//'
+    for family in -4 -6; do
+        ip -n "$1" -N -o $family route show table all | sed "s/^/route $family /"
+        ip -n "$1" -N $family rule show | sed "s/^/rule $family /"
+    done
+    ip -n "$1" xfrm state show nokeys | joined | sed 's/^/state /'
+    ip -n "$1" xfrm policy show | joined | sed 's/^/policy /'
+    in_host "$1" nft list ruleset | sed 's/^/nft /'
+}
+
+# joined: one line for each object whose further lines are indented
+joined() { awk '/^[^ \t]/ && NR > 1 { print "" } { $1 = $1; printf "%s ", $0 } END { if (NR) print "" }'; }
+
+# kernel_ours HOST: the objects that carry a mark of Sheaf: reqid or if_id 0x53xxxxxx, routing protocol 83, tables 5300 and 5301,
+# an interface named sheaf*
+kernel_ours() {
+    kernel_dump "$1" | awk '
+        $1 == "state" || $1 == "policy" {
+            for (i = 2; i < NF; i++) {
+                if ($i == "reqid" && int($(i + 1) / 16777216) == 83) { print; next }
+                if ($i == "if_id" && $(i + 1) ~ /^0x53[0-9a-f]{6}$/) { print; next }
+            }
+        }
+        $1 == "route" && / (proto 83|table 530[01]) ?/ { print; next }
+        $1 == "rule" && / (lookup 530[01]|proto 83)( |$)/ { print; next }
+        $1 == "rule" && $3 ~ /^530[0-9]:$/ { print; next }
+        ($1 == "link" || $1 == "addr") && $2 ~ /^sheaf/ { print; next }'
+}
+
+expect_nothing_of_ours() { # HOST WHEN
+    local ours
+    ours=$(kernel_ours "$1")
+    [ -z "$ours" ] || fail "$2, $1 still holds: $(head -n 3 <<<"$ours" | paste -sd ';')"
+}
+
+# nothing_of_ours HOST: for wait_until
+nothing_of_ours() { [ -z "$(kernel_ours "$1")" ]; }
+
+# count_ours HOST KIND [WORDS]: how many objects of ours there are of a kind (state, policy, route, rule, link)
+count_ours() { kernel_ours "$1" | awk -v kind="$2" -v words="${3:-}" '$1 == kind && index($0, words)' | wc -l; }
+
+# foreign_add HOST: objects that someone else has put into the kernel
+foreign_add() {
+    local key
+    key=0x$(printf '22%.0s' {1..36})
+    ip -n "$1" link add foreign0 type xfrm dev lo if_id 0x77
+    ip -n "$1" link set foreign0 up
+    address_add "$1" foreign0 fd66::1/64 10.66.0.1/24
+    ip -n "$1" -6 route add fd67::/64 dev foreign0 table 6600
+    ip -n "$1" -4 route add 10.67.0.0/24 dev foreign0
+    ip -n "$1" -6 rule add from fd66::/64 lookup 6600 prio 6600
+    ip -n "$1" -4 rule add from 10.66.0.0/24 lookup 6600 prio 6600
+    ip -n "$1" xfrm state add src fd66::1 dst fd66::2 proto esp spi 0x6601 reqid 66 mode tunnel if_id 0x77 \
+        aead 'rfc4106(gcm(aes))' "$key" 128
+    ip -n "$1" xfrm state add src 10.66.0.2 dst 10.66.0.1 proto esp spi 0x6602 reqid 66 mode tunnel \
+        aead 'rfc4106(gcm(aes))' "$key" 128
+    ip -n "$1" xfrm policy add src fd66::/64 dst fd67::/64 dir out if_id 0x77 \
+        tmpl src fd66::1 dst fd66::2 proto esp reqid 66 mode tunnel
+    ip -n "$1" xfrm policy add src 10.67.0.0/24 dst 10.66.0.0/24 dir in \
+        tmpl src 10.66.0.2 dst 10.66.0.1 proto esp reqid 66 mode tunnel
+}
+
+# kernel_remember HOST, expect_kernel_as_remembered HOST WHEN: everything is as it was
+kernel_remember() { kernel_dump "$1" | sort >"$LAB_TMP/$1.remembered"; }
+expect_kernel_as_remembered() {
+    local difference
+    if ! difference=$(kernel_dump "$1" | sort | diff "$LAB_TMP/$1.remembered" -); then
+        printf '%s\n' "$difference" >"$LAB_LOGS/$1.difference"
+        fail "$2, the kernel of $1 is not as before: $(grep '^[<>]' <<<"$difference" | head -n 3 | paste -sd ';')"
+    fi
+}
