@@ -23,6 +23,8 @@ namespace sheaf::crypto {
 class IvCounter {
   public:
     IvCounter() = default;
+    // Goes on after IVs that are known to be spent; also for replaying vectors.
+    explicit IvCounter(std::uint64_t first) : next_(first) {}
     IvCounter(IvCounter&& other) noexcept : next_(other.next_) { other.next_ = kSpent; }
     IvCounter& operator=(IvCounter&& other) noexcept;
     IvCounter(const IvCounter&) = delete;
