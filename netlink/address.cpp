@@ -1,0 +1,57 @@
+#include "netlink/address.h"
+
+#include "netlink/route_message.h"
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+namespace sheaf::netlink {
+namespace {
+
+ifaddrmsg fixed_of(const Address& address) {
+    ifaddrmsg out{};
+    out.ifa_family = family_number(address.address.family());
+    out.ifa_prefixlen = static_cast<std::uint8_t>(address.prefix_length);
+    out.ifa_scope = address.address.is_link_local() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    out.ifa_index = static_cast<std::uint32_t>(address.interface_index);
+    return out;
+}
+
+} // namespace
+
+Message add_address(const Address& address) {
+    RouteMessage out(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, fixed_of(address));
+    out.put_address(IFA_LOCAL, address.address);
+    out.put_address(IFA_ADDRESS, address.address);
+    out.put_u32(IFA_FLAGS, IFA_F_NODAD | (address.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    return out.finish();
+}
+
+Message remove_address(const Address& address) {
+    RouteMessage out(RTM_DELADDR, 0, fixed_of(address));
+    out.put_address(IFA_LOCAL, address.address);
+    return out.finish();
+}
+
+Message dump_addresses(Family family) {
+    ifaddrmsg fixed{};
+    fixed.ifa_family = family_number(family);
+    return RouteMessage(RTM_GETADDR, NLM_F_DUMP, fixed).finish();
+}
+
+std::optional<Address> parse_address(const nlmsghdr& message) {
+    ifaddrmsg fixed{};
+    if (message.nlmsg_type != RTM_NEWADDR || !read_fixed(message, &fixed, sizeof fixed)) return std::nullopt;
+    const Attributes attributes = Attributes::of(message, sizeof fixed);
+    // IPv4 has the interface's own address in IFA_LOCAL; IPv6 has it there only with a peer.
+    const auto own = attributes.has(IFA_LOCAL) ? IFA_LOCAL : IFA_ADDRESS;
+    const auto address = IpAddress::from_bytes(attributes.bytes(own));
+    if (!address) return std::nullopt;
+    const std::uint32_t flags = attributes.u32(IFA_FLAGS, fixed.ifa_flags);
+    return Address{.interface_index = static_cast<int>(fixed.ifa_index),
+                   .address = *address,
+                   .prefix_length = fixed.ifa_prefixlen,
+                   .prefix_route = (flags & IFA_F_NOPREFIXROUTE) == 0};
+}
+
+} // namespace sheaf::netlink

@@ -1,0 +1,56 @@
+#include "netlink/route_message.h"
+
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include <new>
+#include <sys/socket.h>
+
+namespace sheaf::netlink {
+namespace {
+// The longest is a link with its names, far below.
+constexpr std::size_t kMaxRouteMessage = 1024;
+} // namespace
+
+void RouteMessage::Free::operator()(nl_msg* message) const { nlmsg_free(message); }
+
+RouteMessage::RouteMessage(std::uint16_t type, std::uint16_t flags, void* fixed, std::size_t size)
+    : message_(nlmsg_alloc_size(kMaxRouteMessage)) {
+    if (message_ == nullptr) throw std::bad_alloc();
+    failed_ = nlmsg_put(message_.get(), 0, 0, type, 0, flags | NLM_F_REQUEST) == nullptr;
+    check(nlmsg_append(message_.get(), fixed, size, NLMSG_ALIGNTO));
+}
+
+void RouteMessage::put_u8(int type, std::uint8_t value) { check(nla_put_u8(message_.get(), type, value)); }
+void RouteMessage::put_u16(int type, std::uint16_t value) { check(nla_put_u16(message_.get(), type, value)); }
+void RouteMessage::put_u32(int type, std::uint32_t value) { check(nla_put_u32(message_.get(), type, value)); }
+void RouteMessage::put_flag(int type) { check(nla_put_flag(message_.get(), type)); }
+
+void RouteMessage::put_string(int type, const std::string& value) {
+    check(nla_put_string(message_.get(), type, value.c_str()));
+}
+
+void RouteMessage::put_address(int type, const IpAddress& value) {
+    check(nla_put(message_.get(), type, static_cast<int>(value.size()), value.view().data()));
+}
+
+void RouteMessage::begin_nest(int type) {
+    nlattr* nest = depth_ < kMaxDepth ? nla_nest_start(message_.get(), type) : nullptr;
+    failed_ |= nest == nullptr;
+    if (nest != nullptr) nests_.at(depth_++) = nest;
+}
+
+void RouteMessage::end_nest() {
+    if (depth_ == 0) return;
+    check(nla_nest_end(message_.get(), nests_.at(--depth_)));
+}
+
+Message RouteMessage::finish() {
+    if (failed_ || depth_ != 0) return {};
+    const nlmsghdr* header = nlmsg_hdr(message_.get());
+    return Message(View(reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len));
+}
+
+std::uint8_t family_number(Family family) { return family == Family::ipv6 ? AF_INET6 : AF_INET; }
+
+} // namespace sheaf::netlink
