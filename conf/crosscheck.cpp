@@ -1,0 +1,155 @@
+// The half of connections.h that looks across the file.
+#include "conf/connections.h"
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+namespace sheaf::conf {
+namespace {
+
+// Whether some identity fits both.
+bool meet(const auth::IdentityPattern& a, const auth::IdentityPattern& b) {
+    if (a.exact()) return b.matches(*a.exact());
+    if (b.exact()) return a.matches(*b.exact());
+    const std::string x = a.to_string().substr(1); // without the star
+    const std::string y = b.to_string().substr(1);
+    return x.ends_with(y) || y.ends_with(x);
+}
+
+class Crosscheck {
+  public:
+    Crosscheck(const json::Value& root, const ike::Config& config, const std::vector<IpAddress>& listen,
+               Report& report)
+        : root_(root), config_(config), listen_(listen), report_(report) {}
+
+    void connection(const ike::Connection& connection, const json::Member& member);
+
+  private:
+    void pools(const json::Value& entry, const std::string& path);
+    void secret(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void addresses(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void interface(const ike::Connection& connection, const json::Member& member, const std::string& path);
+    void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+
+    const json::Value& root_;
+    const ike::Config& config_;
+    const std::vector<IpAddress>& listen_;
+    Report& report_;
+    std::map<std::string, std::string> interfaces_; // name -> whose it is
+    std::map<std::string, std::string> gateways_;   // whom a gateway's connection answers -> its path
+};
+
+const json::Value* value_at(const json::Value& entry, std::string_view side, std::string_view key) {
+    const auto* object = child(entry, side, json::Kind::object);
+    return object ? child(*object, key, json::Kind::string) : nullptr;
+}
+
+void Crosscheck::pools(const json::Value& entry, const std::string& path) {
+    const auto* list = child(entry, "pools", json::Kind::array);
+    if (!list) return;
+    std::vector<std::string_view> names;
+    if (const auto* pools = child(root_, "pools", json::Kind::object))
+        for (const auto& member : pools->members)
+            names.emplace_back(member.key);
+    for (const auto& item : list->items) {
+        if (item.kind != json::Kind::string ||
+            std::ranges::find(names, std::string_view(item.string)) != names.end())
+            continue;
+        report_.add(item.place, path + ".pools: there is no pool " + quote(item.string),
+                    names.empty() ? "add it to \"pools\" at the top level" : suggestion(item.string, names));
+    }
+}
+
+void Crosscheck::secret(const ike::Connection& connection, const json::Value& entry,
+                        const std::string& path) {
+    const auto* id = value_at(entry, "remote", "id");
+    if (!id || !auth::IdentityPattern::parse(id->string)) return;
+    std::vector<std::string_view> ids;
+    if (const auto* secrets = child(root_, "secrets", json::Kind::object)) {
+        for (const auto& member : secrets->members) {
+            // A secret whose own mistake is reported already might be the one that is missing here.
+            const auto peer = auth::IdentityPattern::parse(string_at(member.value, "id"));
+            if (!peer || meet(*peer, connection.remote_id)) return;
+            ids.push_back(string_at(member.value, "id"));
+        }
+    }
+    const auto near = nearest(id->string, ids);
+    report_.add(id->place, path + ": no secret is for " + quote(id->string),
+                near.empty() ? "add one to \"secrets\" at the top level"
+                             : "did you mean " + quote(near) + "?");
+}
+
+void Crosscheck::addresses(const ike::Connection& connection, const json::Value& entry,
+                           const std::string& path) {
+    if (!connection.remote) return;
+    const auto* remote = value_at(entry, "remote", "address");
+    if (!remote) return;
+    const IpAddress& address = connection.remote->address;
+    if (address.is_any()) {
+        report_.add(remote->place,
+                    path + ".remote.address: " + quote(remote->string) + " is nobody's address");
+        return;
+    }
+    const auto* local = value_at(entry, "local", "address");
+    if (connection.local_address && local && connection.local_address->family() != address.family())
+        report_.add(local->place, path + ": the local and the remote address are of different families",
+                    "both IPv6, or both IPv4");
+    const auto same_family = [&address](const IpAddress& ours) { return ours.family() == address.family(); };
+    if (std::ranges::none_of(listen_, same_family))
+        report_.add(remote->place,
+                    path + ": \"listen\" has no address of the family of " + quote(remote->string),
+                    std::string("add \"") + (address.is_v6() ? "::" : "0.0.0.0") + "\" to listen.addresses");
+}
+
+void Crosscheck::interface(const ike::Connection& connection, const json::Member& member,
+                           const std::string& path) {
+    const bool client = connection.role == ike::Role::client;
+    const std::string& name = client ? connection.interface : config_.gateway_interface;
+    const std::string owner = client ? path : "the gateway"; // whose connections share one
+    const auto [known, fresh] = interfaces_.emplace(name, owner);
+    if (fresh || known->second == owner) return;
+    const auto* value = client ? child(member.value, "interface", json::Kind::string) : nullptr;
+    report_.add(value ? value->place : member.place,
+                path + ": the interface " + quote(name) + " is that of " + known->second,
+                client ? "give this connection another \"interface\""
+                       : "give the gateway another \"interface\" at the top level");
+}
+
+void Crosscheck::peers(const ike::Connection& connection, const json::Value& entry, const std::string& path) {
+    const auto* id = value_at(entry, "remote", "id");
+    if (connection.role != ike::Role::gateway || !id || !auth::IdentityPattern::parse(id->string)) return;
+    std::string whom = connection.local_id.to_string() + " " + connection.remote_id.to_string();
+    if (connection.local_address) whom += " " + connection.local_address->to_string();
+    const auto [known, fresh] = gateways_.emplace(std::move(whom), path);
+    if (!fresh)
+        report_.add(id->place, path + ": " + known->second + " is for the same peers",
+                    "only one of them would ever be used: remove one");
+}
+
+void Crosscheck::connection(const ike::Connection& connection, const json::Member& member) {
+    const std::string path = "connections." + member.key;
+    pools(member.value, path);
+    secret(connection, member.value, path);
+    addresses(connection, member.value, path);
+    interface(connection, member, path);
+    peers(connection, member.value, path);
+}
+
+} // namespace
+
+void check_connections(const json::Value& root, const ike::Config& config,
+                       const std::vector<IpAddress>& listen_addresses, Report& report) {
+    const auto* connections = child(root, "connections", json::Kind::object);
+    if (!connections) return;
+    Crosscheck crosscheck(root, config, listen_addresses, report);
+    auto next = config.connections.begin(); // of those that are objects, as read_connections() read them
+    for (const auto& member : connections->members)
+        if (member.value.kind == json::Kind::object) crosscheck.connection(*next++, member);
+}
+
+} // namespace sheaf::conf

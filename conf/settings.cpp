@@ -1,0 +1,106 @@
+#include "conf/settings.h"
+
+#include "conf/connections.h"
+#include "conf/file.h"
+#include "conf/json.h"
+#include "conf/pools.h"
+#include "conf/read.h"
+#include "conf/secrets.h"
+#include "conf/shape.h"
+#include "conf/spec.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace sheaf::conf {
+namespace {
+
+void mask_strings(const json::Value& value, Source& source) {
+    if (value.kind == json::Kind::string) source.mask({value.place.begin + 1, value.place.end - 1});
+    for (const auto& item : value.items)
+        mask_strings(item, source);
+    for (const auto& member : value.members)
+        mask_strings(member.value, source);
+}
+
+// Whatever stands in "secrets" may be one, under a misspelt key as well, unless its key says what else it is.
+void mask_secrets(const json::Value& root, Source& source) {
+    const auto* secrets = json::find(root, "secrets");
+    if (!secrets) return;
+    if (secrets->value.kind != json::Kind::object) return mask_strings(secrets->value, source);
+    for (const auto& entry : secrets->value.members) {
+        if (entry.value.kind != json::Kind::object) mask_strings(entry.value, source);
+        for (const auto& member : entry.value.members)
+            if (member.key != "id" && member.key != "file" && member.key != "credential")
+                mask_strings(member.value, source);
+    }
+}
+
+void read_listen(const json::Value& root, Settings& settings, Report& report) {
+    if (const auto* listen = child(root, "listen", json::Kind::object)) {
+        auto& engine = settings.engine;
+        engine.port = port_at(*listen, "port", engine.port);
+        engine.nat_port = port_at(*listen, "nat_port", engine.nat_port);
+        settings.listen_addresses = list_at(*listen, "addresses", IpAddress::parse);
+        const auto* port = child(*listen, engine.nat_port == 4500 ? "port" : "nat_port", json::Kind::integer);
+        if (engine.port == engine.nat_port && port)
+            report.add(port->place, "listen: \"port\" and \"nat_port\" are the same",
+                       "RFC 7296 2.23 tells packets apart by the port: use two");
+    }
+    if (settings.listen_addresses.empty())
+        settings.listen_addresses = {IpAddress::any(Family::ipv6), IpAddress::any(Family::ipv4)};
+}
+
+Diagnostic whole_file(const std::string& path, std::string message, std::string hint) {
+    Diagnostic out;
+    out.file = path;
+    out.message = std::move(message);
+    out.hint = std::move(hint);
+    return out;
+}
+
+Loaded unreadable(const std::string& path, int error) {
+    return std::unexpected(
+        std::vector{whole_file(path, "cannot read the configuration: " + error_text(error),
+                               error == ENOENT ? "create it, or name another with --config" : "")});
+}
+
+} // namespace
+
+Loaded parse(const std::string& name, std::string text, const Environment& environment) {
+    Source source(name, std::move(text));
+    Report report(source);
+    auto root = json::parse(source, report);
+    if (!root) return std::unexpected(report.sorted());
+    mask_secrets(*root, source);
+    check_shape(*root, model(), report);
+
+    Settings settings;
+    auto& engine = settings.engine;
+    read_listen(*root, settings, report);
+    engine.gateway_interface = string_at(*root, "interface", engine.gateway_interface);
+    engine.pools = read_pools(*root, report);
+    engine.secrets = read_secrets(*root, environment, report);
+    engine.connections = read_connections(*root);
+    check_connections(*root, engine, settings.listen_addresses, report);
+    if (!report.empty()) return std::unexpected(report.sorted());
+    return settings;
+}
+
+Loaded load(const std::string& path, const Environment& environment) {
+    auto file = File::open(path);
+    if (!file) return unreadable(path, file.error());
+    std::string text;
+    constexpr std::size_t kChunk = 64 * 1024;
+    for (std::size_t size = 0; text.size() <= json::kMaxText;
+         size = text.size()) { // one chunk beyond is enough to refuse
+        text.resize(size + kChunk);
+        const auto got = file->read({reinterpret_cast<std::uint8_t*>(text.data()) + size, kChunk});
+        if (!got) return unreadable(path, got.error());
+        text.resize(size + *got);
+        if (*got < kChunk) break;
+    }
+    return parse(path, std::move(text), environment);
+}
+
+} // namespace sheaf::conf

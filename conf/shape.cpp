@@ -1,0 +1,197 @@
+#include "conf/shape.h"
+
+#include "conf/text.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sheaf::conf {
+namespace {
+
+using json::Kind;
+using json::Value;
+
+constexpr std::size_t kMaxList = 64; // what a message of IKE carries (lib/wire/payload.h), and no more
+
+class Checker {
+  public:
+    explicit Checker(Report& report) : report_(report) {}
+
+    // `path` names the value ("connections.home"), `name` is the place that stands for it where something is
+    // missing in it, `role` is the role of the connection around it.
+    void value(const Value& value, const Type& type, const std::string& path, Place name,
+               std::string_view role);
+    void object(const Value& value, const Object& object, const std::string& path, Place name,
+                std::string_view role);
+
+  private:
+    void word(const Value& value, const Type& type, const std::string& path);
+    void integer(const Value& value, const Type& type, const std::string& path);
+    void list(const Value& value, const Type& type, const std::string& path, std::string_view role);
+    void map(const Value& value, const Type& type, const std::string& path, std::string_view role);
+    void unknown_key(const json::Member& member, const Object& object, const std::string& path,
+                     std::string_view role);
+    void missing(const Value& value, const Object& object, const std::string& path, Place name,
+                 std::string_view role);
+    void exactly_one(const Value& value, const Object& object, const std::string& path, Place name);
+
+    Report& report_;
+};
+
+std::string below(const std::string& path, std::string_view key) {
+    return (path.empty() ? "" : path + ".") + std::string(key);
+}
+
+std::string place_of(const std::string& path) { return path.empty() ? "at the top level" : "in " + path; }
+
+std::string_view subject(const std::string& path) {
+    return path.empty() ? "the configuration" : std::string_view(path);
+}
+
+std::string expected(const Type& type) {
+    if (type.kind == Kind::string && type.format) return std::string(type.format->noun);
+    if (type.kind == Kind::string && !type.words.empty()) return alternatives(type.words);
+    return std::string(json::noun(type.kind));
+}
+
+bool applies(const Field& field, std::string_view role) { return field.role.empty() || field.role == role; }
+
+// The role that the object states, if it states a valid one; else the one around it.
+std::string_view role_of(const Value& value, const Object& object, std::string_view around) {
+    const auto field = std::ranges::find(object.fields, kRoleKey, &Field::key);
+    const auto* member = json::find(value, kRoleKey);
+    if (field == object.fields.end() || !member) return around;
+    const auto word = std::ranges::find(field->type->words, std::string_view(member->value.string));
+    return word == field->type->words.end() ? around : *word;
+}
+
+void Checker::value(const Value& value, const Type& type, const std::string& path, Place name,
+                    std::string_view role) {
+    if (value.kind != type.kind) {
+        const std::string_view found = value.kind == Kind::real && type.kind == Kind::integer
+                                           ? "a number with a fraction"
+                                           : json::noun(value.kind);
+        report_.add(value.place, std::string(subject(path)) + ": expected " + expected(type) + ", found " +
+                                     std::string(found));
+        return;
+    }
+    switch (type.kind) {
+    case Kind::string: return word(value, type, path);
+    case Kind::integer: return integer(value, type, path);
+    case Kind::array: return list(value, type, path, role);
+    case Kind::object:
+        if (type.object) return object(value, *type.object, path, name, role);
+        return map(value, type, path, role);
+    default: return;
+    }
+}
+
+void Checker::word(const Value& value, const Type& type, const std::string& path) {
+    if (!type.words.empty() &&
+        std::ranges::find(type.words, std::string_view(value.string)) == type.words.end()) {
+        report_.add(value.place, "unknown word " + quote(value.string) + " in " + path,
+                    suggestion(value.string, type.words));
+        return;
+    }
+    if (!type.format) return;
+    if (auto fault = type.format->check(value.string))
+        report_.add(value.place, path + ": " + fault->message, std::move(fault->hint));
+}
+
+void Checker::integer(const Value& value, const Type& type, const std::string& path) {
+    if (value.integer >= type.least && value.integer <= type.most) return;
+    report_.add(value.place, path + ": the number is not between " + std::to_string(type.least) + " and " +
+                                 std::to_string(type.most));
+}
+
+void Checker::list(const Value& list, const Type& type, const std::string& path, std::string_view role) {
+    if (list.items.empty() && !type.may_be_empty) {
+        report_.add(list.place, path + ": the list is empty", "name at least one, or leave the key out");
+        return;
+    }
+    if (list.items.size() > kMaxList) {
+        report_.add(list.place, path + ": the list has more than " + std::to_string(kMaxList) + " entries");
+        return;
+    }
+    std::vector<std::string_view> seen;
+    for (const auto& item : list.items) {
+        value(item, *type.item, path, item.place, role);
+        if (item.kind != Kind::string) continue;
+        if (std::ranges::find(seen, std::string_view(item.string)) != seen.end())
+            report_.add(item.place, path + ": " + quote(item.string) + " stands twice", "remove one");
+        seen.push_back(item.string);
+    }
+}
+
+void Checker::map(const Value& map, const Type& type, const std::string& path, std::string_view role) {
+    for (const auto& member : map.members) {
+        if (auto fault = type.names->check(member.key))
+            report_.add(member.place, path + ": " + fault->message, std::move(fault->hint));
+        value(member.value, *type.item, below(path, member.key), member.place, role);
+    }
+}
+
+void Checker::object(const Value& object_value, const Object& object, const std::string& path, Place name,
+                     std::string_view role) {
+    role = role_of(object_value, object, role);
+    for (const auto& member : object_value.members) {
+        const auto field = std::ranges::find(object.fields, std::string_view(member.key), &Field::key);
+        if (field == object.fields.end()) {
+            unknown_key(member, object, path, role);
+            continue;
+        }
+        if (!role.empty() && !applies(*field, role))
+            report_.add(member.place,
+                        quote(member.key) + " " + place_of(path) + " is for the role " + quote(field->role) +
+                            ", not for " + quote(role),
+                        "remove it, or change the role");
+        value(member.value, *field->type, below(path, member.key), member.place, role);
+    }
+    missing(object_value, object, path, name, role);
+    exactly_one(object_value, object, path, name);
+}
+
+void Checker::unknown_key(const json::Member& member, const Object& object, const std::string& path,
+                          std::string_view role) {
+    std::vector<std::string_view> keys;
+    for (const auto& field : object.fields)
+        if (!field.key.starts_with('$') && (role.empty() || applies(field, role))) keys.push_back(field.key);
+    report_.add(member.place, "unknown key " + quote(member.key) + " " + place_of(path),
+                suggestion(member.key, keys));
+}
+
+void Checker::missing(const Value& value, const Object& object, const std::string& path, Place name,
+                      std::string_view role) {
+    for (const auto& field : object.fields) {
+        if (!field.required || !applies(field, role) || json::find(value, field.key)) continue;
+        report_.add(name, std::string(subject(path)) + " lacks " + quote(field.key), std::string(field.doc));
+    }
+}
+
+void Checker::exactly_one(const Value& value, const Object& object, const std::string& path, Place name) {
+    if (object.exactly_one.empty()) return;
+    const json::Member* first = nullptr;
+    for (const auto& member : value.members) {
+        if (std::ranges::find(object.exactly_one, std::string_view(member.key)) == object.exactly_one.end())
+            continue;
+        if (first)
+            report_.add(member.place, path + " has both " + quote(first->key) + " and " + quote(member.key),
+                        "remove one");
+        else
+            first = &member;
+    }
+    if (!first)
+        report_.add(name, path + " lacks " + alternatives(object.exactly_one), "add exactly one of them");
+}
+
+} // namespace
+
+void check_shape(const Value& root, const Object& model, Report& report) {
+    Checker checker(report);
+    const Type whole{.kind = Kind::object, .object = &model};
+    checker.value(root, whole, {}, {root.place.begin, root.place.begin + 1}, {});
+}
+
+} // namespace sheaf::conf

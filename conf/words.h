@@ -1,0 +1,40 @@
+#pragma once
+
+#include "lib/base/ip.h"
+#include "lib/base/time.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+// The small languages inside the configuration's strings. Each function reads a word or says that it is none;
+// check_*() say why not, for a person.
+namespace sheaf::conf {
+
+// What is wrong with a word, and the remedy.
+struct Fault {
+    std::string message;
+    std::string hint;
+};
+
+inline constexpr Duration kMaxDuration = std::chrono::hours(24);
+inline constexpr std::size_t kMaxInterfaceName = 15; // IFNAMSIZ of Linux less the closing zero
+inline constexpr std::size_t kMaxName = 63;
+
+[[nodiscard]] std::optional<Duration> parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h"
+
+[[nodiscard]] std::optional<Fault> check_duration(std::string_view word);  // up to kMaxDuration
+[[nodiscard]] std::optional<Fault> check_wait(std::string_view word);      // 10ms to 1m
+[[nodiscard]] std::optional<Fault> check_address(std::string_view word);   // IPv4 or IPv6
+[[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);    // no bits beyond the length
+[[nodiscard]] std::optional<Fault> check_interface(std::string_view word); // of Linux
+[[nodiscard]] std::optional<Fault> check_name(std::string_view word);      // of a connection, pool or secret
+[[nodiscard]] std::optional<Fault> check_identity(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_identity_pattern(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_credential(std::string_view word); // of systemd.exec(5)
+[[nodiscard]] std::optional<Fault> check_path(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_secret(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_ike_proposal(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_esp_proposal(std::string_view word);
+
+} // namespace sheaf::conf
