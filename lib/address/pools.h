@@ -30,6 +30,8 @@ class Lease {
     ~Lease();
 
     [[nodiscard]] const Prefix& block() const { return block_; }
+    // Whether the pool that it came from still exists.
+    [[nodiscard]] bool held() const { return !pool_.expired(); }
 
   private:
     friend class Pools;

@@ -26,6 +26,14 @@ struct Datagram {
     Bytes bytes;
 };
 
+// Which of our addresses a datagram to a peer would leave from: a fact about the host's routes that NAT
+// detection needs before anything is sent (RFC 7296 2.23). None if there is no route.
+class SourceAddress {
+  public:
+    virtual ~SourceAddress() = default;
+    [[nodiscard]] virtual std::optional<IpAddress> source_for(const IpAddress& peer) = 0;
+};
+
 // Client: initiate now. Answers an error if the connection is unknown or not a client's.
 struct Up {
     std::string connection;
@@ -47,14 +55,14 @@ using Command = std::variant<Up, Down, Reload, Shutdown>;
 // kernel intents and operator events. It holds no socket, clock, thread or log.
 //
 // Use: call a verb, then take() and carry out what came out; wait until next_timeout() or the next input.
-// Ownership: the engine owns all of its state. The Random must outlive it.
+// Ownership: the engine owns all of its state. Random and SourceAddress must outlive it.
 // Threads: none; an engine is used by one thread at a time. Several engines share nothing.
 // Time: `now` never goes backwards between calls.
 // Limits: Config::limits and the constants of lib/wire/payload.h bound what peers can make it keep.
 class Engine {
   public:
     // Clients with `start` initiate at the first on_timeout().
-    Engine(Config config, Random& random, Instant now);
+    Engine(Config config, Random& random, SourceAddress& source, Instant now);
     ~Engine();
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;

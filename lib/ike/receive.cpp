@@ -1,0 +1,205 @@
+// From a datagram to the payloads of an exchange.
+
+#include "lib/ike/core.h"
+
+#include <algorithm>
+
+namespace sheaf::ike {
+namespace {
+
+constexpr unsigned kUnknownSpiAnswersPerSecond = 20;
+
+std::string payload_names(std::span<const wire::Payload> payloads) {
+    std::string out;
+    for (const wire::Payload& payload : payloads) {
+        if (!out.empty()) out += ' ';
+        if (const auto* n = std::get_if<wire::Notify>(&payload)) {
+            const auto known = wire::name(n->type);
+            out += "N(";
+            out += known == "unknown" ? std::to_string(static_cast<unsigned>(n->type)) : std::string(known);
+            out += ')';
+        } else {
+            out += wire::name(wire::type_of(payload));
+        }
+    }
+    return out;
+}
+
+} // namespace
+
+void Engine::Core::trace_message(bool sent, const wire::Header& header, const Endpoint& local,
+                                 const Endpoint& peer, std::span<const wire::Payload> payloads) {
+    if (trace_) tell(MessageTraced{sent, header, local, peer, payload_names(payloads)});
+}
+
+void Engine::Core::datagram(Instant now, const Datagram& datagram) {
+    ++counters_.datagrams_in;
+    const auto header = wire::parse_header(datagram.bytes);
+    if (!header) return refuse(datagram.peer, header.error());
+    const Input in{now, datagram, *header};
+    const auto outer = wire::parse_message(datagram.bytes);
+    if (!outer) {
+        const wire::Spi ours = header->from_initiator ? header->responder_spi : header->initiator_spi;
+        refuse(datagram.peer, outer.error().rule, find(ours) ? ours : 0);
+        const bool answerable = header->exchange == wire::ExchangeType::ike_sa_init && !header->response &&
+                                outer.error().rule == Rule::unknown_critical_payload;
+        if (!answerable) return;
+        // RFC 7296 2.5: the answer names the payload type.
+        wire::Header answer = *header;
+        answer.response = true;
+        answer.from_initiator = false;
+        wire::Notify unsupported = notify(outer.error().rule);
+        unsupported.data = {static_cast<std::uint8_t>(outer.error().payload)};
+        send_plain(datagram.local, datagram.peer, answer, std::vector<wire::Payload>{unsupported});
+        return;
+    }
+    if (header->exchange == wire::ExchangeType::ike_sa_init) return receive_init(in, *outer);
+    receive_for_sa(in, *outer);
+}
+
+void Engine::Core::receive_init(const Input& in, const wire::OuterMessage& outer) {
+    // RFC 7296 2.2, 3.1: the first exchange has message ID 0, and the roles of its messages are fixed.
+    if (in.header.from_initiator == in.header.response || in.header.message_id != 0)
+        return refuse(in.datagram.peer, Rule::bad_flags);
+    if (outer.encrypted) return refuse(in.datagram.peer, Rule::misplaced_encrypted_payload);
+    if (!in.header.response) {
+        if (in.header.responder_spi != 0) return refuse(in.datagram.peer, Rule::bad_flags);
+        trace_message(false, in.header, in.datagram.local, in.datagram.peer, outer.payloads);
+        return on_init_request(in, outer.payloads);
+    }
+    IkeSa* sa = find(in.header.initiator_spi);
+    if (!sa || !sa->initiator) return refuse(in.datagram.peer, Rule::unknown_ike_spi);
+    trace_message(false, in.header, in.datagram.local, in.datagram.peer, outer.payloads);
+    if (!sa->in<Connecting>()) return refuse(in.datagram.peer, Rule::unexpected_response, sa->our_spi());
+    on_init_response(in, *sa, outer.payloads);
+}
+
+void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& outer) {
+    const bool we_initiated = !in.header.from_initiator;
+    IkeSa* sa = find(we_initiated ? in.header.initiator_spi : in.header.responder_spi);
+    const wire::Spi peer_spi = we_initiated ? in.header.responder_spi : in.header.initiator_spi;
+    if (!sa || sa->initiator != we_initiated || sa->peer_spi() != peer_spi || sa->in<Connecting>()) {
+        refuse(in.datagram.peer, Rule::unknown_ike_spi);
+        if (!in.header.response) answer_unknown_spi(in);
+        return;
+    }
+    if (!outer.encrypted) return receive_unprotected(in, *sa, outer);
+    if (sa->in<HalfOpen>() &&
+        (in.header.exchange != wire::ExchangeType::ike_auth || !derive_half_open_keys(*sa)))
+        return refuse(in.datagram.peer, Rule::unexpected_exchange, sa->our_spi());
+    const auto whole = open(in, *sa, *outer.encrypted);
+    if (!whole) return;
+    if (in.header.response) return on_response(in, *sa, *whole);
+    on_request(in, *sa, *whole);
+}
+
+// RFC 7296 2.4: what is not protected is no more than a hint. That the peer says it has no such IKE SA is a
+// reason to ask it under protection, now rather than at the next regular time; nothing else follows from it.
+void Engine::Core::receive_unprotected(const Input& in, IkeSa& sa, const wire::OuterMessage& outer) {
+    refuse(in.datagram.peer, Rule::missing_encrypted_payload, sa.our_spi());
+    const bool hint = in.header.response && find_notify(outer.payloads, wire::NotifyType::invalid_ike_spi);
+    if (hint && sa.in<Established>() && !sa.outstanding) probe_liveness(in.now, sa);
+}
+
+// RFC 7296 2.21.4: an answer outside of any IKE SA. It is shorter than what it answers and limited in rate.
+void Engine::Core::answer_unknown_spi(const Input& in) {
+    if (in.now - unknown_spi_window_ >= std::chrono::seconds(1)) {
+        unknown_spi_window_ = in.now;
+        unknown_spi_answers_ = 0;
+    }
+    if (unknown_spi_answers_++ >= kUnknownSpiAnswersPerSecond) return;
+    wire::Header answer = in.header;
+    answer.response = true;
+    answer.from_initiator = !in.header.from_initiator;
+    send_plain(in.datagram.local, in.datagram.peer, answer,
+               std::vector<wire::Payload>{notify(Rule::unknown_ike_spi)});
+}
+
+std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,
+                                                    const wire::Encrypted& encrypted) {
+    auto plaintext = open_message(backend_, *sa.protection, in.header, encrypted);
+    if (!plaintext) {
+        refuse(in.datagram.peer, plaintext.error(), sa.our_spi());
+        return std::nullopt;
+    }
+    // Only what would be worked on is collected, so that a peer's fragments take one buffer at most.
+    const bool wanted = in.header.response
+                            ? sa.outstanding && sa.outstanding->message_id == in.header.message_id
+                            : in.header.message_id == sa.next_expected;
+    if (!encrypted.is_fragment || (!wanted && encrypted.fragment == 1))
+        return Reassembly::Whole{encrypted.first_inner, *std::move(plaintext)};
+    if (!wanted) return std::nullopt;
+    if (!sa.reassembly) sa.reassembly = std::make_unique<Reassembly>();
+    auto whole = sa.reassembly->add(in.header, encrypted, *std::move(plaintext));
+    if (!whole) {
+        refuse(in.datagram.peer, whole.error(), sa.our_spi());
+        return std::nullopt;
+    }
+    if (*whole) sa.reassembly.reset();
+    return *std::move(whole);
+}
+
+void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
+    // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be the next in
+    // line.
+    if (in.header.message_id + 1 == sa.next_expected) {
+        for (const Bytes& response : sa.last_response)
+            transmit(sa.path.local, sa.path.peer, response);
+        counters_.retransmits += sa.last_response.empty() ? 0 : 1;
+        return;
+    }
+    if (in.header.message_id != sa.next_expected)
+        return refuse(in.datagram.peer, Rule::message_id, sa.our_spi());
+    sa.last_heard = in.now;
+    sa.path.peer = sa.in<HalfOpen>() ? in.datagram.peer : sa.path.peer;
+    sa.path.local = sa.in<HalfOpen>() ? in.datagram.local : sa.path.local;
+    const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
+    ++sa.next_expected;
+    sa.last_response.clear();
+    if (payloads) {
+        trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
+        return dispatch_request(in, sa, *payloads);
+    }
+    const Rule rule = payloads.error().rule;
+    refuse(in.datagram.peer, rule, sa.our_spi());
+    wire::Notify answer = notify(notify_type(rule) != 0 ? rule : Rule::truncated);
+    if (rule == Rule::unknown_critical_payload)
+        answer.data = {static_cast<std::uint8_t>(payloads.error().payload)};
+    send_response(sa, in.header.exchange, in.header.message_id, std::vector<wire::Payload>{answer});
+    // RFC 7296 2.21.3: INVALID_SYNTAX ends the IKE SA on both sides, an unsupported payload does not.
+    if (rule != Rule::unknown_critical_payload)
+        drop(in.now, sa, DownReason::failed, std::string(sentence(rule)));
+}
+
+void Engine::Core::dispatch_request(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads) {
+    using wire::ExchangeType;
+    if (in.header.exchange == ExchangeType::ike_auth && sa.in<HalfOpen>())
+        return on_auth_request(in, sa, payloads);
+    if (sa.in<HalfOpen>() || sa.in<Authenticating>())
+        return refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
+    if (in.header.exchange == ExchangeType::informational) return on_informational_request(in, sa, payloads);
+    if (in.header.exchange == ExchangeType::create_child_sa) return on_create_child_request(in, sa);
+    refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
+    send_response(sa, in.header.exchange, in.header.message_id,
+                  std::vector<wire::Payload>{notify(Rule::unexpected_exchange)});
+}
+
+void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
+    if (!sa.outstanding || sa.outstanding->message_id != in.header.message_id ||
+        sa.outstanding->exchange != in.header.exchange)
+        return refuse(in.datagram.peer, Rule::unexpected_response, sa.our_spi());
+    const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
+    sa.last_heard = in.now;
+    sa.outstanding.reset();
+    if (!payloads) {
+        refuse(in.datagram.peer, payloads.error().rule, sa.our_spi());
+        return drop(in.now, sa, DownReason::failed, std::string(sentence(payloads.error().rule)));
+    }
+    trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
+    if (sa.in<Authenticating>()) return on_auth_response(in, sa, *payloads);
+    if (sa.delete_wanted) return send_delete(in.now, sa);
+    if (sa.in<Deleting>()) return erase(sa);
+    arm(sa);
+}
+
+} // namespace sheaf::ike
