@@ -87,11 +87,9 @@ std::expected<Secret, Rule> agree_x25519(View scalar, View peer) {
 std::expected<Secret, Rule> agree_ecp(const Botan::ECDH_PrivateKey& key, View peer, Draw& draw) {
     const Botan::EC_Group& curve = key.domain();
     const std::size_t length = peer.size() / 2;
-    if (number(peer.first(length)) >= curve.get_p() || number(peer.last(length)) >= curve.get_p())
-        return std::unexpected(Rule::bad_key_exchange_value);
     Bytes point{0x04}; // uncompressed, as SEC 1 marks it
     append(point, peer);
-    try {
+    try { // refuses coordinates outside [0, p) itself
         if (!curve.OS2ECP(point).on_the_curve()) return std::unexpected(Rule::bad_key_exchange_value);
     } catch (const std::exception&) {
         return std::unexpected(Rule::bad_key_exchange_value);
