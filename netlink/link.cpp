@@ -56,6 +56,12 @@ Message raise_link(int index) {
 
 Message remove_link(int index) { return RouteMessage(RTM_DELLINK, 0, info(index)).finish(); }
 
+Message remove_link(const std::string& name) {
+    RouteMessage out(RTM_DELLINK, 0, info(0));
+    out.put_string(IFLA_IFNAME, name);
+    return out.finish();
+}
+
 Message query_link(const std::string& name) {
     RouteMessage out(RTM_GETLINK, 0, info(0));
     out.put_string(IFLA_IFNAME, name);

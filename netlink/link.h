@@ -31,6 +31,7 @@ struct LinkObject {
 [[nodiscard]] Message configure_link(int index, const std::string& alias);
 [[nodiscard]] Message raise_link(int index);
 [[nodiscard]] Message remove_link(int index);
+[[nodiscard]] Message remove_link(const std::string& name);
 
 [[nodiscard]] Message query_link(const std::string& name);
 [[nodiscard]] Message dump_links(const std::string& kind);

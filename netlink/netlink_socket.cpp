@@ -26,6 +26,10 @@ std::unexpected<Error> failed(int negated, std::string text = {}) {
     return std::unexpected(Error{.code = -negated, .text = std::move(text)});
 }
 
+Error too_late() {
+    return {.code = ETIMEDOUT, .text = "the kernel did not answer in time", .unanswered = true};
+}
+
 } // namespace
 
 std::expected<std::unique_ptr<Socket>, Error> Socket::open(Os& os, int protocol, const Settings& settings) {
@@ -265,8 +269,15 @@ std::optional<Instant> Socket::next_timeout() const {
 
 void Socket::on_timeout(Instant now) {
     if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
-    give_up({.code = ETIMEDOUT, .text = "the kernel did not answer in time", .unanswered = true}, now);
+    give_up(too_late(), now);
     flush(now);
+}
+
+void Socket::abandon() {
+    retry_at_.reset();
+    const std::size_t unsent = waiting_.size(); // callbacks may add to it
+    give_up(too_late(), std::nullopt);
+    fail_batch(unsent, too_late());
 }
 
 } // namespace sheaf::netlink

@@ -65,6 +65,7 @@ class Socket {
     void on_readable(Instant now); // reads what is there, within a bound
     [[nodiscard]] std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
+    void abandon(); // fails all that is unanswered or unsent, as at its deadline
 
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] std::uint32_t port() const { return port_; } // tells our own changes among events

@@ -1,0 +1,234 @@
+#include "xfrm/expansion.h"
+
+#include "xfrm/address_form.h"
+#include "xfrm/marks.h"
+
+#include <algorithm>
+#include <netinet/in.h>
+#include <set>
+#include <tuple>
+
+namespace sheaf::xfrm {
+namespace {
+
+constexpr std::uint8_t kMobilityHeader = 135;
+// Priority of a policy for all of IPv6; each fixed bit, protocol and port makes it smaller, and so stronger.
+constexpr std::uint32_t kWidestPriority = 10000;
+constexpr std::uint32_t kFixedFieldWeight = 4;
+
+std::string text_of(const wire::TrafficSelector& selector) {
+    std::string out = selector.start.to_string() + "-" + selector.end.to_string();
+    if (selector.ip_protocol != 0) out += " protocol " + std::to_string(selector.ip_protocol);
+    if (selector.start_port != 0 || selector.end_port != 65535)
+        out += " ports " + std::to_string(selector.start_port) + "-" + std::to_string(selector.end_port);
+    return "traffic selector " + out;
+}
+
+// One side of a policy's selector.
+struct Side {
+    Prefix prefix;
+    std::uint8_t protocol = 0;
+    std::optional<std::uint16_t> port;
+};
+
+std::expected<std::vector<Side>, std::string> sides_of(const wire::TrafficSelector& selector) {
+    const auto refuse = [&](const char* why) { return std::unexpected(text_of(selector) + ": " + why); };
+    if (selector.start.family() != selector.end.family() || selector.end < selector.start)
+        return refuse("the last address lies before the first");
+    const bool all_ports = selector.start_port == 0 && selector.end_port == 65535;
+    std::optional<std::uint16_t> port;
+    if (!all_ports) {
+        if (selector.start_port != selector.end_port)
+            return refuse("the kernel's policies know one port or all of them; configure the peer so");
+        switch (selector.ip_protocol) {
+        case 0: return refuse("a port without a protocol means nothing to the kernel's policies");
+        case IPPROTO_ICMP:
+        case IPPROTO_ICMPV6:
+        case kMobilityHeader:
+            return refuse("message types are not told apart yet; configure the peer for all types");
+        default: port = selector.start_port;
+        }
+    }
+    const auto prefixes = prefixes_of(selector.start, selector.end, kMaxPrefixesPerSelector);
+    if (!prefixes)
+        return refuse("the range needs too many prefixes; use a range that is one prefix, or a few");
+    std::vector<Side> out;
+    for (const Prefix& prefix : *prefixes)
+        out.push_back({prefix, selector.ip_protocol, port});
+    return out;
+}
+
+std::expected<std::vector<Side>, std::string> sides_of(const std::vector<wire::TrafficSelector>& selectors) {
+    std::vector<Side> out;
+    for (const auto& selector : selectors) {
+        auto sides = sides_of(selector);
+        if (!sides) return sides;
+        out.insert(out.end(), sides->begin(), sides->end());
+    }
+    return out;
+}
+
+std::uint32_t priority_of(const Selector& selector) {
+    std::uint32_t weight = selector.source.length() + selector.destination.length();
+    if (selector.protocol != 0) weight += kFixedFieldWeight;
+    if (selector.source_port) weight += kFixedFieldWeight;
+    if (selector.destination_port) weight += kFixedFieldWeight;
+    return kWidestPriority - weight;
+}
+
+// The outbound selector of a pair; none when no packet fits both.
+std::optional<Selector> outbound(const Side& local, const Side& remote) {
+    if (local.prefix.family() != remote.prefix.family()) return std::nullopt;
+    if (local.protocol != 0 && remote.protocol != 0 && local.protocol != remote.protocol) return std::nullopt;
+    return Selector{.source = local.prefix,
+                    .destination = remote.prefix,
+                    .protocol = local.protocol != 0 ? local.protocol : remote.protocol,
+                    .source_port = local.port,
+                    .destination_port = remote.port};
+}
+
+void add_policies(std::vector<Policy>& to, const child::PolicySet& set, const Selector& out) {
+    Policy policy{.direction = PolicyDirection::out,
+                  .selector = out,
+                  .priority = priority_of(out),
+                  .link = set.link,
+                  .reqid = set.link,
+                  .mode = set.mode,
+                  .source = set.local,
+                  .destination = set.peer};
+    const Policy outwards = policy;
+    std::swap(policy.selector.source, policy.selector.destination);
+    std::swap(policy.selector.source_port, policy.selector.destination_port);
+    std::swap(policy.source, policy.destination);
+    policy.direction = PolicyDirection::in;
+    to.push_back(policy);
+    if (set.mode == child::Mode::tunnel) {
+        policy.direction = PolicyDirection::forward;
+        to.push_back(policy);
+    }
+    to.push_back(outwards);
+}
+
+const char* integrity_name(crypto::IntegId id) {
+    switch (id) {
+    case crypto::IntegId::hmac_sha1_96: return "hmac(sha1)";
+    case crypto::IntegId::hmac_sha2_256_128: return "hmac(sha256)";
+    case crypto::IntegId::hmac_sha2_384_192: return "hmac(sha384)";
+    case crypto::IntegId::hmac_sha2_512_256: return "hmac(sha512)";
+    case crypto::IntegId::none: break;
+    }
+    return "";
+}
+
+std::optional<std::string> unfit(const child::InstallSas& step) {
+    const crypto::EspSuite& suite = step.suite;
+    if (!crypto::supported(suite)) return "the algorithms are none that can be installed";
+    const std::size_t encryption = crypto::encr_key_length({suite.encr, suite.key_bits});
+    const std::size_t integrity = crypto::integ_key_length(suite.integ);
+    for (const child::EspKeys* keys : {&step.in, &step.out}) {
+        if (keys->encryption.size() != encryption || keys->integrity.size() != integrity)
+            return "the keys do not have the algorithms' lengths";
+    }
+    if (step.replay_window > kMaxReplayWindow)
+        return "the replay window is larger than " + std::to_string(kMaxReplayWindow) + " packets";
+    if (suite.esn && step.replay_window == 0)
+        return "extended sequence numbers need a replay window; choose one of at least 32 packets";
+    if (step.id.local.address.family() != step.id.peer.address.family())
+        return "the outer addresses are of two families";
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::vector<Prefix>> prefixes_of(const IpAddress& first, const IpAddress& last,
+                                               std::size_t limit) {
+    std::vector<Prefix> out;
+    IpAddress at = first;
+    while (true) {
+        unsigned length = at.bits();
+        while (length > 0 && at.masked(length - 1) == at && at.filled(length - 1) <= last)
+            --length;
+        if (out.size() == limit) return std::nullopt;
+        out.emplace_back(at, length);
+        const IpAddress end = at.filled(length);
+        if (end == last) return out;
+        at = *end.next(); // there is one, for end < last
+    }
+}
+
+std::expected<std::vector<Policy>, std::string> policies_of(const child::PolicySet& set) {
+    const auto local = sides_of(set.local_selectors);
+    if (!local) return std::unexpected(local.error());
+    const auto remote = sides_of(set.remote_selectors);
+    if (!remote) return std::unexpected(remote.error());
+    std::set<Selector> seen;
+    std::vector<Policy> out;
+    for (const Side& ours : *local) {
+        for (const Side& theirs : *remote) {
+            const auto selector = outbound(ours, theirs);
+            if (!selector || !seen.insert(*selector).second) continue;
+            add_policies(out, set, *selector);
+            if (out.size() > kMaxPoliciesPerSet)
+                return std::unexpected(
+                    "policies of link " + hex(set.link) + ": the traffic selectors need more than " +
+                    std::to_string(kMaxPoliciesPerSet) + " policies; use fewer or wider ones");
+        }
+    }
+    if (out.empty())
+        return std::unexpected("policies of link " + hex(set.link) +
+                               ": no local and remote traffic selector share a family and a protocol");
+    return out;
+}
+
+StateId inbound_id(const child::SaPairId& id) { return {id.local.address, id.spi_in}; }
+StateId outbound_id(const child::SaPairId& id) { return {id.peer.address, id.spi_out}; }
+
+void put_algorithms(State& state, const crypto::EspSuite& suite, View encryption_key, View integrity_key) {
+    const auto tag_bits = static_cast<std::uint32_t>(crypto::icv_length(suite.encr, suite.integ) * 8);
+    switch (suite.encr) {
+    case crypto::EncrId::aes_gcm_16: // RFC 4106 8.1: the salt follows the key
+        state.aead = Algorithm{"rfc4106(gcm(aes))", Secret::copy_of(encryption_key), tag_bits};
+        break;
+    case crypto::EncrId::chacha20_poly1305: // RFC 7634 2
+        state.aead = Algorithm{"rfc7539esp(chacha20,poly1305)", Secret::copy_of(encryption_key), tag_bits};
+        break;
+    case crypto::EncrId::aes_cbc:
+        state.cipher = Algorithm{"cbc(aes)", Secret::copy_of(encryption_key), 0};
+        state.integrity = Algorithm{integrity_name(suite.integ), Secret::copy_of(integrity_key), tag_bits};
+        break;
+    }
+}
+
+std::expected<StatePair, std::string> states_of(const child::InstallSas& step, bool with_direction) {
+    StatePair pair;
+    pair.in.id = inbound_id(step.id);
+    pair.in.source = step.id.peer.address;
+    pair.out.id = outbound_id(step.id);
+    pair.out.source = step.id.local.address;
+    for (State* state : {&pair.in, &pair.out}) {
+        state->mode = step.mode;
+        state->link = state->reqid = step.id.link;
+        state->esn = step.suite.esn;
+    }
+    if (const auto why = unfit(step)) return std::unexpected(pair.in.to_string() + ": " + *why);
+    put_algorithms(pair.in, step.suite, step.in.encryption.view(), step.in.integrity.view());
+    put_algorithms(pair.out, step.suite, step.out.encryption.view(), step.out.integrity.view());
+    pair.in.replay_window = step.replay_window;
+    // A sender has no window, but kernels that are not told the direction want one with extended numbers.
+    pair.out.replay_window = step.suite.esn && !with_direction ? 32 : 0;
+    if (with_direction) {
+        pair.in.direction = SaDirection::in;
+        pair.out.direction = SaDirection::out;
+    }
+    if (step.udp_encapsulation) {
+        pair.in.encapsulation = State::Encapsulation{step.id.peer.port, step.id.local.port};
+        pair.out.encapsulation = State::Encapsulation{step.id.local.port, step.id.peer.port};
+    }
+    if (step.role == child::LinkRole::client) {
+        pair.out.output_mark = kMark;
+        pair.out.output_mark_mask = kMarkMask;
+    }
+    return pair;
+}
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,230 @@
+#include "xfrm/kernel.h"
+
+#include "xfrm/kernel_parts.h"
+#include "xfrm/marks.h"
+#include "xfrm/planner.h"
+#include "xfrm/state.h"
+
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <poll.h>
+#include <utility>
+
+namespace sheaf::xfrm {
+namespace {
+
+// How many times one call may send and read; at two windows each a few thousand messages, some ten
+// milliseconds.
+constexpr int kMaxRounds = 4;
+constexpr int kMaxSilence = 3; // deadlines in a row that a blocking call lets pass
+constexpr Duration kResyncPause = std::chrono::seconds(1);
+
+using Opened = std::expected<std::unique_ptr<netlink::Socket>, netlink::Error>;
+
+std::string opening_error(const char* what, const netlink::Error& error, const char* module) {
+    std::string out = std::string("netlink socket for ") + what + ": " + error.to_string();
+    if (error.code == EPROTONOSUPPORT) out += std::string("; the kernel lacks it: modprobe ") + module;
+    if (error.code == EPERM || error.code == EACCES) out += "; sheafd needs the capability CAP_NET_ADMIN";
+    return out;
+}
+
+} // namespace
+
+std::expected<void, std::string> Kernel::Parts::open() {
+    const netlink::Socket::Settings socket_settings{.deadline = settings.answer_deadline,
+                                                    .window = settings.window};
+    struct Wanted {
+        std::unique_ptr<netlink::Socket>& socket;
+        int protocol;
+        const char* what;
+        const char* module;
+    };
+    for (const Wanted& wanted : {Wanted{route, NETLINK_ROUTE, "links and routes", "rtnetlink"},
+                                 Wanted{xfrm, NETLINK_XFRM, "SAD and SPD (XFRM)", "xfrm_user"},
+                                 Wanted{events, NETLINK_XFRM, "events of the SAD (XFRM)", "xfrm_user"}}) {
+        Opened opened = netlink::Socket::open(os, wanted.protocol, socket_settings);
+        if (!opened) return std::unexpected(opening_error(wanted.what, opened.error(), wanted.module));
+        wanted.socket = std::move(*opened);
+    }
+    for (const unsigned group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_SA}) {
+        if (const auto joined = events->listen(group); !joined)
+            return std::unexpected(opening_error("events of the SAD (XFRM)", joined.error(), "xfrm_user"));
+    }
+    events->on_event([this](const nlmsghdr& message) { on_event(message); });
+    events->on_overrun([this] { resync_wanted = true; });
+    fds = {route->fd(), xfrm->fd(), events->fd()};
+    return {};
+}
+
+void Kernel::Parts::on_event(const nlmsghdr& message) {
+    if (message.nlmsg_pid == xfrm->port()) return; // our own doing
+    std::optional<StateNotice> notice;
+    switch (message.nlmsg_type) {
+    case XFRM_MSG_EXPIRE: notice = parse_expiry(message); break;
+    case XFRM_MSG_DELSA: notice = parse_removal(message); break;
+    case XFRM_MSG_FLUSHSA: resync_wanted = true; return; // names no entry
+    default: return;
+    }
+    if (notice && is_ours(notice->reqid))
+        told.push_back(child::SaGone{notice->id.destination, notice->id.spi, notice->hard});
+}
+
+void Kernel::Parts::resync() {
+    resync_wanted = false;
+    resyncing = true;
+    auto found = std::make_shared<child::SasPresent>();
+    xfrm->dump(
+        dump_states(), [found] { found->sas.clear(); },
+        [found](const nlmsghdr& message) {
+            const auto state = parse_state(message);
+            if (state && is_ours(state->reqid)) found->sas.push_back({state->id.destination, state->id.spi});
+        },
+        [this, found](const std::expected<void, netlink::Error>& result) {
+            resyncing = false;
+            if (result) {
+                told.push_back(std::move(*found));
+            } else {
+                resync_again = now + kResyncPause;
+            }
+        });
+}
+
+bool Kernel::Parts::can_start() const {
+    if (resync_wanted || resyncing) return resync_wanted && !resyncing && running.empty();
+    if (queue.empty() || exclusive || running.size() >= settings.parallel_intents) return false;
+    if (running.empty()) return true;
+    const child::KernelIntent& next = queue.front();
+    if (links.changes_shared(next)) return false;
+    const auto touched = links_of(next);
+    return std::ranges::none_of(running, [&](const auto& other) { return other->touches(touched); });
+}
+
+void Kernel::Parts::start_ready() {
+    std::erase_if(running, [](const auto& transaction) { return transaction->ended(); });
+    if (running.empty()) exclusive = false;
+    while (can_start()) {
+        if (resync_wanted) return resync();
+        child::KernelIntent intent = std::move(queue.front());
+        queue.pop_front();
+        start(std::move(intent));
+        std::erase_if(running, [](const auto& transaction) { return transaction->ended(); });
+        if (running.empty()) exclusive = false;
+    }
+}
+
+void Kernel::Parts::start(child::KernelIntent intent) {
+    const bool shared = links.changes_shared(intent);
+    auto plan = plan_of(intent, links, abilities.sa_direction);
+    if (!plan) {
+        told.push_back(child::IntentDone{intent.id, plan.error()});
+        return;
+    }
+    exclusive = shared;
+    auto finished = [this, id = intent.id](std::optional<std::string> error) {
+        told.push_back(child::IntentDone{id, std::move(error)});
+    };
+    running.push_back(
+        std::make_unique<Transaction>(std::move(*plan), links_of(intent), sockets(), std::move(finished)));
+    running.back()->start();
+}
+
+void Kernel::Parts::pump() {
+    for (int round = 0; round < kMaxRounds; ++round) {
+        start_ready();
+        if (!route->wants_flush() && !xfrm->wants_flush()) return;
+        route->flush(now);
+        xfrm->flush(now);
+        // The kernel answers within the send, so what it says is there already.
+        route->on_readable(now);
+        xfrm->on_readable(now);
+    }
+}
+
+bool Kernel::Parts::idle() const {
+    const bool all_ended = std::ranges::all_of(running, [](const auto& t) { return t->ended(); });
+    return queue.empty() && all_ended && !resync_wanted && !resyncing && route->idle() && xfrm->idle();
+}
+
+std::expected<void, std::string> Kernel::Parts::settle() {
+    const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(settings.answer_deadline);
+    int silence = 0;
+    while (true) {
+        pump();
+        if (idle()) return {};
+        if (route->wants_flush() || xfrm->wants_flush() || can_start()) continue;
+        std::array<pollfd, 2> watched{pollfd{route->fd(), POLLIN, 0}, pollfd{xfrm->fd(), POLLIN, 0}};
+        const int rc = os.poll(watched.data(), watched.size(), static_cast<int>(deadline.count()));
+        if (rc > 0) {
+            route->on_readable(now);
+            xfrm->on_readable(now);
+            silence = 0;
+        } else if (rc != -EINTR) {
+            if (++silence == kMaxSilence)
+                return std::unexpected("the kernel does not answer netlink requests");
+            route->abandon();
+            xfrm->abandon();
+        }
+    }
+}
+
+Kernel::Kernel(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Kernel::~Kernel() = default;
+
+std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os) {
+    return open(os, Settings{});
+}
+
+std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os, const Settings& settings) {
+    auto parts = std::make_unique<Parts>(os, settings);
+    if (const auto opened = parts->open(); !opened) return std::unexpected(opened.error());
+    return std::unique_ptr<Kernel>(new Kernel(std::move(parts)));
+}
+
+void Kernel::apply(child::KernelIntent&& intent, Instant now) {
+    parts_->now = now;
+    parts_->queue.push_back(std::move(intent));
+}
+
+void Kernel::flush(Instant now) {
+    parts_->now = now;
+    parts_->pump();
+}
+
+std::span<const int> Kernel::fds() const { return parts_->fds; }
+
+void Kernel::on_readable(Instant now) {
+    parts_->now = now;
+    parts_->route->on_readable(now);
+    parts_->xfrm->on_readable(now);
+    parts_->events->on_readable(now);
+    parts_->pump();
+}
+
+std::optional<Instant> Kernel::next_timeout() const {
+    const bool ended = std::ranges::any_of(parts_->running, [](const auto& t) { return t->ended(); });
+    if (parts_->can_start() || (ended && !parts_->queue.empty())) return Instant::min();
+    std::optional<Instant> next = parts_->resync_again;
+    for (const auto& socket : {parts_->route.get(), parts_->xfrm.get()}) {
+        const auto due = socket->next_timeout();
+        if (due && (!next || *due < *next)) next = due;
+    }
+    return next;
+}
+
+void Kernel::on_timeout(Instant now) {
+    parts_->now = now;
+    if (parts_->resync_again && *parts_->resync_again <= now) {
+        parts_->resync_again.reset();
+        parts_->resync_wanted = true;
+    }
+    parts_->route->on_timeout(now);
+    parts_->xfrm->on_timeout(now);
+    parts_->pump();
+}
+
+std::vector<child::KernelEvent> Kernel::take_events() { return std::exchange(parts_->told, {}); }
+
+} // namespace sheaf::xfrm

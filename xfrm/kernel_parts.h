@@ -1,0 +1,58 @@
+#pragma once
+
+#include "netlink/netlink_socket.h"
+#include "xfrm/kernel.h"
+#include "xfrm/links.h"
+#include "xfrm/transaction.h"
+
+#include <array>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sheaf::xfrm {
+
+// What Kernel is made of. Only for the sources of kernel, probe and reconciliation.
+struct Kernel::Parts {
+    netlink::Os& os;
+    Settings settings;
+    std::unique_ptr<netlink::Socket> route;
+    std::unique_ptr<netlink::Socket> xfrm;
+    std::unique_ptr<netlink::Socket> events;
+    std::array<int, 3> fds{};
+
+    Links links;
+    Abilities abilities;
+
+    std::deque<child::KernelIntent> queue;
+    std::list<std::unique_ptr<Transaction>> running;
+    bool exclusive = false; // the one that runs changes what links share
+    std::vector<child::KernelEvent> told;
+    Instant now{}; // the latest that a caller named
+
+    // After events were lost: no further intent begins, those under way end, then the SAD is listed.
+    bool resync_wanted = false;
+    bool resyncing = false;
+    std::optional<Instant> resync_again; // after a listing failed
+
+    Parts(netlink::Os& system, const Settings& chosen) : os(system), settings(chosen) {}
+
+    [[nodiscard]] std::expected<void, std::string> open();
+    [[nodiscard]] Sockets sockets() const { return {*route, *xfrm}; }
+
+    void pump(); // starts, sends and reads, within a bound
+    [[nodiscard]] bool can_start() const;
+    void start_ready();
+    void start(child::KernelIntent intent);
+    void on_event(const nlmsghdr& message);
+    void resync();
+
+    // Blocking: until nothing is queued or unanswered.
+    [[nodiscard]] std::expected<void, std::string> settle();
+    [[nodiscard]] bool idle() const;
+};
+
+} // namespace sheaf::xfrm

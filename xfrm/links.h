@@ -1,0 +1,57 @@
+#pragma once
+
+#include "lib/child/kernel.h"
+#include "netlink/link.h"
+#include "netlink/route.h"
+#include "netlink/rule.h"
+#include "xfrm/plan.h"
+
+#include <cstddef>
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sheaf::xfrm {
+
+// The virtual links that are open, and what they share: the gateway's interface (made with the first link,
+// removed with the last) and the rules that lead into our routing tables.
+//
+// The books are changed when a link is planned; Plan::roll_back() restores them when the intent fails.
+class Links {
+  public:
+    // Whether the intent creates or removes what links share, so that no other may be under way meanwhile.
+    [[nodiscard]] bool changes_shared(const child::KernelIntent& intent) const;
+
+    // Adds to the plan what opens or closes the link. Closing what is not open adds nothing.
+    [[nodiscard]] std::expected<void, std::string> open(const child::Link& link, Plan& plan);
+    void close(const child::Link& link, Plan& plan);
+
+    void forget_all(); // after all of ours was removed
+
+  private:
+    // An interface of ours; its index is 0 until the kernel has told it.
+    using Interface = std::shared_ptr<netlink::LinkObject>;
+    struct Open {
+        child::LinkRole role{};
+        Interface interface;
+    };
+
+    [[nodiscard]] std::size_t count(child::LinkRole role) const;
+    Interface create(const child::Link& link, Plan& plan) const;
+    void add_rules(const child::Link& link, Plan& plan) const;
+    void remove_rules(const child::Link& link, Plan& plan) const;
+
+    std::map<child::LinkNumber, Open> open_;
+};
+
+// The rules that the first link of a role needs: those for either role, and those for clients.
+[[nodiscard]] std::vector<netlink::Rule> common_rules();
+[[nodiscard]] std::vector<netlink::Rule> client_rules();
+
+// A link's routes through an interface.
+[[nodiscard]] std::vector<netlink::Route> routes_of(const child::Link& link, int interface_index);
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "lib/child/kernel.h"
+
+#include <cstdint>
+
+// By what Sheaf's state in the kernel is known, so that it can be told from what others installed.
+namespace sheaf::xfrm {
+
+// SAD and SPD entries carry the link's number as reqid and if_id.
+[[nodiscard]] constexpr bool is_ours(std::uint32_t number) {
+    return number >= child::kFirstLink && number <= child::kLastLink;
+}
+
+inline constexpr std::uint8_t kProtocol = 83; // of routes and rules, as in /etc/iproute2/rt_protos
+inline constexpr std::uint32_t kRouteTable = 5300;
+inline constexpr std::uint32_t kDefaultRouteTable = 5301; // default routes, looked into after the main table
+inline constexpr std::uint32_t kRoutePriority = 5300;     // "not marked: look into kRouteTable"
+inline constexpr std::uint32_t kMainPriority = 5301;      // "look into main, but for its default route"
+inline constexpr std::uint32_t kDefaultRoutePriority = 5302; // "not marked: look into kDefaultRouteTable"
+
+// Packets of IKE, and ESP that a client's SAD entries made: they must not enter a tunnel again.
+inline constexpr std::uint32_t kMark = 0x53000000;
+inline constexpr std::uint32_t kMarkMask = 0xff000000;
+
+inline constexpr const char* kLinkKind = "xfrm";
+inline constexpr const char* kLinkAlias = "sheaf";
+// 1500 less what ESP in UDP in IPv6 adds with any cipher, rounded down; a path with less is found by the
+// kernel.
+inline constexpr std::uint32_t kLinkMtu = 1400;
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,118 @@
+#include "xfrm/planner.h"
+
+#include "xfrm/expansion.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace sheaf::xfrm {
+namespace {
+
+// One step at a time; an error is a sentence.
+class Planner {
+  public:
+    Planner(Plan& plan, Links& links, bool with_sa_direction)
+        : plan_(plan), links_(links), with_sa_direction_(with_sa_direction) {}
+
+    std::expected<void, std::string> operator()(const child::OpenLink& step) {
+        return links_.open(step.link, plan_);
+    }
+
+    std::expected<void, std::string> operator()(const child::CloseLink& step) {
+        links_.close(step.link, plan_);
+        return {};
+    }
+
+    std::expected<void, std::string> operator()(const child::InstallSas& step) {
+        auto pair = states_of(step, with_sa_direction_);
+        if (!pair) return std::unexpected(pair.error());
+        add(pair->in);
+        add(pair->out);
+        return {};
+    }
+
+    std::expected<void, std::string> operator()(const child::RemoveSas& step) {
+        // Outbound first: nothing more is sent that the peer can no longer answer.
+        for (const bool out : {true, false}) {
+            State state;
+            state.id = out ? outbound_id(step.id) : inbound_id(step.id);
+            state.source = out ? step.id.local.address : step.id.peer.address;
+            state.link = step.id.link;
+            plan_.add_removal(removal(Room::xfrm, remove_state(state.id), state.to_string()));
+        }
+        return {};
+    }
+
+    std::expected<void, std::string> operator()(const child::InstallPolicies& step) {
+        const auto policies = policies_of(step.policies);
+        if (!policies) return std::unexpected(policies.error());
+        for (const Policy& policy : *policies) {
+            Operation operation{.room = Room::xfrm,
+                                .message = install_policy(policy),
+                                .object = policy.to_string(),
+                                .verb = "install"};
+            operation.undo = [policy] { return remove_policy(policy); };
+            plan_.add(std::move(operation));
+        }
+        return {};
+    }
+
+    std::expected<void, std::string> operator()(const child::RemovePolicies& step) {
+        const auto policies = policies_of(step.policies);
+        if (!policies) return std::unexpected(policies.error());
+        for (const Policy& policy : *policies)
+            plan_.add_removal(removal(Room::xfrm, remove_policy(policy), policy.to_string()));
+        return {};
+    }
+
+  private:
+    void add(const State& state) {
+        Operation operation{.room = Room::xfrm,
+                            .message = install_state(state),
+                            .object = state.to_string(),
+                            .verb = "install"};
+        operation.undo = [id = state.id] { return remove_state(id); };
+        operation.hint = [](const netlink::Error& error) -> std::string {
+            // What kernels answer for a cipher or for ESP itself that is not there.
+            if (error.code == ENOSYS || error.code == EPROTONOSUPPORT)
+                return "; the kernel lacks ESP or the cipher: sheafd names what at its start";
+            return {};
+        };
+        plan_.add(std::move(operation));
+    }
+
+    Plan& plan_;
+    Links& links_;
+    bool with_sa_direction_;
+};
+
+child::LinkNumber link_of(const child::OpenLink& step) { return step.link.number; }
+child::LinkNumber link_of(const child::CloseLink& step) { return step.link.number; }
+child::LinkNumber link_of(const child::InstallSas& step) { return step.id.link; }
+child::LinkNumber link_of(const child::RemoveSas& step) { return step.id.link; }
+child::LinkNumber link_of(const child::InstallPolicies& step) { return step.policies.link; }
+child::LinkNumber link_of(const child::RemovePolicies& step) { return step.policies.link; }
+
+} // namespace
+
+std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Links& links,
+                                         bool with_sa_direction) {
+    Plan plan;
+    Planner planner(plan, links, with_sa_direction);
+    for (const child::KernelStep& step : intent.steps) {
+        if (const auto planned = std::visit(planner, step); !planned) {
+            plan.roll_back();
+            return std::unexpected(planned.error());
+        }
+    }
+    return plan;
+}
+
+std::set<child::LinkNumber> links_of(const child::KernelIntent& intent) {
+    std::set<child::LinkNumber> out;
+    for (const child::KernelStep& step : intent.steps)
+        out.insert(std::visit([](const auto& s) { return link_of(s); }, step));
+    return out;
+}
+
+} // namespace sheaf::xfrm

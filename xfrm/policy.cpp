@@ -1,0 +1,137 @@
+#include "xfrm/policy.h"
+
+#include "xfrm/address_form.h"
+
+#include <arpa/inet.h>
+#include <cstring>
+#include <netinet/in.h>
+
+namespace sheaf::xfrm {
+namespace {
+
+constexpr std::uint16_t kWholePort = 0xffff; // a mask
+
+xfrm_selector encode(const Selector& selector) {
+    xfrm_selector out{};
+    out.family = family_number(selector.source.family());
+    out.saddr = xfrm::encode(selector.source.address());
+    out.prefixlen_s = static_cast<std::uint8_t>(selector.source.length());
+    out.daddr = xfrm::encode(selector.destination.address());
+    out.prefixlen_d = static_cast<std::uint8_t>(selector.destination.length());
+    out.proto = selector.protocol;
+    if (selector.source_port) {
+        out.sport = htons(*selector.source_port);
+        out.sport_mask = kWholePort;
+    }
+    if (selector.destination_port) {
+        out.dport = htons(*selector.destination_port);
+        out.dport_mask = kWholePort;
+    }
+    return out;
+}
+
+Selector decode(const xfrm_selector& selector) {
+    Selector out;
+    out.source = Prefix(xfrm::decode(selector.saddr, selector.family), selector.prefixlen_s);
+    out.destination = Prefix(xfrm::decode(selector.daddr, selector.family), selector.prefixlen_d);
+    out.protocol = selector.proto;
+    if (selector.sport_mask != 0) out.source_port = ntohs(selector.sport);
+    if (selector.dport_mask != 0) out.destination_port = ntohs(selector.dport);
+    return out;
+}
+
+xfrm_user_tmpl template_of(const Policy& policy) {
+    xfrm_user_tmpl out{};
+    out.id.proto = IPPROTO_ESP;
+    if (policy.mode == child::Mode::tunnel) {
+        out.id.daddr = xfrm::encode(policy.destination);
+        out.saddr = xfrm::encode(policy.source);
+    }
+    out.family = family_number(policy.source.family());
+    out.reqid = policy.reqid;
+    out.mode = policy.mode == child::Mode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
+    out.aalgos = out.ealgos = out.calgos = ~0U; // the SAD entry decides
+    return out;
+}
+
+std::string port_text(const std::optional<std::uint16_t>& port) {
+    return port ? std::to_string(*port) : "any";
+}
+
+} // namespace
+
+const char* to_string(PolicyDirection direction) {
+    switch (direction) {
+    case PolicyDirection::in: return "in";
+    case PolicyDirection::out: return "out";
+    case PolicyDirection::forward: return "fwd";
+    }
+    return "?";
+}
+
+std::string Selector::to_string() const {
+    std::string out = source.to_string() + " -> " + destination.to_string();
+    if (protocol != 0) out += " protocol " + std::to_string(protocol);
+    if (source_port || destination_port)
+        out += " port " + port_text(source_port) + " -> " + port_text(destination_port);
+    return out;
+}
+
+std::string Policy::to_string() const {
+    return std::string("policy ") + xfrm::to_string(direction) + " " + selector.to_string() + " (link " +
+           hex(link) + ")";
+}
+
+netlink::Message install_policy(const Policy& policy) {
+    netlink::Builder out(XFRM_MSG_NEWPOLICY, 0);
+    auto& info = out.fixed<xfrm_userpolicy_info>();
+    info.sel = encode(policy.selector);
+    info.lft = unlimited();
+    info.priority = policy.priority;
+    info.dir = static_cast<std::uint8_t>(policy.direction);
+    info.action = XFRM_POLICY_ALLOW;
+    info.share = XFRM_SHARE_ANY;
+    out.put_struct(XFRMA_TMPL, template_of(policy));
+    if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
+    return out.finish();
+}
+
+netlink::Message remove_policy(const Policy& policy) {
+    netlink::Builder out(XFRM_MSG_DELPOLICY, 0);
+    auto& id = out.fixed<xfrm_userpolicy_id>();
+    id.sel = encode(policy.selector);
+    id.dir = static_cast<std::uint8_t>(policy.direction);
+    if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
+    return out.finish();
+}
+
+netlink::Message dump_policies() {
+    netlink::Builder out(XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+    out.fixed<xfrm_userpolicy_id>();
+    return out.finish();
+}
+
+std::optional<Policy> parse_policy(const nlmsghdr& message) {
+    xfrm_userpolicy_info info{};
+    if (message.nlmsg_type != XFRM_MSG_NEWPOLICY || !netlink::read_fixed(message, &info, sizeof info))
+        return std::nullopt;
+    const auto attributes = netlink::Attributes::of(message, sizeof info);
+    const View value = attributes.bytes(XFRMA_TMPL);
+    xfrm_user_tmpl wanted{};
+    if (info.dir > XFRM_POLICY_FWD || value.size() != sizeof wanted) return std::nullopt;
+    if (attributes.u8(XFRMA_POLICY_TYPE) != XFRM_POLICY_TYPE_MAIN) return std::nullopt;
+    std::memcpy(&wanted, value.data(), sizeof wanted);
+    if (wanted.id.proto != IPPROTO_ESP) return std::nullopt;
+    Policy out;
+    out.direction = static_cast<PolicyDirection>(info.dir);
+    out.selector = decode(info.sel);
+    out.priority = info.priority;
+    out.link = attributes.u32(XFRMA_IF_ID);
+    out.reqid = wanted.reqid;
+    out.mode = wanted.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
+    out.source = decode(wanted.saddr, wanted.family);
+    out.destination = decode(wanted.id.daddr, wanted.family);
+    return out;
+}
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "lib/base/ip.h"
+#include "lib/child/kernel.h"
+#include "netlink/message.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sheaf::xfrm {
+
+// What packets a policy is for. Both prefixes are of one family.
+struct Selector {
+    Prefix source;
+    Prefix destination;
+    std::uint8_t protocol = 0; // 0: any
+    std::optional<std::uint16_t> source_port;
+    std::optional<std::uint16_t> destination_port;
+
+    [[nodiscard]] std::string to_string() const; // "10.0.0.0/8 -> 192.0.2.1/32 protocol 17 port any -> 53"
+    friend auto operator<=>(const Selector&, const Selector&) = default;
+};
+
+// in: to this host; forward: through it; both after decapsulation.
+enum class PolicyDirection : std::uint8_t { in = 0, out = 1, forward = 2 }; // as XFRM_POLICY_...
+
+[[nodiscard]] const char* to_string(PolicyDirection direction); // "in", "out", "fwd"
+
+// An SPD entry that wants one ESP transformation.
+struct Policy {
+    PolicyDirection direction{};
+    Selector selector;
+    std::uint32_t priority = 0; // the least number wins
+    std::uint32_t link = 0;     // if_id
+    std::uint32_t reqid = 0;    // of the SAD entries that serve it
+    child::Mode mode = child::Mode::tunnel;
+    IpAddress source; // outer addresses
+    IpAddress destination;
+
+    [[nodiscard]] std::string to_string() const; // "policy in 10.0.0.0/8 -> 0.0.0.0/0 (link 0x53000001)"
+    friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+[[nodiscard]] netlink::Message install_policy(const Policy& policy); // fails when there is one like it
+[[nodiscard]] netlink::Message remove_policy(const Policy& policy);  // by direction, selector and link
+[[nodiscard]] netlink::Message dump_policies();
+// XFRM_MSG_NEWPOLICY. Nothing for one that is no single ESP transformation, is a socket's or a sub-policy.
+[[nodiscard]] std::optional<Policy> parse_policy(const nlmsghdr& message);
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,198 @@
+#include "xfrm/state.h"
+
+#include "xfrm/address_form.h"
+
+#include <linux/udp.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cstring>
+#include <netinet/in.h>
+#include <vector>
+
+namespace sheaf::xfrm {
+namespace {
+
+// Linux 6.10; the headers of Debian 12 do not have it.
+constexpr std::uint16_t kAttributeSaDirection = 33;
+// What fits the older form of the replay window, which every kernel reads.
+constexpr std::uint32_t kMaxPlainWindow = 32;
+constexpr std::uint32_t kBitsPerWord = 32;
+
+// The kernel's three forms of an algorithm differ in whether, and by which name, they state a tag length.
+template <typename Form>
+void put_algorithm(netlink::Builder& out, std::uint16_t type, const Algorithm& algorithm) {
+    Form form{};
+    const std::size_t name = std::min(algorithm.name.size(), sizeof form.alg_name - 1);
+    std::memcpy(form.alg_name, algorithm.name.data(), name);
+    form.alg_key_len = static_cast<unsigned>(algorithm.key.size() * 8);
+    if constexpr (requires { form.alg_icv_len; }) form.alg_icv_len = algorithm.tag_bits;
+    if constexpr (requires { form.alg_trunc_len; }) form.alg_trunc_len = algorithm.tag_bits;
+    Secret value(sizeof form + algorithm.key.size());
+    std::memcpy(value.span().data(), &form, sizeof form);
+    std::ranges::copy(algorithm.key.view(), value.span().subspan(sizeof form).begin());
+    out.put(type, value.view());
+}
+
+template <typename Form>
+std::optional<Algorithm> read_algorithm(const netlink::Attributes& attributes, std::uint16_t type) {
+    const View value = attributes.bytes(type);
+    Form form{};
+    if (value.size() < sizeof form) return std::nullopt;
+    std::memcpy(&form, value.data(), sizeof form);
+    const View key = value.subspan(sizeof form);
+    Algorithm out;
+    out.name.assign(form.alg_name, strnlen(form.alg_name, sizeof form.alg_name));
+    out.key = Secret::copy_of(key.first(std::min<std::size_t>(key.size(), (form.alg_key_len + 7) / 8)));
+    if constexpr (requires { form.alg_icv_len; }) out.tag_bits = form.alg_icv_len;
+    if constexpr (requires { form.alg_trunc_len; }) out.tag_bits = form.alg_trunc_len;
+    return out;
+}
+
+void fill(xfrm_usersa_info& info, const State& state) {
+    info.id.daddr = encode(state.id.destination);
+    info.id.spi = htonl(state.id.spi);
+    info.id.proto = IPPROTO_ESP;
+    info.saddr = encode(state.source);
+    info.lft = unlimited();
+    info.lft.hard_add_expires_seconds = state.expires_after;
+    info.reqid = state.reqid;
+    info.family = family_number(state.id.destination.family());
+    if (state.mode == child::Mode::tunnel) {
+        info.mode = XFRM_MODE_TUNNEL;
+        info.flags = XFRM_STATE_AF_UNSPEC; // one entry for both families inside
+    } else {
+        info.mode = XFRM_MODE_TRANSPORT;
+        info.sel.family = info.family;
+    }
+    if (state.esn) info.flags |= XFRM_STATE_ESN;
+}
+
+// RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window is an attribute.
+void put_replay_window(netlink::Builder& out, xfrm_usersa_info& info, const State& state) {
+    if (!state.esn && state.replay_window <= kMaxPlainWindow) {
+        info.replay_window = static_cast<std::uint8_t>(state.replay_window);
+        return;
+    }
+    xfrm_replay_state_esn window{};
+    window.replay_window = state.replay_window;
+    window.bmp_len = (state.replay_window + kBitsPerWord - 1) / kBitsPerWord;
+    std::vector<std::uint8_t> value(sizeof window + window.bmp_len * sizeof(std::uint32_t));
+    std::memcpy(value.data(), &window, sizeof window);
+    out.put(XFRMA_REPLAY_ESN_VAL, value);
+}
+
+void read_replay_window(State& state, const xfrm_usersa_info& info, const netlink::Attributes& attributes) {
+    state.replay_window = info.replay_window;
+    const View value = attributes.bytes(XFRMA_REPLAY_ESN_VAL);
+    xfrm_replay_state_esn window{};
+    if (value.size() < sizeof window) return;
+    std::memcpy(&window, value.data(), sizeof window);
+    state.replay_window = window.replay_window;
+}
+
+StateId id_of(const xfrm_id& id, std::uint16_t family) { return {decode(id.daddr, family), ntohl(id.spi)}; }
+
+} // namespace
+
+bool operator==(const Algorithm& a, const Algorithm& b) {
+    return a.name == b.name && a.tag_bits == b.tag_bits && constant_time_equal(a.key.view(), b.key.view());
+}
+
+std::string State::to_string() const {
+    return "SA " + source.to_string() + " -> " + id.destination.to_string() + " SPI " + hex(id.spi) +
+           " (link " + hex(link) + ")";
+}
+
+netlink::Message install_state(const State& state) {
+    netlink::Builder out(XFRM_MSG_NEWSA, 0);
+    auto& info = out.fixed<xfrm_usersa_info>();
+    fill(info, state);
+    if (state.aead) put_algorithm<xfrm_algo_aead>(out, XFRMA_ALG_AEAD, *state.aead);
+    if (state.cipher) put_algorithm<xfrm_algo>(out, XFRMA_ALG_CRYPT, *state.cipher);
+    if (state.integrity) put_algorithm<xfrm_algo_auth>(out, XFRMA_ALG_AUTH_TRUNC, *state.integrity);
+    put_replay_window(out, info, state);
+    if (state.encapsulation) {
+        xfrm_encap_tmpl encapsulation{};
+        encapsulation.encap_type = UDP_ENCAP_ESPINUDP;
+        encapsulation.encap_sport = htons(state.encapsulation->source_port);
+        encapsulation.encap_dport = htons(state.encapsulation->destination_port);
+        out.put_struct(XFRMA_ENCAP, encapsulation);
+    }
+    if (state.output_mark_mask != 0) {
+        out.put_u32(XFRMA_SET_MARK, state.output_mark);
+        out.put_u32(XFRMA_SET_MARK_MASK, state.output_mark_mask);
+    }
+    if (state.link != 0) out.put_u32(XFRMA_IF_ID, state.link);
+    if (state.direction != SaDirection::unstated)
+        out.put_u8(kAttributeSaDirection, static_cast<std::uint8_t>(state.direction));
+    return out.finish();
+}
+
+netlink::Message remove_state(const StateId& id) {
+    netlink::Builder out(XFRM_MSG_DELSA, 0);
+    auto& fixed = out.fixed<xfrm_usersa_id>();
+    fixed.daddr = encode(id.destination);
+    fixed.spi = htonl(id.spi);
+    fixed.family = family_number(id.destination.family());
+    fixed.proto = IPPROTO_ESP;
+    return out.finish();
+}
+
+netlink::Message dump_states() {
+    netlink::Builder out(XFRM_MSG_GETSA, NLM_F_DUMP);
+    out.put_u8(XFRMA_PROTO, IPPROTO_ESP);
+    return out.finish();
+}
+
+std::optional<State> parse_state(const nlmsghdr& message) {
+    xfrm_usersa_info info{};
+    if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))
+        return std::nullopt;
+    if (info.id.proto != IPPROTO_ESP) return std::nullopt;
+    const auto attributes = netlink::Attributes::of(message, sizeof info);
+    State out;
+    out.id = id_of(info.id, info.family);
+    out.source = decode(info.saddr, info.family);
+    out.mode = info.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
+    out.link = attributes.u32(XFRMA_IF_ID);
+    out.reqid = info.reqid;
+    out.aead = read_algorithm<xfrm_algo_aead>(attributes, XFRMA_ALG_AEAD);
+    out.cipher = read_algorithm<xfrm_algo>(attributes, XFRMA_ALG_CRYPT);
+    out.integrity = read_algorithm<xfrm_algo_auth>(attributes, XFRMA_ALG_AUTH_TRUNC);
+    out.esn = (info.flags & XFRM_STATE_ESN) != 0;
+    read_replay_window(out, info, attributes);
+    if (const View value = attributes.bytes(XFRMA_ENCAP); value.size() >= sizeof(xfrm_encap_tmpl)) {
+        xfrm_encap_tmpl encapsulation{};
+        std::memcpy(&encapsulation, value.data(), sizeof encapsulation);
+        out.encapsulation =
+            State::Encapsulation{ntohs(encapsulation.encap_sport), ntohs(encapsulation.encap_dport)};
+    }
+    out.output_mark = attributes.u32(XFRMA_SET_MARK);
+    out.output_mark_mask = attributes.u32(XFRMA_SET_MARK_MASK);
+    out.direction = static_cast<SaDirection>(attributes.u8(kAttributeSaDirection));
+    out.expires_after = info.lft.hard_add_expires_seconds;
+    return out;
+}
+
+std::optional<StateNotice> parse_expiry(const nlmsghdr& message) {
+    xfrm_user_expire expiry{};
+    if (message.nlmsg_type != XFRM_MSG_EXPIRE || !netlink::read_fixed(message, &expiry, sizeof expiry))
+        return std::nullopt;
+    if (expiry.state.id.proto != IPPROTO_ESP) return std::nullopt;
+    return StateNotice{id_of(expiry.state.id, expiry.state.family), expiry.state.reqid, expiry.hard != 0};
+}
+
+std::optional<StateNotice> parse_removal(const nlmsghdr& message) {
+    xfrm_usersa_id id{};
+    if (message.nlmsg_type != XFRM_MSG_DELSA || !netlink::read_fixed(message, &id, sizeof id))
+        return std::nullopt;
+    const View value = netlink::Attributes::of(message, sizeof id).bytes(XFRMA_SA);
+    xfrm_usersa_info info{};
+    if (value.size() < sizeof info || id.proto != IPPROTO_ESP) return std::nullopt;
+    std::memcpy(&info, value.data(), sizeof info);
+    return StateNotice{{decode(id.daddr, id.family), ntohl(id.spi)}, info.reqid};
+}
+
+} // namespace sheaf::xfrm

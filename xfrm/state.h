@@ -1,0 +1,83 @@
+#pragma once
+
+#include "lib/base/ip.h"
+#include "lib/base/secret.h"
+#include "lib/child/kernel.h"
+#include "netlink/message.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sheaf::xfrm {
+
+// An algorithm by the kernel's name with its key.
+struct Algorithm {
+    std::string name;
+    Secret key;
+    std::uint32_t tag_bits = 0; // length of ICV or truncated HMAC; 0 for a cipher
+
+    friend bool operator==(const Algorithm& a, const Algorithm& b);
+};
+
+enum class SaDirection : std::uint8_t { unstated = 0, in = 1, out = 2 }; // as XFRMA_SA_DIR
+
+// By what the SAD finds an ESP entry.
+struct StateId {
+    IpAddress destination;
+    std::uint32_t spi = 0; // host byte order
+
+    friend auto operator<=>(const StateId&, const StateId&) = default;
+};
+
+// An SAD entry for ESP.
+struct State {
+    StateId id;
+    IpAddress source;
+    child::Mode mode = child::Mode::tunnel;
+    std::uint32_t link = 0;  // if_id
+    std::uint32_t reqid = 0; // ours is the link's number again
+
+    std::optional<Algorithm> aead; // either this
+    std::optional<Algorithm> cipher;
+    std::optional<Algorithm> integrity; // or these two
+
+    bool esn = false;
+    std::uint32_t replay_window = 0; // packets
+
+    struct Encapsulation { // RFC 3948
+        std::uint16_t source_port = 0;
+        std::uint16_t destination_port = 0;
+        friend bool operator==(const Encapsulation&, const Encapsulation&) = default;
+    };
+    std::optional<Encapsulation> encapsulation;
+
+    std::uint32_t output_mark = 0; // what outer packets are marked with, under the mask
+    std::uint32_t output_mark_mask = 0;
+    SaDirection direction = SaDirection::unstated;
+    std::uint64_t expires_after = 0; // seconds; 0: never. The kernel removes the entry then.
+
+    [[nodiscard]] std::string
+    to_string() const; // "SA 2001:db8::1 -> 2001:db8::2 SPI 0x00000101 (link 0x53000001)"
+    friend bool operator==(const State&, const State&) = default;
+};
+
+// The largest window that the kernel keeps.
+inline constexpr std::uint32_t kMaxReplayWindow = 4096;
+
+[[nodiscard]] netlink::Message install_state(const State& state); // fails when there is one with the same id
+[[nodiscard]] netlink::Message remove_state(const StateId& id);
+[[nodiscard]] netlink::Message dump_states(); // ESP only, where the kernel can select
+// XFRM_MSG_NEWSA; entries of other protocols than ESP give nothing.
+[[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);
+
+// What events tell of an entry.
+struct StateNotice {
+    StateId id;
+    std::uint32_t reqid = 0;
+    bool hard = true; // of an expiry: the kernel has removed the entry
+};
+[[nodiscard]] std::optional<StateNotice> parse_expiry(const nlmsghdr& message);  // XFRM_MSG_EXPIRE
+[[nodiscard]] std::optional<StateNotice> parse_removal(const nlmsghdr& message); // XFRM_MSG_DELSA
+
+} // namespace sheaf::xfrm
