@@ -20,10 +20,19 @@ lan_net6=2001:db8:9::/64 lan_net4=10.9.0.0/24
 
 # --- telling ---------------------------------------------------------------------------------------------------------
 
-now() { cut -d ' ' -f 1 /proc/uptime; }
-lab_began=$(now)
+# Under emulation a process costs milliseconds to start: what is called often uses none.
+hundredths() { # sets `now` to the time since boot
+    local up
+    read -r up _ </proc/uptime
+    now=${up/./}
+}
+hundredths
+lab_began=$now
 
-step() { awk -v a="$lab_began" -v b="$(now)" -v text="$*" 'BEGIN { printf "[%6.2f] %s\n", b - a, text }'; }
+step() {
+    hundredths
+    printf '[%3d.%02d] %s\n' $(((now - lab_began) / 100)) $(((now - lab_began) % 100)) "$*"
+}
 
 fail() {
     printf '%s\n' "$*" >"$LAB_LOGS/reason"
@@ -49,13 +58,17 @@ trap lab_end EXIT
 # holds_within SECONDS COMMAND...: tries until it succeeds
 holds_within() {
     local end
-    end=$(awk -v a="$(now)" -v b="$1" 'BEGIN { print a + b }')
+    hundredths
+    end=$((now + $1 * 100))
     shift
     until "$@" >/dev/null 2>&1; do
-        awk -v a="$(now)" -v b="$end" 'BEGIN { exit a < b }' || continue
-        return 1
+        hundredths
+        [ "$now" -lt "$end" ] || return 1
+        read -r -t 0.05 <>"$lab_pause" || :
     done
 }
+lab_pause=$LAB_TMP/pause # a pipe that nobody writes to: a pause without a process
+mkfifo "$lab_pause"
 
 # wait_until SECONDS WHAT COMMAND...: the same, and the scenario fails when it does not
 wait_until() {
@@ -76,7 +89,6 @@ host_add() { # HOST...
             mount -t tmpfs -o mode=755 run /run
             mount -t sysfs sys /sys
             mkdir -p /run/lock /run/sheaf'
-        ip -n "$host" link set lo up
     done
 }
 
@@ -87,62 +99,76 @@ in_host() {
     nsenter --net="/run/netns/$host" --mount="$LAB_TMP/$host.mnt" -- "$@"
 }
 
-# link_add HOST DEV HOST DEV: a cable between two hosts
-link_add() {
-    ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
-    ip -n "$1" link set "$2" up
-    ip -n "$3" link set "$4" up
-}
+# cable HOST DEV HOST DEV: lines for `ip -batch` that join two hosts
+cable() { echo "link add $2 netns $1 type veth peer name $4 netns $3"; }
 
-address_add() { # HOST DEV ADDRESS...
-    local host=$1 dev=$2 address
-    shift 2
+address_lines() { # DEV ADDRESS...
+    local dev=$1 address
+    shift
+    echo "link set $dev up"
     for address; do
         case $address in
-            *:*) ip -n "$host" addr add "$address" dev "$dev" nodad ;;
-            *) ip -n "$host" addr add "$address" dev "$dev" ;;
+            *:*) echo "addr add $address dev $dev nodad" ;;
+            *) echo "addr add $address dev $dev" ;;
         esac
     done
 }
+default_lines() { printf 'route add default via %s\n' "$@"; } # ROUTER...
 
-default_via() { # HOST ROUTER6 ROUTER4
-    ip -n "$1" -6 route add default via "$2"
-    ip -n "$1" -4 route add default via "$3"
-}
-
-forwarding() { # HOST
-    in_host "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1
+address_add() { # HOST DEV ADDRESS...
+    local host=$1
+    shift
+    address_lines "$@" | ip -n "$host" -batch -
 }
 
 # topology CLIENT...: the picture above with these clients
 topology() {
-    local client
+    local client host
     host_add rt gw lan "$@"
-    forwarding rt
-    forwarding gw
-    link_add gw wan0 rt gw0
-    address_add gw wan0 2001:db8:13::2/64 203.0.113.2/24
-    address_add rt gw0 2001:db8:13::1/64 203.0.113.1/24
-    default_via gw 2001:db8:13::1 203.0.113.1
-    link_add gw lan0 lan eth0
-    address_add gw lan0 2001:db8:9::1/64 10.9.0.1/24
-    address_add lan eth0 $lan6/64 $lan4/24
-    default_via lan 2001:db8:9::1 10.9.0.1
+    {
+        cable gw wan0 rt gw0
+        cable gw lan0 lan eth0
+        for client; do cable "$client" wan0 rt "$client"; done
+    } | ip -batch -
+    for host in rt gw; do
+        in_host "$host" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.forwarding=1
+    done
+    {
+        address_lines lo
+        address_lines wan0 2001:db8:13::2/64 203.0.113.2/24
+        address_lines lan0 2001:db8:9::1/64 10.9.0.1/24
+        default_lines 2001:db8:13::1 203.0.113.1
+    } | ip -n gw -batch -
+    {
+        address_lines lo
+        address_lines eth0 $lan6/64 $lan4/24
+        default_lines 2001:db8:9::1 10.9.0.1
+    } | ip -n lan -batch -
+    {
+        address_lines lo
+        address_lines gw0 2001:db8:13::1/64 203.0.113.1/24
+        for client; do
+            case $client in
+                cl1) address_lines cl1 2001:db8:7:1::1/64 198.51.100.1/25 ;;
+                cl2) address_lines cl2 2001:db8:7:2::1/64 198.51.100.129/25 ;;
+                *) fail "the topology has no client '$client'" ;;
+            esac
+        done
+    } | ip -n rt -batch -
     for client; do
-        link_add "$client" wan0 rt "$client"
-        case $client in
-            cl1)
-                address_add cl1 wan0 2001:db8:7:1::2/64 198.51.100.2/25
-                address_add rt cl1 2001:db8:7:1::1/64 198.51.100.1/25
-                default_via cl1 2001:db8:7:1::1 198.51.100.1
-                ;;
-            cl2)
-                address_add cl2 wan0 2001:db8:7:2::2/64 198.51.100.130/25
-                address_add rt cl2 2001:db8:7:2::1/64 198.51.100.129/25
-                default_via cl2 2001:db8:7:2::1 198.51.100.129
-                ;;
-            *) fail "the topology has no client '$client'" ;;
-        esac
+        {
+            address_lines lo
+            case $client in
+                cl1)
+                    address_lines wan0 2001:db8:7:1::2/64 198.51.100.2/25
+                    default_lines 2001:db8:7:1::1 198.51.100.1
+                    ;;
+                cl2)
+                    address_lines wan0 2001:db8:7:2::2/64 198.51.100.130/25
+                    default_lines 2001:db8:7:2::1 198.51.100.129
+                    ;;
+            esac
+        } | ip -n "$client" -batch -
     done
 }
 
@@ -259,22 +285,26 @@ xfrm_counter() { in_host "$1" awk -v name="$2" '$1 == name { print $2 }' /proc/n
 # xfrm_drops HOST: the counters that are not zero, on one line
 xfrm_drops() { in_host "$1" awk '$2 { printf "%s%s %s", sep, $1, $2; sep = ", " }' /proc/net/xfrm_stat; }
 
-# kernel_dump HOST: what a daemon could have changed, without anything that changes by itself, without keys
+# kernel_dump HOST: what a daemon could have changed, one object a line, without anything that changes by itself, without keys
 kernel_dump() {
-    local family
-    ip -n "$1" -o link show | sed 's/ qdisc .*//; s/^[0-9]*: /link /'
-    ip -n "$1" -N -o addr show | awk '{ $1 = ""; print "addr" $0 }' | sed 's/ valid_lft .*//; s/\\.*//'
-    for family in -4 -6; do
-        ip -n "$1" -N -o $family route show table all | sed "s/^/route $family /"
-        ip -n "$1" -N $family rule show | sed "s/^/rule $family /"
-    done
-    ip -n "$1" xfrm state show nokeys | joined | sed 's/^/state /'
-    ip -n "$1" xfrm policy show | joined | sed 's/^/policy /'
-    in_host "$1" nft list ruleset | sed 's/^/nft /'
+    in_host "$1" sh -c '
+        echo "#link"; ip -o link show
+        echo "#addr"; ip -N -o addr show
+        echo "#route -4"; ip -N -o -4 route show table all
+        echo "#route -6"; ip -N -o -6 route show table all
+        echo "#rule -4"; ip -N -4 rule show
+        echo "#rule -6"; ip -N -6 rule show
+        echo "#state"; ip xfrm state show nokeys
+        echo "#policy"; ip xfrm policy show
+        echo "#nft"; nft list ruleset' | awk '
+        /^#/ { if (line) print line; line = ""; kind = substr($0, 2); next }
+        kind == "link" { sub(/^[0-9]+: /, ""); sub(/ qdisc .*/, "") }
+        kind == "addr" { sub(/^[0-9]+: /, ""); sub(/ *(valid_lft .*|\\.*)/, "") }
+        kind ~ /^route/ { sub(/ expires [0-9]+sec/, "") }
+        /^[ \t]/ { $1 = $1; line = line " " $0; next } # goes on with the object before
+        { if (line) print line; $1 = $1; line = kind " " $0 }
+        END { if (line) print line }'
 }
-
-# joined: one line for each object whose further lines are indented
-joined() { awk '/^[^ \t]/ && NR > 1 { print "" } { $1 = $1; printf "%s ", $0 } END { if (NR) print "" }'; }
 
 # kernel_ours HOST: the objects that carry a mark of Sheaf: reqid or if_id 0x53xxxxxx, routing protocol 83, tables 5300 and 5301,
 # an interface named sheaf*

@@ -24,11 +24,13 @@ swanctl {
     load = pem pkcs1 pkcs8 x509 pubkey openssl random
 }
 END
+    in_host "$host" rm -f /run/charon.vici
     daemon_start "$host" charon env STRONGSWAN_CONF="$dir/strongswan.conf" charon-systemd
-    wait_until 20 "charon in $host" in_host "$host" test -S /run/charon.vici
-    swan "$host" --load-all --file "$dir/swanctl.conf" >"$LAB_LOGS/$host.swanctl.log" 2>&1 ||
-        fail "swanctl in $host: $(tail -n 1 "$LAB_LOGS/$host.swanctl.log")"
+    wait_until 30 "charon in $host" in_host "$host" test -S /run/charon.vici
+    holds_within 10 swan_load "$host" || fail "swanctl in $host: $(head -n 1 "$LAB_LOGS/$host.swanctl.log")"
 }
+
+swan_load() { swan "$1" --load-all --file "$LAB_TMP/$1/strongswan/swanctl.conf" >"$LAB_LOGS/$1.swanctl.log" 2>&1; } # HOST
 
 # swan HOST ARGUMENT...: swanctl there
 swan() {
