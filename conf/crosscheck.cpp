@@ -1,13 +1,15 @@
 // The half of connections.h that looks across the file.
 #include "conf/connections.h"
 #include "conf/read.h"
+#include "conf/spec.h"
 #include "conf/text.h"
 
 #include <algorithm>
 #include <map>
 #include <optional>
 #include <string_view>
-#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace sheaf::conf {
 namespace {
@@ -78,10 +80,14 @@ void Crosscheck::secret(const ike::Connection& connection, const json::Value& en
             ids.push_back(string_at(member.value, "id"));
         }
     }
+    const auto ours = connection.local_id.to_string();
     const auto near = nearest(id->string, ids);
-    report_.add(id->place, path + ": no secret is for " + quote(id->string),
-                near.empty() ? "add one to \"secrets\" at the top level"
-                             : "did you mean " + quote(near) + "?");
+    std::string hint = "add one to \"secrets\" at the top level";
+    if (std::ranges::find(ids, ours) != ids.end())
+        hint = "secrets are found by the peer's identity, and " + quote(ours) + " is our own";
+    else if (!near.empty())
+        hint = "did you mean " + quote(near) + "?";
+    report_.add(id->place, path + ": no secret is for " + quote(id->string), std::move(hint));
 }
 
 void Crosscheck::addresses(const ike::Connection& connection, const json::Value& entry,
@@ -136,6 +142,8 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     pools(member.value, path);
     secret(connection, member.value, path);
     addresses(connection, member.value, path);
+    const auto role = string_at(member.value, kRoleKey);
+    if (role != "client" && role != "gateway") return; // which of the two decides what follows
     interface(connection, member, path);
     peers(connection, member.value, path);
 }

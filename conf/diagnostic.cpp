@@ -14,7 +14,8 @@ std::string to_string(const Diagnostic& diagnostic) {
     const std::string gutter(std::max<std::size_t>(line.size(), 5), ' ');
     std::string out = diagnostic.file + ":" + line + ":" + std::to_string(diagnostic.column) + ": " +
                       diagnostic.message + "\n";
-    out += gutter.substr(std::min(line.size(), gutter.size())) + line + " | " + diagnostic.excerpt + "\n";
+    out += gutter.substr(std::min(line.size(), gutter.size())) + line + " |" +
+           (diagnostic.excerpt.empty() ? "" : " ") + diagnostic.excerpt + "\n";
     out += gutter + " | " + std::string(diagnostic.indent, ' ') + "^" +
            std::string(std::max<std::size_t>(diagnostic.width, 1) - 1, '~') + "\n";
     if (!diagnostic.hint.empty()) out += gutter + "   " + diagnostic.hint + "\n";

@@ -190,6 +190,9 @@ std::string plain_message(const std::string& what) {
     const auto dash = what.find(" - ");
     std::string message = dash == what.npos ? "this is no JSON" : what.substr(dash + 3);
     if (const auto read = message.find("; last read: '"); read != message.npos) message.resize(read);
+    const bool open =
+        message.find("missing closing quote") != message.npos || message.find("U+000A") != message.npos;
+    if (open) return "the string is not closed";
     return message;
 }
 
@@ -203,9 +206,9 @@ std::string Builder::hint(const std::string& what, std::size_t at, bool comma) c
     if (at_end) return "a configuration is a JSON object: { ... }";
     const char c = source_.text()[at];
     if ((c == '}' || c == ']') && comma) return "remove the comma before it";
-    if (what.find("missing closing quote") != what.npos || what.find("U+000A") != what.npos)
-        return "the string is not closed on its line";
-    if (c == '\'') return "strings stand in \" \"";
+    if (c == '"' && what.find("invalid string") != what.npos)
+        return "a string ends with \" on the line where it begins";
+    if (what.find("invalid literal") != what.npos) return "strings stand in \" \"";
     const bool wants_end = what.find("expected '}'") != what.npos || what.find("expected ']'") != what.npos;
     if (wants_end && !comma) return "is a comma missing before it?";
     return {};
@@ -215,7 +218,10 @@ bool Builder::parse_error(std::size_t, const std::string&, const nlohmann::json:
     bool comma = false;
     const std::size_t begin = next_token(source_.text(), end_, comma);
     const std::string message = plain_message(error.what());
-    report_.add({begin, std::max(taken_, begin)}, message, hint(message, begin, comma));
+    const auto word_end = source_.text().find_first_of(" \t\r\n,:/[]{}\"", begin);
+    const bool word = message == "invalid literal"; // of which the lexer has read what begins like one
+    const std::size_t end = word ? std::min(word_end, source_.text().size()) : taken_;
+    report_.add({begin, std::max(end, begin)}, message, hint(message, begin, comma));
     return false;
 }
 

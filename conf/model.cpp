@@ -77,7 +77,7 @@ constexpr std::array kListenFields = {
           .doc = "The local addresses to receive IKE at.",
           .standard = R"(["::", "0.0.0.0"])"},
 };
-constexpr Object kListen{.noun = "listen", .fields = kListenFields};
+constexpr Object kListen{.fields = kListenFields};
 
 constexpr std::array kPoolFields = {
     Field{.key = "prefix", .type = &kPrefixWord, .doc = "What is given away.", .required = true},
@@ -86,7 +86,7 @@ constexpr std::array kPoolFields = {
           .doc = "The length of the prefix that each client gets: 64 (or 128 for a single address) with "
                  "IPv6, 32 with IPv4."},
 };
-constexpr Object kPool{.noun = "pool", .fields = kPoolFields};
+constexpr Object kPool{.fields = kPoolFields};
 
 constexpr std::array kSecretFields = {
     Field{
@@ -103,13 +103,13 @@ constexpr std::array kSecretFields = {
           .doc = "The key itself; then the configuration is as secret as the key."},
 };
 constexpr std::array<std::string_view, 3> kSecretSources = {"file", "credential", "text"};
-constexpr Object kSecretEntry{.noun = "secret", .fields = kSecretFields, .exactly_one = kSecretSources};
+constexpr Object kSecretEntry{.fields = kSecretFields, .exactly_one = kSecretSources};
 
 constexpr std::array kLocalFields = {
     Field{.key = "id", .type = &kIdentityWord, .doc = "Who we say we are.", .required = true},
     Field{.key = "address", .type = &kAddressWord, .doc = "The address that we speak from."},
 };
-constexpr Object kLocal{.noun = "local", .fields = kLocalFields};
+constexpr Object kLocal{.fields = kLocalFields};
 
 constexpr std::array kRemoteFields = {
     Field{.key = "id",
@@ -125,7 +125,7 @@ constexpr std::array kRemoteFields = {
     Field{
         .key = "port", .type = &kPort, .doc = "The gateway's UDP port.", .standard = "500", .role = "client"},
 };
-constexpr Object kRemote{.noun = "remote", .fields = kRemoteFields};
+constexpr Object kRemote{.fields = kRemoteFields};
 
 constexpr std::array kRetransmitFields = {
     Field{.key = "first",
@@ -134,7 +134,7 @@ constexpr std::array kRetransmitFields = {
           .standard = "\"500ms\""},
     Field{.key = "tries", .type = &kTries, .doc = "How often a request is sent in all.", .standard = "6"},
 };
-constexpr Object kRetransmit{.noun = "retransmit", .fields = kRetransmitFields};
+constexpr Object kRetransmit{.fields = kRetransmitFields};
 
 constexpr Type kListenObject{.kind = Kind::object, .object = &kListen};
 constexpr Type kLocalObject{.kind = Kind::object, .object = &kLocal};
@@ -187,7 +187,7 @@ constexpr std::array kConnectionFields = {
           .standard = "false",
           .role = "client"},
 };
-constexpr Object kConnection{.noun = "connection", .fields = kConnectionFields};
+constexpr Object kConnection{.fields = kConnectionFields};
 
 constexpr Type kPoolObject{.kind = Kind::object, .object = &kPool};
 constexpr Type kSecretObject{.kind = Kind::object, .object = &kSecretEntry};
@@ -210,7 +210,7 @@ constexpr std::array kRootFields = {
           .doc = "With whom to make SAs, by name.",
           .required = true},
 };
-constexpr Object kRoot{.noun = "sheafd", .fields = kRootFields};
+constexpr Object kRoot{.fields = kRootFields};
 
 } // namespace
 

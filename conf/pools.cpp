@@ -25,20 +25,20 @@ std::string path_of(const address::PoolSpec& pool) { return "pools." + pool.name
 std::optional<unsigned> read_delegate(const json::Value& entry, const address::PoolSpec& pool,
                                       Place prefix_place, Report& report) {
     const bool v6 = pool.prefix.family() == Family::ipv6;
-    const unsigned standard = v6 ? kLongestDelegate : 32;
     const unsigned bits = v6 ? 128 : 32;
     const auto* member = json::find(entry, "delegate");
     const auto* value = child(entry, "delegate", json::Kind::integer);
     if (member && (!value || value->integer < 1 || value->integer > 128)) return std::nullopt;
-    const unsigned delegate = value ? static_cast<unsigned>(value->integer) : standard;
+    const unsigned delegate = value ? static_cast<unsigned>(value->integer) : v6 ? kLongestDelegate : bits;
     const Place place = value ? value->place : prefix_place;
     if (delegate < pool.prefix.length()) {
         report.add(place,
                    path_of(pool) + ": " + pool.prefix.to_string() + " is too small for a /" +
                        std::to_string(delegate) + " per client",
-                   delegate == standard && v6
+                   !v6 ? "write \"delegate\": 32, or leave it out"
+                   : pool.prefix.length() > kLongestDelegate
                        ? "write \"delegate\": 128 for an address per client, or give a shorter prefix"
-                       : "did you mean \"delegate\": " + std::to_string(bits) + "?");
+                       : "write \"delegate\": 64, or give a shorter prefix");
         return std::nullopt;
     }
     if (!v6 && delegate != bits) {

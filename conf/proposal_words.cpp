@@ -63,14 +63,16 @@ std::vector<std::string_view> known_words(bool ike) {
 }
 
 Fault unknown_word(std::string_view word, std::string_view text, bool ike) {
-    const std::string where = " in the proposal " + quote(text);
-    if (word.empty()) return {"an algorithm is missing" + where, "words are joined by a single \"-\""};
+    if (word.empty())
+        return {"an algorithm is missing in the proposal " + quote(text),
+                "words are joined by a single \"-\""};
     const auto weak = std::ranges::find(kWeak, word, &Refused::word);
     if (weak != kWeak.end())
-        return {quote(word) + where + " is too weak to be offered", "use " + quote(weak->instead)};
+        return {"the algorithm " + quote(word) + " is too weak to be offered", "use " + quote(weak->instead),
+                word};
     if (!ike && crypto::prf_from_string(word))
-        return {"a PRF such as " + quote(word) + " has no place in an ESP proposal", "remove it"};
-    return {"unknown algorithm " + quote(word) + where, suggestion(word, known_words(ike))};
+        return {"the PRF " + quote(word) + " has no place in an ESP proposal", "remove it", word};
+    return {"unknown algorithm " + quote(word), suggestion(word, known_words(ike)), word};
 }
 
 // Puts one word where it belongs; false if it is none.
@@ -95,11 +97,11 @@ std::expected<Parts, Fault> split(std::string_view text, bool ike) {
         const std::size_t end = std::min(text.find('-', begin), text.size());
         const auto word = text.substr(begin, end - begin);
         if (std::ranges::find(seen, word) != seen.end())
-            return std::unexpected(
-                Fault{quote(word) + " stands twice in the proposal " + quote(text), "remove one"});
+            return std::unexpected(Fault{quote(word) + " stands twice in the proposal", "remove one", word});
         if (seen.size() == kMaxWords)
             return std::unexpected(Fault{"the proposal has more than " + std::to_string(kMaxWords) + " words",
-                                         "write several proposals"});
+                                         "write several proposals",
+                                         {}});
         if (!take(word, ike, parts)) return std::unexpected(unknown_word(word, text, ike));
         seen.push_back(word);
         begin = end + 1;

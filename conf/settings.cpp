@@ -45,7 +45,7 @@ void read_listen(const json::Value& root, Settings& settings, Report& report) {
         const auto* port = child(*listen, engine.nat_port == 4500 ? "port" : "nat_port", json::Kind::integer);
         if (engine.port == engine.nat_port && port)
             report.add(port->place, "listen: \"port\" and \"nat_port\" are the same",
-                       "RFC 7296 2.23 tells packets apart by the port: use two");
+                       "IKE has a marker before it on \"nat_port\" only (RFC 7296 2.23): use two ports");
     }
     if (settings.listen_addresses.empty())
         settings.listen_addresses = {IpAddress::any(Family::ipv6), IpAddress::any(Family::ipv4)};

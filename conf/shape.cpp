@@ -31,11 +31,12 @@ class Checker {
     void integer(const Value& value, const Type& type, const std::string& path);
     void list(const Value& value, const Type& type, const std::string& path, std::string_view role);
     void map(const Value& value, const Type& type, const std::string& path, std::string_view role);
-    void unknown_key(const json::Member& member, const Object& object, const std::string& path,
-                     std::string_view role);
+    std::string_view unknown_key(const json::Member& member, const Object& object, const std::string& path,
+                                 std::string_view role);
     void missing(const Value& value, const Object& object, const std::string& path, Place name,
-                 std::string_view role);
-    void exactly_one(const Value& value, const Object& object, const std::string& path, Place name);
+                 std::string_view role, const std::vector<std::string_view>& meant);
+    void exactly_one(const Value& value, const Object& object, const std::string& path, Place name,
+                     const std::vector<std::string_view>& meant);
 
     Report& report_;
 };
@@ -53,7 +54,17 @@ std::string_view subject(const std::string& path) {
 std::string expected(const Type& type) {
     if (type.kind == Kind::string && type.format) return std::string(type.format->noun);
     if (type.kind == Kind::string && !type.words.empty()) return alternatives(type.words);
+    if (type.kind == Kind::integer) return "a whole number";
     return std::string(json::noun(type.kind));
+}
+
+// The place of a part of a string; of all of it where escapes stand in the way.
+Place narrowed(const Value& value, std::string_view part) {
+    const bool plain = value.place.end - value.place.begin == value.string.size() + 2;
+    if (part.empty() || !plain) return value.place;
+    const std::size_t begin =
+        value.place.begin + 1 + static_cast<std::size_t>(part.data() - value.string.data());
+    return {begin, begin + part.size()};
 }
 
 bool applies(const Field& field, std::string_view role) { return field.role.empty() || field.role == role; }
@@ -97,7 +108,7 @@ void Checker::word(const Value& value, const Type& type, const std::string& path
     }
     if (!type.format) return;
     if (auto fault = type.format->check(value.string))
-        report_.add(value.place, path + ": " + fault->message, std::move(fault->hint));
+        report_.add(narrowed(value, fault->part), path + ": " + fault->message, std::move(fault->hint));
 }
 
 void Checker::integer(const Value& value, const Type& type, const std::string& path) {
@@ -136,10 +147,11 @@ void Checker::map(const Value& map, const Type& type, const std::string& path, s
 void Checker::object(const Value& object_value, const Object& object, const std::string& path, Place name,
                      std::string_view role) {
     role = role_of(object_value, object, role);
+    std::vector<std::string_view> meant; // the keys that misspelt ones stand for: not missing
     for (const auto& member : object_value.members) {
         const auto field = std::ranges::find(object.fields, std::string_view(member.key), &Field::key);
         if (field == object.fields.end()) {
-            unknown_key(member, object, path, role);
+            meant.push_back(unknown_key(member, object, path, role));
             continue;
         }
         if (!role.empty() && !applies(*field, role))
@@ -149,41 +161,47 @@ void Checker::object(const Value& object_value, const Object& object, const std:
                         "remove it, or change the role");
         value(member.value, *field->type, below(path, member.key), member.place, role);
     }
-    missing(object_value, object, path, name, role);
-    exactly_one(object_value, object, path, name);
+    missing(object_value, object, path, name, role, meant);
+    exactly_one(object_value, object, path, name, meant);
 }
 
-void Checker::unknown_key(const json::Member& member, const Object& object, const std::string& path,
-                          std::string_view role) {
+// The key that it was probably meant to be, or empty.
+std::string_view Checker::unknown_key(const json::Member& member, const Object& object,
+                                      const std::string& path, std::string_view role) {
     std::vector<std::string_view> keys;
     for (const auto& field : object.fields)
         if (!field.key.starts_with('$') && (role.empty() || applies(field, role))) keys.push_back(field.key);
     report_.add(member.place, "unknown key " + quote(member.key) + " " + place_of(path),
                 suggestion(member.key, keys));
+    return nearest(member.key, keys);
 }
 
 void Checker::missing(const Value& value, const Object& object, const std::string& path, Place name,
-                      std::string_view role) {
+                      std::string_view role, const std::vector<std::string_view>& meant) {
     for (const auto& field : object.fields) {
-        if (!field.required || !applies(field, role) || json::find(value, field.key)) continue;
-        report_.add(name, std::string(subject(path)) + " lacks " + quote(field.key), std::string(field.doc));
+        const bool there = json::find(value, field.key) || std::ranges::find(meant, field.key) != meant.end();
+        if (!field.required || !applies(field, role) || there) continue;
+        report_.add(name, std::string(subject(path)) + " lacks " + quote(field.key),
+                    quote(field.key) + ": " + std::string(field.doc));
     }
 }
 
-void Checker::exactly_one(const Value& value, const Object& object, const std::string& path, Place name) {
-    if (object.exactly_one.empty()) return;
+void Checker::exactly_one(const Value& value, const Object& object, const std::string& path, Place name,
+                          const std::vector<std::string_view>& meant) {
+    const auto is_one = [&object](std::string_view key) {
+        return std::ranges::find(object.exactly_one, key) != object.exactly_one.end();
+    };
     const json::Member* first = nullptr;
     for (const auto& member : value.members) {
-        if (std::ranges::find(object.exactly_one, std::string_view(member.key)) == object.exactly_one.end())
-            continue;
+        if (!is_one(member.key)) continue;
         if (first)
             report_.add(member.place, path + " has both " + quote(first->key) + " and " + quote(member.key),
                         "remove one");
         else
             first = &member;
     }
-    if (!first)
-        report_.add(name, path + " lacks " + alternatives(object.exactly_one), "add exactly one of them");
+    if (object.exactly_one.empty() || first || std::ranges::any_of(meant, is_one)) return;
+    report_.add(name, path + " lacks " + alternatives(object.exactly_one), "add exactly one of them");
 }
 
 } // namespace

@@ -45,10 +45,9 @@ struct Field {
 };
 
 struct Object {
-    std::string_view noun = {}; // "connection"; its name in the schema
     std::span<const Field> fields = {};
-    std::span<const std::string_view> exactly_one =
-        {}; // of these keys, which are then not required by themselves
+    // Of these keys an object has one; then they are not required by themselves.
+    std::span<const std::string_view> exactly_one = {};
 };
 
 // The whole file.

@@ -97,7 +97,7 @@ std::optional<Fault> check_interface(std::string_view word) {
     if (word.size() > kMaxInterfaceName)
         return Fault{"the interface name " + quote(word) + " is longer than " +
                          std::to_string(kMaxInterfaceName) + " characters",
-                     "did you mean " + quote(word.substr(0, kMaxInterfaceName)) + "?"};
+                     "Linux allows no more: shorten it"};
     if (!is_name(word))
         return Fault{quote(word) + " is no interface name", "use letters, digits, \"-\", \"_\" and \".\""};
     return std::nullopt;

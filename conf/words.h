@@ -15,6 +15,7 @@ namespace sheaf::conf {
 struct Fault {
     std::string message;
     std::string hint;
+    std::string_view part = {}; // of the word, if not all of it is wrong; a view into what was checked
 };
 
 inline constexpr Duration kMaxDuration = std::chrono::hours(24);
