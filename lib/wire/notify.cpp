@@ -104,4 +104,6 @@ void encode_body(const Delete& del, Bytes& to) {
 
 void encode_body(const VendorId& vendor_id, Bytes& to) { append(to, vendor_id.data); }
 
+void encode_body(const UnknownPayload& unknown, Bytes& to) { append(to, unknown.data); }
+
 } // namespace sheaf::wire
