@@ -149,8 +149,6 @@ std::expected<Payload, Rule> parse_payload(PayloadType type, View body) {
     return UnknownPayload{type, to_bytes(body)};
 }
 
-void encode_body(const UnknownPayload& unknown, Bytes& to) { append(to, unknown.data); }
-
 PayloadType encode_payloads(std::span<const Payload> payloads, Bytes& to) {
     for (std::size_t i = 0; i < payloads.size(); ++i) {
         const bool last = i + 1 == payloads.size();
