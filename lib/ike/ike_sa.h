@@ -154,6 +154,11 @@ struct IkeSa {
     [[nodiscard]] const T* in() const {
         return std::get_if<T>(&state);
     }
+    // REQUIRES that the state is T.
+    template <typename T>
+    [[nodiscard]] T& as() {
+        return std::get<T>(state);
+    }
     [[nodiscard]] SaName name() const;
 };
 

@@ -62,7 +62,7 @@ void Engine::Core::start(Instant now, Client& client) {
 }
 
 void Engine::Core::send_init(Instant now, IkeSa& sa) {
-    auto& state = *sa.in<Connecting>();
+    auto& state = sa.as<Connecting>();
     std::vector<Payload> payloads;
     if (!state.cookie.empty()) payloads.emplace_back(notify(NotifyType::cookie, state.cookie));
     payloads.emplace_back(child::offer_ike(sa.connection->ike, {}));
@@ -81,7 +81,7 @@ void Engine::Core::send_init(Instant now, IkeSa& sa) {
 
 // Whether the answer asked for another try of IKE_SA_INIT, which is then made or refused.
 bool Engine::Core::restart_init(const Input& in, IkeSa& sa, std::span<const Payload> payloads) {
-    auto& state = *sa.in<Connecting>();
+    auto& state = sa.as<Connecting>();
     const wire::Notify* cookie = find_notify(payloads, NotifyType::cookie);
     const wire::Notify* other_group = find_notify(payloads, NotifyType::invalid_ke_payload);
     if (!cookie && !other_group) return false;
@@ -117,7 +117,7 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
     const auto nonce_r = single<wire::Nonce>(payloads);
     if (!answer || !ke || !nonce_r || in.header.responder_spi == 0)
         return refuse(in.datagram.peer, Rule::missing_payload, sa.our_spi());
-    auto& state = *sa.in<Connecting>();
+    auto& state = sa.as<Connecting>();
     const auto chosen = child::accept_ike(sa.connection->ike, **answer);
     if (!chosen) return refuse(in.datagram.peer, chosen.error(), sa.our_spi());
     if (chosen->suite.ke != state.exchange.id() ||
@@ -188,7 +188,7 @@ std::expected<auth::Verified, Rule> Engine::Core::authenticate_responder(IkeSa& 
     const auth::Identity peer = auth::Identity::from(**id);
     const Secret* key = secret_for(peer);
     if (!sa.connection->remote_id.matches(peer) || !key) return std::unexpected(Rule::unknown_identity);
-    const auto& state = *sa.in<Authenticating>();
+    const auto& state = sa.as<Authenticating>();
     const Bytes id_body = wire::identification_body(**id);
     const crypto::PrfId prf = sa.protection->suite.prf;
     const Bytes octets = crypto::signed_octets(
@@ -222,7 +222,7 @@ void Engine::Core::on_auth_response(const Input& in, IkeSa& sa, std::span<const 
 
 std::expected<void, Rule> Engine::Core::accept_child(auth::Verified peer, IkeSa& sa,
                                                      std::span<const Payload> payloads) {
-    const auto& state = *sa.in<Authenticating>();
+    const auto& state = sa.as<Authenticating>();
     const Connection& connection = *sa.connection;
     const auto answer = single<wire::Sa>(payloads);
     const auto ts_i = single_ts(payloads, true);

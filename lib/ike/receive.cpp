@@ -145,7 +145,7 @@ void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whol
     if (in.header.message_id + 1 == sa.next_expected) {
         for (const Bytes& response : sa.last_response)
             transmit(sa.path.local, sa.path.peer, response);
-        counters_.retransmits += sa.last_response.empty() ? 0 : 1;
+        if (!sa.last_response.empty()) ++counters_.retransmits;
         return;
     }
     if (in.header.message_id != sa.next_expected)

@@ -112,7 +112,7 @@ void Engine::Core::answer_init(const Input& in, std::span<const Payload> payload
     sa.fragmentation = find_notify(payloads, NotifyType::fragmentation_supported) != nullptr;
     by_init_.emplace(std::pair(sa.spi_i, path.peer), sa.spi_r);
 
-    auto& half_open = *sa.in<HalfOpen>();
+    auto& half_open = sa.as<HalfOpen>();
     std::vector<Payload> reply;
     reply.emplace_back(wire::Sa{{chosen.answer}});
     reply.emplace_back(wire::KeyExchange{ke.group, half_open.exchange.public_value()});
@@ -131,7 +131,7 @@ void Engine::Core::answer_init(const Input& in, std::span<const Payload> payload
 
 bool Engine::Core::derive_half_open_keys(IkeSa& sa) {
     if (sa.protection) return true;
-    const auto& state = *sa.in<HalfOpen>();
+    const auto& state = sa.as<HalfOpen>();
     const auto shared = state.exchange.agree(state.peer_public, *random_);
     if (!shared) {
         refuse(sa.path.peer, shared.error(), sa.our_spi());
@@ -177,7 +177,7 @@ std::expected<auth::Verified, Rule> Engine::Core::authenticate_initiator(IkeSa& 
     const Secret* key = secret_for(peer);
     if (!connection || !key) return std::unexpected(Rule::unknown_identity);
     sa.connection = connection;
-    const auto& half_open = *sa.in<HalfOpen>();
+    const auto& half_open = sa.as<HalfOpen>();
     const Bytes id_body = wire::identification_body(**id);
     const Bytes octets =
         crypto::signed_octets(backend_, half_open.suite.prf,
@@ -203,7 +203,7 @@ void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, std::span<const P
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
     const wire::Identification our_id = sa.connection->local_id.payload(false);
     const Bytes id_body = wire::identification_body(our_id);
-    const auto& half_open = *sa.in<HalfOpen>();
+    const auto& half_open = sa.as<HalfOpen>();
     const Bytes octets = crypto::signed_octets(
         backend_, half_open.suite.prf,
         {half_open.response, half_open.nonce_i, id_body, sa.protection->keys.pr.view()});
@@ -264,7 +264,7 @@ std::expected<void, Rule> Engine::Core::prepare_child(IkeSa& sa, const auth::Ver
     reply.emplace_back(wire::Sa{{chosen->answer}});
     reply.emplace_back(wire::TrafficSelectors{true, narrowed->initiator()});
     reply.emplace_back(wire::TrafficSelectors{false, narrowed->responder()});
-    const auto& half_open = *sa.in<HalfOpen>();
+    const auto& half_open = sa.as<HalfOpen>();
     auto keys = crypto::child_keys(backend_, half_open.suite.prf, sa.protection->keys.d.view(), chosen->suite,
                                    {half_open.nonce_i, half_open.nonce_r}, {});
     install(sa, peer, std::move(keys), std::move(child_sa), std::move(reply), std::move(otherwise));
@@ -272,7 +272,7 @@ std::expected<void, Rule> Engine::Core::prepare_child(IkeSa& sa, const auth::Ver
 }
 
 void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
-    Installing state = std::move(*sa.in<Installing>());
+    Installing state = std::move(sa.as<Installing>());
     if (!sa.initiator)
         send_response(sa, wire::ExchangeType::ike_auth, 1, installed ? state.reply : state.otherwise);
     set_state(sa, Established{std::move(state.peer), now});

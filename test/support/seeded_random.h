@@ -1,0 +1,32 @@
+#pragma once
+
+#include "lib/base/random.h"
+
+#include <cstdint>
+
+namespace sheaf::test {
+
+// A generator whose whole sequence follows from its seed (splitmix64). For tests only.
+class SeededRandom final : public Random {
+  public:
+    explicit SeededRandom(std::uint64_t seed) : state_(seed) {}
+
+    void fill(std::span<std::uint8_t> out) override {
+        for (std::uint8_t& octet : out)
+            octet = static_cast<std::uint8_t>(next() >> 32);
+    }
+
+    // Evenly in [0, bound).
+    std::uint64_t below(std::uint64_t bound) { return next() % bound; }
+
+  private:
+    std::uint64_t next() {
+        std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+        z = (z ^ z >> 27) * 0x94d049bb133111eb;
+        return z ^ z >> 31;
+    }
+    std::uint64_t state_;
+};
+
+} // namespace sheaf::test

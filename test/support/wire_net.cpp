@@ -1,0 +1,142 @@
+#include "test/support/wire_net.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sheaf::test {
+
+using namespace ike;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Host::Host(std::string_view text, Config config, std::uint64_t seed, Instant now)
+    : address(*IpAddress::parse(text)), random(seed), engine(std::move(config), random, *this, now) {}
+
+void Host::pump(Instant now) {
+    for (int round = 0; round < 16; ++round) {
+        auto out = engine.take();
+        if (out.datagrams.empty() && out.intents.empty() && out.events.empty()) return;
+        for (auto& datagram : out.datagrams)
+            outbox.push_back(std::move(datagram));
+        for (auto& event : out.events)
+            events.push_back(std::move(event));
+        for (auto& intent : out.intents) {
+            if (kernel_answers) {
+                engine.kernel_event(now, kernel.apply(std::move(intent)));
+            } else {
+                held.push_back(std::move(intent));
+            }
+        }
+    }
+}
+
+std::size_t Host::established() const {
+    const auto status = engine.status();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        status.ike_sas, [](const IkeSaStatus& sa) { return sa.state == "established"; }));
+}
+
+Host& WireNet::add(std::string_view address, Config config) {
+    hosts_.push_back(std::make_unique<Host>(address, std::move(config), hosts_.size() + 1, now));
+    return *hosts_.back();
+}
+
+void WireNet::deliver(Datagram datagram) {
+    log.push_back(datagram);
+    if (on_wire && !on_wire(datagram)) return;
+    for (auto& host : hosts_) {
+        if (host->address != datagram.peer.address) continue;
+        // What is the peer to the sender is the local end to the receiver.
+        host->engine.datagram(now, {datagram.peer, datagram.local, std::move(datagram.bytes)});
+        return host->pump(now);
+    }
+}
+
+bool WireNet::step() {
+    bool moved = false;
+    for (auto& host : hosts_) {
+        host->pump(now);
+        auto outbox = std::exchange(host->outbox, {});
+        moved = moved || !outbox.empty();
+        for (auto& datagram : outbox)
+            deliver(std::move(datagram));
+    }
+    return moved;
+}
+
+void WireNet::settle() {
+    for (int round = 0; round < 1000 && step(); ++round) {
+    }
+}
+
+void WireNet::run_for(Duration duration) {
+    const Instant end = now + duration;
+    settle();
+    for (int round = 0; round < 1'000'000; ++round) {
+        std::optional<Instant> next;
+        for (const auto& host : hosts_) {
+            const auto at = host->engine.next_timeout();
+            if (at && (!next || *at < *next)) next = at;
+        }
+        if (!next || *next > end) break;
+        now = std::max(now, *next);
+        for (auto& host : hosts_) {
+            host->engine.on_timeout(now);
+            host->pump(now);
+        }
+        settle();
+    }
+    now = end;
+}
+
+std::string client_name(std::size_t index) { return "client" + std::to_string(index) + ".example.org"; }
+
+namespace {
+
+std::shared_ptr<const Secret> secret(std::string_view text) {
+    return std::make_shared<const Secret>(
+        Secret::copy_of(View(reinterpret_cast<const std::uint8_t*>(text.data()), text.size())));
+}
+
+Connection common(std::string name, Role role, std::string_view local, std::string_view remote) {
+    Connection c;
+    c.name = std::move(name);
+    c.role = role;
+    c.local_id = *auth::Identity::parse(local);
+    c.remote_id = *auth::IdentityPattern::parse(remote);
+    c.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
+    c.ike = child::default_ike_proposals();
+    c.esp = child::default_esp_proposals();
+    c.retransmit = {milliseconds(500), 4};
+    return c;
+}
+
+} // namespace
+
+Config gateway_config(std::size_t clients) {
+    Config config;
+    Connection c = common("clients", Role::gateway, "gw.example.org", "*.example.org");
+    c.pools = {"v6", "v4"};
+    c.dns = {*IpAddress::parse("2001:db8:9::53")};
+    config.connections = {c};
+    config.pools = {{"v6", *Prefix::parse("2001:db8:100::/48"), 64},
+                    {"v4", *Prefix::parse("10.64.0.0/12"), 32}};
+    for (std::size_t i = 0; i < clients; ++i)
+        config.secrets.push_back(
+            {*auth::IdentityPattern::parse(client_name(i)), secret("psk of " + client_name(i))});
+    return config;
+}
+
+Config client_config(std::string_view gateway_address, std::size_t index) {
+    Config config;
+    Connection c = common("home", Role::client, client_name(index), "gw.example.org");
+    c.remote = Endpoint{*IpAddress::parse(gateway_address), 500};
+    c.interface = "sheaf0";
+    c.start = true;
+    config.connections = {c};
+    config.secrets = {
+        {*auth::IdentityPattern::parse("gw.example.org"), secret("psk of " + client_name(index))}};
+    return config;
+}
+
+} // namespace sheaf::test

@@ -1,0 +1,90 @@
+#pragma once
+
+#include "lib/ike/engine.h"
+#include "test/support/fake_kernel.h"
+#include "test/support/seeded_random.h"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Engines joined in memory: the test decides what is lost, doubled, late or changed, and what time it is.
+namespace sheaf::test {
+
+class Host final : public ike::SourceAddress {
+  public:
+    Host(std::string_view address, ike::Config config, std::uint64_t seed, Instant now);
+
+    std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
+
+    // Carries out intents and keeps events; what is to be sent stays in `outbox`.
+    void pump(Instant now);
+    [[nodiscard]] bool saw(std::size_t event_index) const;
+    template <typename E>
+    [[nodiscard]] const E* last() const {
+        for (auto event = events.rbegin(); event != events.rend(); ++event) {
+            if (const auto* found = std::get_if<E>(&*event)) return found;
+        }
+        return nullptr;
+    }
+    template <typename E>
+    [[nodiscard]] std::size_t count() const {
+        std::size_t n = 0;
+        for (const auto& event : events)
+            n += std::holds_alternative<E>(event);
+        return n;
+    }
+    [[nodiscard]] std::uint64_t refused(Rule rule) const {
+        return engine.counters().refused.at(static_cast<std::size_t>(rule));
+    }
+    // SAs in state "established".
+    [[nodiscard]] std::size_t established() const;
+
+    IpAddress address;
+    SeededRandom random;
+    ike::Engine engine;
+    FakeKernel kernel;
+    bool kernel_answers = true; // false: intents wait in `held`
+    std::deque<child::KernelIntent> held;
+    std::vector<ike::Datagram> outbox;
+    std::vector<ike::Event> events;
+};
+
+class WireNet {
+  public:
+    Instant now{std::chrono::seconds(1000)};
+
+    Host& add(std::string_view address, ike::Config config);
+    Host& host(std::size_t i) { return *hosts_.at(i); }
+
+    // Seen by every datagram before it is delivered; false: it is lost. It may change the datagram.
+    std::function<bool(ike::Datagram&)> on_wire;
+
+    // Delivers until nothing moves (bounded).
+    void settle();
+    // Lets time pass, timers fire and datagrams arrive.
+    void run_for(Duration duration);
+    // Puts a datagram onto the wire as if its sender had sent it.
+    void inject(ike::Datagram datagram) {
+        deliver(std::move(datagram));
+        settle();
+    }
+
+    std::vector<ike::Datagram> log; // everything that was put onto the wire, lost or not
+
+  private:
+    bool step();
+    void deliver(ike::Datagram datagram);
+    std::vector<std::unique_ptr<Host>> hosts_;
+};
+
+// The configuration that most tests want: a gateway with a /48 and a /24, and clients "NAME.example.org".
+[[nodiscard]] ike::Config gateway_config(std::size_t clients = 1);
+[[nodiscard]] ike::Config client_config(std::string_view gateway_address, std::size_t index = 0);
+[[nodiscard]] std::string client_name(std::size_t index);
+
+} // namespace sheaf::test
