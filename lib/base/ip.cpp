@@ -15,6 +15,7 @@ std::optional<IpAddress> IpAddress::from_bytes(View bytes) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+    if (text.find('\0') != text.npos) return std::nullopt; // inet_pton would stop there
     const std::string terminated(text);
     IpAddress address;
     address.family_ = text.find(':') != text.npos ? Family::ipv6 : Family::ipv4;
