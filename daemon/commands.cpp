@@ -1,0 +1,164 @@
+#include "daemon/commands.h"
+
+#include "daemon/clock.h"
+#include "daemon/status_json.h"
+#include "daemon/version.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace sheaf::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const ReloadOutcome::Mistake& mistake) {
+    return {
+        {"file", mistake.file},       {"line", mistake.line}, {"column", mistake.column},
+        {"message", mistake.message}, {"hint", mistake.hint}, {"text", mistake.text},
+    };
+}
+
+// The connection whose IKE SA an event of failure is about.
+struct Failed {
+    std::string connection;
+    std::string why;
+};
+
+std::optional<Failed> failed(const ike::Event& event) {
+    const auto* down = std::get_if<ike::IkeDown>(&event);
+    if (down == nullptr) return std::nullopt;
+    return Failed{down->sa.connection,
+                  fmt::format("{}{}{}{}", ike::name(down->reason), down->detail.empty() ? "" : ": ",
+                              down->detail, down->retrying ? "; sheafd goes on trying" : "")};
+}
+
+bool named(const ike::IkeSaStatus& sa, const std::string& name) {
+    return sa.connection == name || sa.peer_id == name;
+}
+
+} // namespace
+
+Commands::Commands(Loop& loop, Driver& driver, Reload reload)
+    : driver_(driver), reload_(std::move(reload)), timer_(loop.on_timer([this] { on_turn(); })),
+      started_(now()) {}
+
+void Commands::handle(ControlServer::ClientId client, std::string_view line) {
+    const auto request = parse_request(line);
+    if (request)
+        perform(client, *request);
+    else
+        server_->answer(client, one_line(failure(request.error())));
+}
+
+void Commands::perform(ControlServer::ClientId client, const Request& request) {
+    Json answer = success();
+    switch (request.verb) {
+    case Verb::status: answer.update(status()); break;
+    case Verb::list: answer.update(list()); break;
+    case Verb::version: answer["version"] = kVersion; break;
+    case Verb::watch: server_->watch(client); break;
+    case Verb::reload: answer = reload(); break;
+    case Verb::up:
+    case Verb::down: return change(client, request);
+    }
+    server_->answer(client, one_line(answer));
+}
+
+void Commands::change(ControlServer::ClientId client, const Request& request) {
+    const bool up = request.verb == Verb::up;
+    // Put on the list first: the turn that carries the command out may bring its end, too.
+    waiting_.push_back({client, request, now() + kPatience});
+    const auto done =
+        driver_.command(up ? ike::Command(ike::Up{request.name}) : ike::Command(ike::Down{request.name}));
+    if (done) return;
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.client == client; });
+    server_->answer(client, one_line(failure(done.error())));
+    arm();
+}
+
+Json Commands::status() const {
+    const Instant moment = now();
+    Json out{{"version", kVersion},
+             {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(moment - started_).count()}};
+    out.update(daemon::to_json(driver_.status(), moment));
+    return out;
+}
+
+Json Commands::list() const { return to_json_list(driver_.status(), now()); }
+
+Json Commands::reload() const {
+    const auto outcome = reload_();
+    Json out = outcome.error.empty() ? success() : failure(outcome.error);
+    if (!outcome.error.empty()) {
+        out["diagnostics"] = Json::array();
+        for (const auto& mistake : outcome.mistakes)
+            out["diagnostics"].push_back(to_json(mistake));
+    }
+    out["notes"] = outcome.notes;
+    return out;
+}
+
+void Commands::on_event(const ike::Event& event) {
+    if (waiting_.empty()) return;
+    const auto failure = failed(event);
+    if (!failure) return;
+    for (auto& waiting : waiting_)
+        if (waiting.request.verb == Verb::up && waiting.request.name == failure->connection)
+            waiting.failure = failure->why;
+}
+
+void Commands::on_turn() {
+    if (waiting_.empty()) return;
+    std::erase_if(waiting_, [this](Waiting& waiting) {
+        const auto answer = look(waiting);
+        if (answer) server_->answer(waiting.client, one_line(*answer));
+        return answer.has_value();
+    });
+    arm();
+}
+
+std::optional<Json> Commands::look(Waiting& waiting) const {
+    const bool up = waiting.request.verb == Verb::up;
+    auto answer = up ? look_up(waiting) : look_down(waiting);
+    if (answer || now() < waiting.deadline) return answer;
+    return failure(fmt::format("{}: not {} after {} s; sheafctl status shows how far it is",
+                               waiting.request.name, name(waiting.request.verb),
+                               std::chrono::duration_cast<std::chrono::seconds>(kPatience).count()));
+}
+
+std::optional<Json> Commands::look_up(const Waiting& waiting) const {
+    const std::string& name = waiting.request.name;
+    if (!waiting.failure.empty()) return failure(fmt::format("{}: {}", name, waiting.failure));
+    const auto status = driver_.status();
+    const auto up = std::ranges::find_if(status.ike_sas, [&](const ike::IkeSaStatus& sa) {
+        return sa.connection == name && sa.state == "established" &&
+               std::ranges::any_of(sa.children, &ike::ChildStatus::installed);
+    });
+    if (up == status.ike_sas.end()) return std::nullopt;
+    Json answer = success();
+    answer["ike_sa"] = daemon::to_json(*up, now());
+    return answer;
+}
+
+std::optional<Json> Commands::look_down(Waiting& waiting) const {
+    if (!waiting.mark) {
+        const auto status = driver_.status();
+        const bool left = std::ranges::any_of(
+            status.ike_sas, [&](const ike::IkeSaStatus& sa) { return named(sa, waiting.request.name); });
+        if (left) return std::nullopt;
+        waiting.mark = driver_.last_intent();
+    }
+    if (!driver_.answered(*waiting.mark)) return std::nullopt;
+    return success();
+}
+
+void Commands::arm() {
+    if (waiting_.empty()) return timer_.disarm();
+    timer_.arm(std::ranges::min_element(waiting_, {}, &Waiting::deadline)->deadline);
+}
+
+} // namespace sheaf::daemon

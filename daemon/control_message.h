@@ -1,0 +1,34 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+// The control socket's protocol: a request is one line with one JSON object, {"schema":1,"command":"status"};
+// each is answered by one line with one object that has "schema", "ok" and, where ok is false, "error".
+namespace sheaf::daemon {
+
+enum class Verb : std::uint8_t { status, list, up, down, reload, watch, version };
+[[nodiscard]] std::string_view name(Verb verb);
+
+struct Request {
+    Verb verb{};
+    std::string name; // up and down: the connection, or for down a peer's identity
+
+    friend bool operator==(const Request&, const Request&) = default;
+};
+
+// The longest request that is accepted: a command, a name and some air.
+inline constexpr std::size_t kMaxRequest = 4096;
+
+// The error is a sentence for the person who asked.
+[[nodiscard]] std::expected<Request, std::string> parse_request(std::string_view line);
+[[nodiscard]] std::string encode(const Request& request); // without newline
+
+[[nodiscard]] nlohmann::ordered_json success();
+[[nodiscard]] nlohmann::ordered_json failure(std::string_view sentence);
+
+} // namespace sheaf::daemon

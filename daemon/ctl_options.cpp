@@ -1,0 +1,59 @@
+#include "daemon/ctl_options.h"
+
+#include "daemon/control_socket.h"
+#include "daemon/version.h"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+
+namespace sheaf::daemon {
+namespace {
+
+struct Subcommand {
+    Verb verb;
+    const char* purpose;
+    const char* name_help; // nullptr: takes no name
+};
+constexpr std::array kSubcommands{
+    Subcommand{Verb::status, "Show IKE SAs, Child SAs and what was refused", nullptr},
+    Subcommand{Verb::list, "Show the configured connections and pools", nullptr},
+    Subcommand{Verb::up, "Bring a client's connection up, and wait until it is",
+               "A connection of role client"},
+    Subcommand{Verb::down, "End a connection's IKE SAs, and wait until the kernel holds nothing of them",
+               "A connection, or the identity of a connected peer"},
+    Subcommand{Verb::reload, "Read the configuration again; a faulty one changes nothing", nullptr},
+    Subcommand{Verb::watch, "Show events as they happen, until interrupted", nullptr},
+    Subcommand{Verb::version, "Show the versions of sheafctl and sheafd", nullptr},
+};
+
+} // namespace
+
+std::variant<CtlOptions, CtlExitNow> parse_ctl_options(int argc, const char* const* argv) {
+    CLI::App app("Talks to sheafd.", "sheafctl");
+    CtlOptions options;
+    options.control = kDefaultControlPath;
+    app.set_version_flag("--version", "sheafctl " + std::string(kVersion));
+    app.add_option("--control", options.control, "sheafd's control socket")
+        ->type_name("PATH")
+        ->capture_default_str();
+    app.add_flag("--json", options.json, "Print sheafd's answers as they are, one JSON object a line");
+    app.require_subcommand(1);
+    app.fallthrough(); // options may stand after the command, too
+    for (const auto& entry : kSubcommands) {
+        auto* sub = app.add_subcommand(std::string(name(entry.verb)), entry.purpose);
+        sub->callback([&options, verb = entry.verb] { options.request.verb = verb; });
+        if (entry.name_help != nullptr)
+            sub->add_option("name", options.request.name, entry.name_help)->required()->type_name("NAME");
+    }
+    app.footer(
+        "Exit codes: 0 done, 1 sheafd answered with an error, 2 wrong usage, 3 sheafd cannot be reached.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return CtlExitNow{app.exit(error) == 0 ? kCtlDone : kCtlUsage};
+    }
+    return options;
+}
+
+} // namespace sheaf::daemon

@@ -1,0 +1,244 @@
+#include "daemon/ctl_view.h"
+
+#include "daemon/log.h"
+#include "daemon/table.h"
+#include "daemon/version.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+
+namespace sheaf::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Side = Table::Side;
+
+std::string text(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) return {};
+    return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+const Json& list(const Json& object, const char* key) {
+    static const Json none = Json::array();
+    const auto found = object.find(key);
+    return found != object.end() && found->is_array() ? *found : none;
+}
+
+const Json& member(const Json& object, const char* key) {
+    static const Json none = Json::object();
+    const auto found = object.find(key);
+    return found != object.end() && found->is_object() ? *found : none;
+}
+
+bool flag(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::string time(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number() ? human_time(found->get<double>()) : std::string("-");
+}
+
+std::string joined(const Json& array) {
+    std::string out;
+    for (const auto& item : array)
+        if (item.is_string()) out += (out.empty() ? "" : ", ") + item.get<std::string>();
+    return out;
+}
+
+// "1 IKE SA", "2 IKE SAs"
+std::string counted(const std::string& number, std::string_view one) {
+    return fmt::format("{} {}{}", number, one, number == "1" ? "" : "s");
+}
+
+Tone tone_of(const std::string& state) {
+    if (state == "established" || state == "up" || state == "serving") return Tone::good;
+    return state == "down" ? Tone::faint : Tone::caution;
+}
+
+// What the tunnel is for: a client's prefixes at the gateway, our own addresses at the client.
+std::string given(const Json& sa) {
+    const Json& link = member(sa, "link");
+    const Json& prefixes = list(link, "prefixes");
+    return joined(prefixes.empty() ? list(link, "addresses") : prefixes);
+}
+
+std::string nat(const Json& sa) {
+    const Json& sides = member(sa, "nat");
+    const bool here = flag(sides, "here");
+    const bool there = flag(sides, "there");
+    return here && there ? "both" : here ? "here" : there ? "there" : "no";
+}
+
+std::string ike_table(const Json& answer, bool colour) {
+    Table table({{"CONNECTION"},
+                 {"PEER ID"},
+                 {"PEER"},
+                 {"STATE"},
+                 {"FOR", Side::right},
+                 {"NAT"},
+                 {"IKE SUITE"},
+                 {"ADDRESSES"}});
+    for (const auto& sa : list(answer, "ike_sas")) {
+        const std::string state = text(sa, "state");
+        table.row({text(sa, "name"),
+                   text(sa, "peer_id"),
+                   text(sa, "peer"),
+                   {state, tone_of(state)},
+                   time(sa, "established_s"),
+                   nat(sa),
+                   text(sa, "suite"),
+                   given(sa)});
+    }
+    return table.empty() ? "" : "\n" + table.text(colour);
+}
+
+std::string child_table(const Json& answer, bool colour) {
+    Table table({{"CONNECTION"},
+                 {"PEER ID"},
+                 {"ESP IN"},
+                 {"ESP OUT"},
+                 {"ESP SUITE"},
+                 {"MODE"},
+                 {"LINK"},
+                 {"OURS"},
+                 {"PEER'S"}});
+    for (const auto& sa : list(answer, "ike_sas")) {
+        const Json& link = member(sa, "link");
+        for (const auto& child : list(sa, "children"))
+            table.row({text(sa, "name"), text(sa, "peer_id"), text(child, "spi_in"), text(child, "spi_out"),
+                       text(child, "suite"), text(child, "mode") + (flag(child, "encap") ? " in UDP" : ""),
+                       fmt::format("{} {}", text(link, "interface"), text(link, "number")),
+                       joined(list(child, "local_ts")), joined(list(child, "remote_ts"))});
+    }
+    return table.empty() ? "" : "\n" + table.text(colour);
+}
+
+std::string refused_table(const Json& answer, bool colour) {
+    Table table({{"REFUSED", Side::right}, {"RULE"}});
+    for (const auto& [rule, count] : member(member(answer, "counters"), "refused").items())
+        table.row({count.dump(), rule});
+    return table.empty() ? "" : "\n" + table.text(colour);
+}
+
+std::string status(const Json& answer, bool colour) {
+    const Json& counters = member(answer, "counters");
+    return toned("sheafd " + escaped(text(answer, "version")), Tone::strong, colour) +
+           fmt::format(", up for {}: {}, {} half-open, {} so far\n", time(answer, "uptime_s"),
+                       counted(std::to_string(list(answer, "ike_sas").size()), "IKE SA"),
+                       text(answer, "half_open"), counted(text(counters, "handshakes"), "handshake")) +
+           ike_table(answer, colour) + child_table(answer, colour) + refused_table(answer, colour);
+}
+
+std::string note(const Json& connection) {
+    std::string out = text(connection, "last_error");
+    if (connection.contains("next_attempt_s"))
+        out +=
+            fmt::format("{}next attempt in {}", out.empty() ? "" : "; ", time(connection, "next_attempt_s"));
+    return out;
+}
+
+std::string listing(const Json& answer, bool colour) {
+    Table connections({{"CONNECTION"}, {"ROLE"}, {"STATE"}, {"IKE SAS", Side::right}, {"NOTE"}});
+    for (const auto& connection : list(answer, "connections")) {
+        const std::string state = text(connection, "state");
+        connections.row({text(connection, "name"),
+                         text(connection, "role"),
+                         {state, tone_of(state)},
+                         text(connection, "ike_sas"),
+                         note(connection)});
+    }
+    Table pools({{"POOL"}, {"PREFIX"}, {"EACH", Side::right}, {"USED", Side::right}, {"OF", Side::right}});
+    for (const auto& pool : list(answer, "pools"))
+        pools.row({text(pool, "name"), text(pool, "prefix"), "/" + text(pool, "delegate"), text(pool, "used"),
+                   text(pool, "size")});
+    return connections.text(colour) + (pools.empty() ? "" : "\n" + pools.text(colour));
+}
+
+std::string up(const Request& request, const Json& answer) {
+    const Json& sa = member(answer, "ike_sa");
+    return fmt::format("{} is up: {} at {}, {} has {}\n", escaped(request.name), escaped(text(sa, "peer_id")),
+                       escaped(text(sa, "peer")), escaped(text(member(sa, "link"), "interface")),
+                       escaped(given(sa)));
+}
+
+std::string reloaded(const Json& answer) {
+    std::string out = "reloaded\n";
+    for (const auto& sentence : list(answer, "notes"))
+        if (sentence.is_string()) out += "note: " + escaped(sentence.get<std::string>()) + "\n";
+    return out;
+}
+
+Tone tone_of_event(const std::string& name, const std::string& reason) {
+    if (name == "ike_up" || name == "child_up") return Tone::good;
+    if (name == "refused" || name == "refused_held_back") return Tone::caution;
+    const bool wanted = reason.empty() || reason == "command" || reason == "shutdown";
+    return name == "ike_down" && !wanted ? Tone::bad : Tone::plain;
+}
+
+} // namespace
+
+std::string render(const Request& request, const Json& answer, bool colour) {
+    switch (request.verb) {
+    case Verb::status: return status(answer, colour);
+    case Verb::list: return listing(answer, colour);
+    case Verb::up: return up(request, answer);
+    case Verb::down: return escaped(request.name) + " is down\n";
+    case Verb::reload: return reloaded(answer);
+    case Verb::watch: return {};
+    case Verb::version:
+        return fmt::format("sheafctl {}\nsheafd {}\n", kVersion, escaped(text(answer, "version")));
+    }
+    return {};
+}
+
+std::string render_event(const Json& event, bool colour) {
+    const std::string name = text(event, "event");
+    std::string out =
+        toned(escaped(text(event, "time")), Tone::faint, colour) + "  " +
+        toned(fmt::format("{:<10}", escaped(name)), tone_of_event(name, text(event, "reason")), colour);
+    for (const auto& [key, value] : event.items()) {
+        if (key == "schema" || key == "time" || key == "event") continue;
+        std::string shown = value.is_object() ? joined(list(value, "prefixes")) : text(event, key.c_str());
+        if (value.is_object() && shown.empty()) shown = joined(list(value, "addresses"));
+        if (!shown.empty())
+            out += fmt::format(" {} {}", toned(escaped(key), Tone::faint, colour), escaped(shown));
+    }
+    return out + "\n";
+}
+
+std::string render_failure(const Json& answer) {
+    std::string out = "sheafctl: " + escaped(text(answer, "error")) + "\n";
+    for (const auto& mistake : list(answer, "diagnostics")) {
+        // The excerpt is several lines, which conf/ has freed of control characters.
+        std::string whole = text(mistake, "text");
+        std::string lines;
+        for (std::size_t at = 0; at < whole.size();) {
+            const std::size_t end = std::min(whole.find('\n', at), whole.size());
+            lines += escaped(whole.substr(at, end - at)) + "\n";
+            at = end + 1;
+        }
+        out += lines;
+    }
+    return out;
+}
+
+std::string human_time(double seconds) {
+    constexpr std::int64_t kMinute = 60;
+    constexpr std::int64_t kHour = 60 * kMinute;
+    constexpr std::int64_t kDay = 24 * kHour;
+    constexpr double kMost = 1e15; // further than any clock, and within the integer
+    if (!(seconds > 0)) return "0 s";
+    if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
+    const auto whole = static_cast<std::int64_t>(std::min(seconds, kMost));
+    if (whole < kMinute) return fmt::format("{} s", whole);
+    if (whole < kHour) return fmt::format("{} min {} s", whole / kMinute, whole % kMinute);
+    if (whole < kDay) return fmt::format("{} h {} min", whole / kHour, whole % kHour / kMinute);
+    return fmt::format("{} d {} h", whole / kDay, whole % kDay / kHour);
+}
+
+} // namespace sheaf::daemon

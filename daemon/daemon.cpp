@@ -1,0 +1,135 @@
+#include "daemon/daemon.h"
+
+#include "daemon/clock.h"
+#include "daemon/kernel_fit.h"
+#include "daemon/notifier.h"
+#include "daemon/options.h"
+#include "daemon/version.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+namespace sheaf::daemon {
+namespace {
+
+ReloadOutcome::Mistake describe(const conf::Diagnostic& d) {
+    return {d.file, d.line, d.column, d.message, d.hint, conf::to_string(d)};
+}
+
+// A log line for what `sheafd --check` shows with excerpt and caret.
+std::string one_sentence(const ReloadOutcome::Mistake& m) {
+    std::string out = m.file;
+    if (m.line != 0) out += fmt::format(":{}:{}", m.line, m.column);
+    return out + ": " + m.message + (m.hint.empty() ? "" : "; " + m.hint);
+}
+
+ike::Engine make_engine(const Daemon::Parts& parts, const conf::Settings& settings) {
+    return {settings.engine, parts.random, parts.source, now()};
+}
+
+} // namespace
+
+Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control)
+    : parts_(parts), place_(std::move(place)), settings_(std::move(settings)),
+      driver_(parts.loop, parts.log, parts.ports, parts.kernel, make_engine(parts, settings_)),
+      commands_(parts.loop, driver_, [this] { return reload(); }),
+      control_(parts.loop, std::move(control),
+               [this](auto client, auto line) { commands_.handle(client, line); }),
+      feed_(parts.loop, parts.log,
+            {[this] { return control_.watched(); }, [this](auto json) { control_.tell_watchers(json); }}),
+      terminate_(parts.loop.on_signal(SIGTERM, [this] { end(); })),
+      interrupt_(parts.loop.on_signal(SIGINT, [this] { end(); })),
+      hangup_(parts.loop.on_signal(SIGHUP, [this] { reload_by_signal(); })),
+      farewell_(parts.loop.on_timer([this] { parts_.loop.stop(); })),
+      status_pace_(parts.loop.on_timer([this] { tell_status(); })) {
+    commands_.attach(control_);
+    driver_.hooks({[this](const ike::Event& event) { on_event(event); }, [this] { on_turn(); }});
+}
+
+int Daemon::run() {
+    parts_.loop.enable_watchdog();
+    parts_.log.info(fmt::format("sheafd {} ready, {}", kVersion, summary()));
+    notify_ready(summary());
+    driver_.start();
+    const int error = parts_.loop.run();
+    const auto removed = parts_.kernel.reconcile();
+    if (!removed)
+        parts_.log.error(fmt::format("kernel state is left behind: {}", removed.error()));
+    else if (removed->total() > 0)
+        parts_.log.info(fmt::format("swept {} kernel objects", removed->total()));
+    if (error != 0) parts_.log.error(fmt::format("event loop: {}", std::strerror(error)));
+    parts_.log.info("ended");
+    return error == 0 && removed ? 0 : kExitFailed;
+}
+
+ReloadOutcome Daemon::reload() {
+    auto loaded = conf::load(place_.config_path, place_.environment);
+    if (!loaded) {
+        ReloadOutcome outcome{
+            fmt::format("{} has mistakes; the configuration stays as it was", place_.config_path), {}, {}};
+        for (const auto& diagnostic : loaded.error()) {
+            outcome.mistakes.push_back(describe(diagnostic));
+            parts_.log.error(one_sentence(outcome.mistakes.back()));
+        }
+        parts_.log.error(outcome.error);
+        return outcome;
+    }
+    ReloadOutcome outcome;
+    auto& engine = loaded->engine;
+    if (loaded->listen_addresses != settings_.listen_addresses || engine.port != settings_.engine.port ||
+        engine.nat_port != settings_.engine.nat_port)
+        outcome.notes.emplace_back("\"listen\" has changed; it takes effect when sheafd is restarted");
+    engine.port = settings_.engine.port;
+    engine.nat_port = settings_.engine.nat_port;
+    const auto fitted = fit(engine, parts_.abilities);
+    if (!fitted) return {fitted.error() + "; the configuration stays as it was", {}, {}};
+    outcome.notes.insert(outcome.notes.end(), fitted->begin(), fitted->end());
+    if (const auto done = driver_.command(ike::Reload{std::move(engine)}); !done)
+        outcome.error = done.error();
+    if (outcome.error.empty()) parts_.log.info(fmt::format("{} reloaded", place_.config_path));
+    for (const auto& note : outcome.notes)
+        parts_.log.warning(note);
+    return outcome;
+}
+
+void Daemon::reload_by_signal() {
+    notify_reloading();
+    const auto outcome = reload();
+    notify_ready(outcome.error.empty() ? summary() : outcome.error);
+}
+
+// A second signal does not wait any longer.
+void Daemon::end() {
+    if (std::exchange(ending_, true)) return parts_.loop.stop();
+    notify_stopping();
+    parts_.log.info("ending: telling the peers");
+    farewell_.arm(now() + kFarewell);
+    if (!driver_.command(ike::Shutdown{})) parts_.loop.stop();
+}
+
+void Daemon::on_event(const ike::Event& event) {
+    feed_.tell(event);
+    commands_.on_event(event);
+    const bool counts =
+        std::holds_alternative<ike::IkeUp>(event) || std::holds_alternative<ike::IkeDown>(event);
+    if (counts && !status_pace_.armed()) status_pace_.arm(now() + kStatusPace);
+}
+
+void Daemon::on_turn() {
+    commands_.on_turn();
+    if (ending_ && driver_.idle()) parts_.loop.stop();
+}
+
+void Daemon::tell_status() {
+    if (!ending_) notify_status(summary());
+}
+
+std::string Daemon::summary() const {
+    const auto status = driver_.status();
+    return fmt::format("{} connections, {} IKE SAs", status.connections.size(), status.ike_sas.size());
+}
+
+} // namespace sheaf::daemon

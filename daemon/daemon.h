@@ -1,0 +1,70 @@
+#pragma once
+
+#include "conf/settings.h"
+#include "daemon/commands.h"
+#include "daemon/control_server.h"
+#include "daemon/driver.h"
+#include "daemon/event_feed.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/udp_ports.h"
+#include "xfrm/kernel_edge.h"
+
+#include <optional>
+#include <string>
+
+namespace sheaf::daemon {
+
+// The process as a whole, from its sockets to its end: signals, reload, and what systemd is told.
+//
+// Before: the kernel is reconciled and probed, the sockets are open. After run(): the peers have been told,
+// as far as kFarewell allowed, and the kernel holds nothing of ours.
+class Daemon {
+  public:
+    static constexpr Duration kFarewell = std::chrono::seconds(3);   // for answers to our DELETEs
+    static constexpr Duration kStatusPace = std::chrono::seconds(5); // of what systemd is told
+
+    struct Parts {
+        Log& log;
+        Loop& loop;
+        xfrm::KernelEdge& kernel;
+        const xfrm::Abilities& abilities;
+        UdpPorts& ports;
+        Random& random;
+        ike::SourceAddress& source;
+    };
+    struct Place {
+        std::string config_path;
+        conf::Environment environment;
+    };
+
+    Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control);
+
+    // 0, or an exit code.
+    [[nodiscard]] int run();
+
+  private:
+    [[nodiscard]] ReloadOutcome reload();
+    void reload_by_signal();
+    void end();
+    void on_event(const ike::Event& event);
+    void on_turn();
+    void tell_status();
+    [[nodiscard]] std::string summary() const;
+
+    Parts parts_;
+    Place place_;
+    conf::Settings settings_; // the part that a reload does not change: listen addresses and ports
+    Driver driver_;
+    Commands commands_;
+    ControlServer control_;
+    EventFeed feed_;
+    LoopSource terminate_;
+    LoopSource interrupt_;
+    LoopSource hangup_;
+    LoopSource farewell_;
+    LoopSource status_pace_;
+    bool ending_ = false;
+};
+
+} // namespace sheaf::daemon

@@ -1,0 +1,109 @@
+#include "daemon/driver.h"
+
+#include "daemon/clock.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <sys/epoll.h>
+#include <utility>
+
+namespace sheaf::daemon {
+namespace {
+
+// Datagrams that one turn takes from one socket: enough to share system calls among intents, and at some
+// 0.2 ms for a new peer's key exchange short enough for the others.
+constexpr int kDatagramsPerTurn = 32;
+// How often one turn asks the engine again after kernel events. Answers to answers are rare; what is left
+// over comes with the next turn.
+constexpr int kRoundsPerTurn = 16;
+constexpr unsigned kSendFailuresPerSecond = 5;
+
+} // namespace
+
+Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, ike::Engine engine)
+    : log_(log), ports_(ports), kernel_(kernel), engine_(std::move(engine)),
+      send_failures_(kSendFailuresPerSecond), timer_(loop.on_timer([this] { on_timer(); })) {
+    engine_.trace(log_.wants(LogLevel::debug));
+    for (auto& socket : ports_.sockets())
+        sources_.push_back(
+            loop.on_io(socket.fd(), EPOLLIN, [this, &socket](std::uint32_t) { on_socket(socket); }));
+    for (const int fd : kernel_.fds())
+        sources_.push_back(loop.on_io(fd, EPOLLIN, [this](std::uint32_t) { on_kernel(); }));
+}
+
+void Driver::start() { on_timer(); }
+
+std::expected<void, std::string> Driver::command(ike::Command command) {
+    auto done = engine_.command(now(), std::move(command));
+    if (done) turn(); // a command that is refused changes nothing
+    return done;
+}
+
+void Driver::on_socket(UdpSocket& socket) {
+    for (int i = 0; i < kDatagramsPerTurn; ++i) {
+        const auto received = socket.receive();
+        if (std::holds_alternative<UdpSocket::Empty>(received)) break;
+        if (const auto* datagram = std::get_if<ike::Datagram>(&received)) engine_.datagram(now(), *datagram);
+    }
+    turn();
+}
+
+void Driver::on_kernel() {
+    kernel_.on_readable(now());
+    turn();
+}
+
+void Driver::on_timer() {
+    const Instant moment = now();
+    if (const auto due = kernel_.next_timeout(); due && *due <= moment) kernel_.on_timeout(moment);
+    engine_.on_timeout(moment);
+    turn();
+}
+
+void Driver::turn() {
+    bool unfinished = true;
+    for (int round = 0; unfinished && round < kRoundsPerTurn; ++round)
+        unfinished = carry_out(now());
+    arm(now(), unfinished);
+    if (hooks_.turned) hooks_.turned();
+}
+
+bool Driver::carry_out(Instant now) {
+    auto outputs = engine_.take();
+    for (const auto& event : outputs.events)
+        if (hooks_.event) hooks_.event(event);
+    for (const auto& datagram : outputs.datagrams)
+        send(datagram, now);
+    for (auto& intent : outputs.intents) {
+        unanswered_.insert(intent.id);
+        last_intent_ = intent.id;
+        kernel_.apply(std::move(intent), now);
+    }
+    kernel_.flush(now);
+    const auto events = kernel_.take_events();
+    for (const auto& event : events) {
+        if (const auto* done = std::get_if<child::IntentDone>(&event)) unanswered_.erase(done->id);
+        engine_.kernel_event(now, event);
+    }
+    return !events.empty();
+}
+
+void Driver::send(const ike::Datagram& datagram, Instant now) {
+    const int error = ports_.send(datagram);
+    if (error != 0 && send_failures_.pass(now))
+        log_.warning(fmt::format("datagram from {} to {} not sent: {}", datagram.local.to_string(),
+                                 datagram.peer.to_string(), std::strerror(error)));
+}
+
+void Driver::arm(Instant now, bool unfinished) {
+    auto due = engine_.next_timeout();
+    if (const auto kernel = kernel_.next_timeout(); kernel && (!due || *kernel < *due)) due = kernel;
+    if (unfinished) due = now;
+    if (due)
+        timer_.arm(*due);
+    else
+        timer_.disarm();
+}
+
+} // namespace sheaf::daemon

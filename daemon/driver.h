@@ -1,0 +1,74 @@
+#pragma once
+
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/rate_limit.h"
+#include "daemon/udp_ports.h"
+#include "lib/ike/engine.h"
+#include "xfrm/kernel_edge.h"
+
+#include <expected>
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sheaf::daemon {
+
+// Joins the engine to the world: what sockets, kernel and clock tell goes into it, what it wants is done.
+//
+// Each turn carries out all outputs, then arms one timer for the engine and the kernel together. How many
+// datagrams of a socket one turn takes is bounded, so that timers, kernel events and operators get their turn
+// under a flood, too.
+//
+// Ownership: all references must outlive the driver; the engine becomes its own.
+// Reentrancy: the hooks run within a turn and must not call a verb.
+class Driver {
+  public:
+    struct Hooks {
+        std::function<void(const ike::Event&)> event; // each event, in order
+        std::function<void()> turned;                 // after each turn
+    };
+
+    Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, ike::Engine engine);
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+
+    void hooks(Hooks hooks) { hooks_ = std::move(hooks); }
+    // Takes connections with `start` up.
+    void start();
+
+    [[nodiscard]] std::expected<void, std::string> command(ike::Command command);
+    [[nodiscard]] ike::Status status() const { return engine_.status(); }
+    [[nodiscard]] bool idle() const { return engine_.idle(); }
+    // What the kernel has been asked for up to now, as a mark to compare with later.
+    [[nodiscard]] child::IntentId last_intent() const { return last_intent_; }
+    // Whether the kernel has answered everything up to and with this mark.
+    [[nodiscard]] bool answered(child::IntentId mark) const {
+        return unanswered_.empty() || *unanswered_.begin() > mark;
+    }
+
+  private:
+    void on_socket(UdpSocket& socket);
+    void on_kernel();
+    void on_timer();
+    void turn();
+    // Carries out what the engine wants; true if that brought kernel events, so that there may be more.
+    [[nodiscard]] bool carry_out(Instant now);
+    void send(const ike::Datagram& datagram, Instant now);
+    void arm(Instant now, bool unfinished);
+
+    Log& log_;
+    UdpPorts& ports_;
+    xfrm::KernelEdge& kernel_;
+    ike::Engine engine_;
+    Hooks hooks_;
+    RateLimit send_failures_;
+    std::set<child::IntentId> unanswered_;
+    child::IntentId last_intent_ = 0;
+    LoopSource timer_;
+    std::vector<LoopSource> sources_;
+};
+
+} // namespace sheaf::daemon

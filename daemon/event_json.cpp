@@ -1,0 +1,95 @@
+#include "daemon/event_json.h"
+
+#include "daemon/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace sheaf::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json begin(std::string_view event, std::string_view time) {
+    return {{"schema", kSchema}, {"time", time}, {"event", event}};
+}
+
+Json begin(std::string_view event, std::string_view time, const ike::SaName& sa) {
+    Json out = begin(event, time);
+    out["name"] = sa.connection;
+    out["spi"] = ike_spi_text(sa.spi);
+    out["peer"] = sa.peer.to_string();
+    out["peer_id"] = sa.peer_id;
+    return out;
+}
+
+struct ToJson {
+    std::string_view time;
+
+    Json operator()(const ike::MessageTraced& e) const {
+        Json out = begin("message", time);
+        out["sent"] = e.sent;
+        out["exchange"] = wire::name(e.header.exchange);
+        out["response"] = e.header.response;
+        out["message_id"] = e.header.message_id;
+        out["spi_i"] = ike_spi_text(e.header.initiator_spi);
+        out["spi_r"] = ike_spi_text(e.header.responder_spi);
+        out["local"] = e.local.to_string();
+        out["peer"] = e.peer.to_string();
+        out["length"] = e.header.length;
+        out["payloads"] = e.payloads;
+        return out;
+    }
+
+    Json operator()(const ike::Refused& e) const {
+        Json out = begin("refused", time);
+        out["rule"] = sheaf::name(e.rule);
+        out["sentence"] = sentence(e.rule);
+        out["peer"] = e.peer.to_string();
+        if (e.spi != 0) out["spi"] = ike_spi_text(e.spi);
+        if (!e.detail.empty()) out["detail"] = e.detail;
+        return out;
+    }
+
+    Json operator()(const ike::IkeUp& e) const {
+        Json out = begin("ike_up", time, e.sa);
+        out["suite"] = e.suite;
+        out["nat"] = e.nat;
+        return out;
+    }
+
+    Json operator()(const ike::IkeDown& e) const {
+        Json out = begin("ike_down", time, e.sa);
+        out["reason"] = ike::name(e.reason);
+        if (!e.detail.empty()) out["detail"] = e.detail;
+        out["retrying"] = e.retrying;
+        return out;
+    }
+
+    Json operator()(const ike::ChildUp& e) const {
+        Json out = begin("child_up", time, e.sa);
+        out["spi_in"] = child_spi_text(e.spi_in);
+        out["spi_out"] = child_spi_text(e.spi_out);
+        out["suite"] = e.suite;
+        out["link"] = to_json(e.link);
+        return out;
+    }
+
+    Json operator()(const ike::ChildDown& e) const {
+        Json out = begin("child_down", time, e.sa);
+        out["spi_in"] = child_spi_text(e.spi_in);
+        out["spi_out"] = child_spi_text(e.spi_out);
+        return out;
+    }
+};
+
+} // namespace
+
+Json to_json(const ike::Event& event, std::string_view time) { return std::visit(ToJson{time}, event); }
+
+Json held_back_json(std::uint64_t count, std::string_view time) {
+    Json out = begin("refused_held_back", time);
+    out["count"] = count;
+    return out;
+}
+
+} // namespace sheaf::daemon

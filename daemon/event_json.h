@@ -1,0 +1,18 @@
+#pragma once
+
+#include "lib/ike/event.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string_view>
+
+namespace sheaf::daemon {
+
+// An event as `sheafctl watch` tells it: {"schema":1,"time":...,"event":"ike_up",...}. The names are message,
+// refused, ike_up, ike_down, child_up and child_down.
+[[nodiscard]] nlohmann::ordered_json to_json(const ike::Event& event, std::string_view time);
+
+// The event "refused_held_back": so many refusals were not told one by one.
+[[nodiscard]] nlohmann::ordered_json held_back_json(std::uint64_t count, std::string_view time);
+
+} // namespace sheaf::daemon

@@ -1,0 +1,89 @@
+#include "daemon/event_text.h"
+
+#include "daemon/status_json.h"
+
+#include <fmt/format.h>
+
+namespace sheaf::daemon {
+namespace {
+
+// "clients[00112233445566aa] alice.example.org [2001:db8::1]:500"
+std::string subject(const ike::SaName& sa) {
+    return fmt::format("{}[{}] {}{}{}", escaped(sa.connection), ike_spi_text(sa.spi), escaped(sa.peer_id),
+                       sa.peer_id.empty() ? "" : " ", sa.peer.to_string());
+}
+
+std::string after_colon(const std::string& detail) {
+    return detail.empty() ? std::string() : ": " + escaped(detail);
+}
+
+std::string given(const child::Link& link) {
+    std::string out;
+    const auto add = [&](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
+    if (link.role == child::LinkRole::gateway)
+        for (const auto& prefix : link.routes)
+            add(prefix.to_string());
+    else
+        for (const auto& a : link.addresses)
+            add(fmt::format("{}/{}", a.address.to_string(), a.prefix_length));
+    return out.empty() ? "no address" : out;
+}
+
+// A refusal that anyone can cause is no reason to look; one that follows from configuration is.
+LogLevel level(RuleKind kind) {
+    switch (kind) {
+    case RuleKind::unacceptable:
+    case RuleKind::limit:
+    case RuleKind::local: return LogLevel::warning;
+    case RuleKind::malformed:
+    case RuleKind::unauthentic:
+    case RuleKind::unexpected: break;
+    }
+    return LogLevel::info;
+}
+
+bool is_trouble(ike::DownReason reason) {
+    return reason == ike::DownReason::failed || reason == ike::DownReason::kernel ||
+           reason == ike::DownReason::peer_silent;
+}
+
+struct Describe {
+    EventText operator()(const ike::MessageTraced& e) const {
+        const auto& h = e.header;
+        return {LogLevel::debug,
+                fmt::format("{} {} {} {} {} octets {}_{} {} {}: {}", e.sent ? "out" : "in",
+                            wire::name(h.exchange), h.response ? "response" : "request", h.message_id,
+                            h.length, ike_spi_text(h.initiator_spi), ike_spi_text(h.responder_spi),
+                            e.sent ? "to" : "from", e.peer.to_string(), escaped(e.payloads))};
+    }
+    EventText operator()(const ike::Refused& e) const {
+        const std::string sa = e.spi == 0 ? "" : fmt::format("[{}]", ike_spi_text(e.spi));
+        return {level(kind(e.rule)),
+                fmt::format("refused{} {}: {}: {}{}", sa, e.peer.to_string(), sheaf::name(e.rule),
+                            sentence(e.rule), after_colon(e.detail))};
+    }
+    EventText operator()(const ike::IkeUp& e) const {
+        return {LogLevel::info,
+                fmt::format("{}: IKE SA up, {}{}", subject(e.sa), e.suite, e.nat ? ", through a NAT" : "")};
+    }
+    EventText operator()(const ike::IkeDown& e) const {
+        return {is_trouble(e.reason) ? LogLevel::warning : LogLevel::info,
+                fmt::format("{}: IKE SA down, {}{}{}", subject(e.sa), ike::name(e.reason),
+                            after_colon(e.detail), e.retrying ? "; will try again" : "")};
+    }
+    EventText operator()(const ike::ChildUp& e) const {
+        return {LogLevel::info, fmt::format("{}: Child SA up, in {} out {}, {}, {} on {}", subject(e.sa),
+                                            child_spi_text(e.spi_in), child_spi_text(e.spi_out), e.suite,
+                                            given(e.link), e.link.interface)};
+    }
+    EventText operator()(const ike::ChildDown& e) const {
+        return {LogLevel::info, fmt::format("{}: Child SA down, in {} out {}", subject(e.sa),
+                                            child_spi_text(e.spi_in), child_spi_text(e.spi_out))};
+    }
+};
+
+} // namespace
+
+EventText describe(const ike::Event& event) { return std::visit(Describe{}, event); }
+
+} // namespace sheaf::daemon

@@ -1,0 +1,80 @@
+#include "daemon/kernel_fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sheaf::daemon {
+namespace {
+
+bool has_role(const ike::Config& config, ike::Role role) {
+    return std::ranges::any_of(config.connections, [&](const auto& c) { return c.role == role; });
+}
+
+std::string sentences(const std::vector<std::string>& list) {
+    std::string out;
+    for (const auto& sentence : list)
+        out += "; " + sentence;
+    return out;
+}
+
+// What is missing altogether, without which there is no point in starting.
+std::expected<void, std::string> essential(const ike::Config& config, const xfrm::Abilities& abilities) {
+    std::string missing;
+    if (!abilities.esp_ipv4 && !abilities.esp_ipv6)
+        missing = "ESP";
+    else if (has_role(config, ike::Role::gateway) && !abilities.shared_link)
+        missing = "xfrm interfaces in collect-metadata mode, which a gateway needs";
+    else if (has_role(config, ike::Role::client) && !abilities.virtual_links)
+        missing = "xfrm interfaces, which a client needs";
+    if (missing.empty()) return {};
+    return std::unexpected(fmt::format("this kernel lacks {}{}", missing, sentences(abilities.lacks)));
+}
+
+bool carried(const xfrm::Abilities& abilities, const crypto::Encryption& encryption,
+             crypto::IntegId integrity) {
+    crypto::EspSuite suite;
+    suite.encr = encryption.id;
+    suite.key_bits = encryption.key_bits;
+    suite.integ = integrity;
+    return abilities.supports(suite);
+}
+
+void restrict_to(child::EspProposal& proposal, const xfrm::Abilities& abilities) {
+    const auto lone = proposal.integrity.empty() ? std::vector{crypto::IntegId::none} : proposal.integrity;
+    std::erase_if(proposal.encryption, [&](const crypto::Encryption& encryption) {
+        return std::ranges::none_of(lone, [&](auto integ) { return carried(abilities, encryption, integ); });
+    });
+    std::erase_if(proposal.integrity, [&](crypto::IntegId integ) {
+        return std::ranges::none_of(proposal.encryption, [&](const auto& encryption) {
+            return carried(abilities, encryption, integ);
+        });
+    });
+}
+
+} // namespace
+
+std::expected<std::vector<std::string>, std::string> fit(ike::Config& config,
+                                                         const xfrm::Abilities& abilities) {
+    if (auto ok = essential(config, abilities); !ok) return std::unexpected(std::move(ok.error()));
+    std::vector<std::string> changes;
+    for (auto& connection : config.connections) {
+        const auto wanted = connection.esp;
+        for (auto& proposal : connection.esp)
+            restrict_to(proposal, abilities);
+        std::erase_if(connection.esp, [](const child::EspProposal& p) { return p.encryption.empty(); });
+        if (connection.esp.empty())
+            return std::unexpected(
+                fmt::format("connections.{}: this kernel carries none of the ESP algorithms "
+                            "of \"esp\"{}",
+                            connection.name, sentences(abilities.lacks)));
+        if (connection.esp != wanted)
+            changes.push_back(
+                fmt::format("connections.{}: ESP algorithms that this kernel does not carry are "
+                            "not offered",
+                            connection.name));
+    }
+    return changes;
+}
+
+} // namespace sheaf::daemon

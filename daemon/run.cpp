@@ -1,0 +1,117 @@
+#include "daemon/run.h"
+
+#include "daemon/control_socket.h"
+#include "daemon/daemon.h"
+#include "daemon/kernel_fit.h"
+#include "daemon/route_lookup.h"
+#include "lib/crypto/system_random.h"
+#include "netlink/os.h"
+#include "xfrm/kernel.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
+#include <utility>
+
+namespace sheaf::daemon {
+namespace {
+
+conf::Environment environment() {
+    const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+    return {credentials == nullptr ? "" : credentials};
+}
+
+// Sweeps the kernel clean of an earlier life and asks what it can do.
+std::expected<xfrm::Abilities, std::string> prepare(xfrm::KernelEdge& kernel, Log& log) {
+    const auto removed = kernel.reconcile();
+    if (!removed) return std::unexpected(removed.error());
+    if (removed->total() > 0)
+        log.warning(fmt::format("removed what an earlier sheafd left in the kernel: {} SAs, {} policies, {} "
+                                "routes, {} rules, {} interfaces",
+                                removed->states, removed->policies, removed->routes, removed->rules,
+                                removed->links));
+    auto abilities = kernel.probe();
+    if (!abilities) return abilities;
+    for (const auto& sentence : abilities->lacks)
+        log.warning(sentence);
+    return abilities;
+}
+
+// The control socket, and its name in the file system if it is we who gave it one.
+struct ControlSocket {
+    FileDescriptor fd;
+    std::string path;
+
+    ControlSocket(FileDescriptor listening, std::string name)
+        : fd(std::move(listening)), path(std::move(name)) {}
+    ControlSocket(ControlSocket&& other) noexcept
+        : fd(std::move(other.fd)), path(std::exchange(other.path, {})) {}
+    ControlSocket& operator=(ControlSocket&&) = delete;
+    ~ControlSocket() {
+        if (!path.empty()) ::unlink(path.c_str());
+    }
+};
+
+std::expected<ControlSocket, std::string> control_socket(const std::string& path) {
+    if (auto inherited = inherited_listener()) return ControlSocket(std::move(*inherited), {});
+    auto listening = listen_at(path);
+    if (!listening) return std::unexpected(std::move(listening.error()));
+    return ControlSocket(std::move(*listening), path);
+}
+
+// The order matters: whoever finds the control socket or a port taken leaves the kernel as it is, for its
+// state may be a living sheafd's; and the IKE sockets' IPsec options need what opening the kernel loads.
+std::expected<int, std::string> serve(const RunOptions& options, conf::Settings settings, Log& log) {
+    auto control = control_socket(options.control);
+    if (!control) return std::unexpected(std::move(control.error()));
+    const auto os = netlink::system_os();
+    const auto kernel = xfrm::Kernel::open(*os);
+    if (!kernel) return std::unexpected(kernel.error());
+    auto ports = UdpPorts::open(settings.listen_addresses, settings.engine.port, settings.engine.nat_port);
+    if (!ports) return std::unexpected(std::move(ports.error()));
+    for (const auto& sentence : ports->shortcomings())
+        log.warning(sentence);
+    const auto abilities = prepare(**kernel, log);
+    if (!abilities) return std::unexpected(abilities.error());
+    const auto fitted = fit(settings.engine, *abilities);
+    if (!fitted) return std::unexpected(fitted.error());
+    for (const auto& sentence : *fitted)
+        log.warning(sentence);
+
+    crypto::SystemRandom random;
+    RouteLookup source(settings.listen_addresses, kSocketMark);
+    Loop loop;
+    Daemon daemon({log, loop, **kernel, *abilities, *ports, random, source}, {options.config, environment()},
+                  std::move(settings), std::move(control->fd));
+    return daemon.run();
+}
+
+} // namespace
+
+int check_file(const CheckOptions& options) {
+    const auto loaded = conf::load(options.config, environment());
+    if (loaded) {
+        fmt::print("{}: ok\n", options.config);
+        return 0;
+    }
+    fmt::print(stderr, "{}", conf::to_string(loaded.error()));
+    return kExitFailed;
+}
+
+int run(const RunOptions& options) {
+    Log log = log_to_stderr(options.log_level);
+    auto settings = conf::load(options.config, environment());
+    if (!settings) {
+        fmt::print(stderr, "{}", conf::to_string(settings.error()));
+        log.error(fmt::format("{} has mistakes; sheafd does not start", options.config));
+        return kExitFailed;
+    }
+    const auto code = serve(options, std::move(*settings), log);
+    if (code) return *code;
+    log.error(code.error());
+    return kExitFailed;
+}
+
+} // namespace sheaf::daemon
