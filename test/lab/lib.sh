@@ -45,7 +45,9 @@ lab_end() {
     trap - ERR EXIT
     set +e
     if [ $rc -ne 0 ]; then
-        for host in $(ip netns list | cut -d ' ' -f 1); do kernel_dump "$host" >"$LAB_LOGS/kernel.$host"; done
+        for host in $(ip netns list | cut -d ' ' -f 1); do
+            { kernel_dump "$host" && xfrm_drops "$host"; } >"$LAB_LOGS/$host.kernel"
+        done
     fi
     daemons_stop_all
     exit $rc
@@ -92,10 +94,11 @@ host_add() { # HOST...
     done
 }
 
-# in_host HOST COMMAND...
+# in_host HOST COMMAND...; the host "." is where the scenario itself runs
 in_host() {
     local host=$1
     shift
+    [ "$host" != . ] || { "$@"; return; }
     nsenter --net="/run/netns/$host" --mount="$LAB_TMP/$host.mnt" -- "$@"
 }
 
@@ -247,12 +250,13 @@ expect_no_ping() {
 witness_start() {
     daemon_start "$2" "tcpdump-$1" tcpdump -n -U --immediate-mode -Z root -i "$3" -w "$LAB_LOGS/$1.pcap"
     wait_until 10 "tcpdump in $2" log_says "$2" "tcpdump-$1" '^tcpdump: listening'
-    witness_host=$2
+    witness_host[$1]=$2
 }
+declare -A witness_host=()
 
 witness_stop() { # NAME
     sleep 0.2 # what is still on its way to the witness
-    daemon_stop "$witness_host" "tcpdump-$1"
+    daemon_stop "${witness_host[$1]}" "tcpdump-$1"
 }
 
 witness_show() { tcpdump -n -r "$LAB_LOGS/$1.pcap" "$2" 2>/dev/null; } # NAME FILTER
@@ -356,7 +360,11 @@ foreign_add() {
 }
 
 # kernel_remember HOST, expect_kernel_as_remembered HOST WHEN: everything is as it was
-kernel_remember() { kernel_dump "$1" | sort >"$LAB_TMP/$1.remembered"; }
+kernel_remember() {
+    wait_until 10 "the addresses of $1 are confirmed" no_tentative_address "$1" # routes follow from it
+    kernel_dump "$1" | sort >"$LAB_TMP/$1.remembered"
+}
+no_tentative_address() { [ -z "$(in_host "$1" ip -6 addr show tentative)" ]; }
 expect_kernel_as_remembered() {
     local difference
     if ! difference=$(kernel_dump "$1" | sort | diff "$LAB_TMP/$1.remembered" -); then

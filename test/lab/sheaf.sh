@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# Sheaf in the lab: configurations, start and stop, what its JSON says; sourced after lib.sh.
+# shellcheck disable=SC2154 # lib.sh assigns them
+# shellcheck disable=SC2016 # awk has dollars, too
+# shellcheck disable=SC2034 # scenarios use what is not used here
+
+psk="correct horse battery staple"
+pool6=2001:db8:100::/48 pool4=10.77.0.0/24
+declare -A identity=([cl1]=alice.example.org [cl2]=bob.example.org [gw]=gw.example.org)
+
+# --- what the JSON of `sheafctl --json status` says: all expressions are here ----------------------------------------
+
+sheaf_json() { in_host "$1" "$LAB_BIN/sheafctl" --json "${@:2}"; } # HOST COMMAND...
+
+# established HOST [PEER_ID]: how many established IKE SAs with a Child SA in the kernel there are
+established() {
+    sheaf_json "$1" status | jq --arg peer "${2:-}" '[.ike_sas[]
+        | select(.state == "established" and ($peer == "" or .peer_id == $peer))
+        | select(any(.children[]; .installed))] | length'
+}
+
+# given_prefix HOST: the client's own /64; given_address4 HOST: its IPv4 address; given_address6 HOST: its first IPv6 address
+given_addresses() { sheaf_json "$1" status | jq -r 'first(.ike_sas[] | select(.state == "established")) | .link.addresses[]'; }
+given_address6() { given_addresses "$1" | sed -n '/:/{s|/.*||p;q}'; }
+given_address4() { given_addresses "$1" | sed -n '/:/!{s|/.*||p;q}'; }
+given_prefix() { prefix64 "$(given_address6 "$1")"; }
+
+# gateway_gave PEER_ID: what the gateway routes to this client, one prefix a line
+gateway_gave() {
+    sheaf_json gw status | jq -r --arg peer "$1" 'first(.ike_sas[] | select(.peer_id == $peer and .state == "established"))
+        | .link.prefixes[]'
+}
+
+# prefix64 ADDRESS: the first four groups, so that "$(prefix64 A)::7" is an address of the same /64. Our pool's addresses are
+# 2001:db8:100:N:..., so the first four groups are always written out, except where N is 0.
+prefix64() {
+    local groups
+    IFS=: read -ra groups <<<"${1%%::*}"
+    while [ ${#groups[@]} -lt 4 ]; do groups+=(0); done
+    (IFS=: && printf '%s\n' "${groups[*]:0:4}")
+}
+
+# --- configurations --------------------------------------------------------------------------------------------------
+
+gateway_config() {
+    cat <<END
+{
+  "pools": {
+    "v6": { "prefix": "$pool6", "delegate": 64 },
+    "v4": { "prefix": "$pool4" }
+  },
+  "secrets": {
+    "alice": { "id": "alice.example.org", "text": "$psk" },
+    "bob": { "id": "bob.example.org", "text": "$psk" }
+  },
+  "connections": {
+    "clients": {
+      "role": "gateway",
+      "local": { "id": "gw.example.org" },
+      "remote": { "id": "*.example.org" },
+      "pools": ["v6", "v4"],
+      "liveness": "10s"
+    }
+  }
+}
+END
+}
+
+client_config() { # HOST GATEWAY_ADDRESS [REQUEST]
+    cat <<END
+{
+  "secrets": {
+    "gw": { "id": "gw.example.org", "text": "$psk" }
+  },
+  "connections": {
+    "home": {
+      "role": "client",
+      "local": { "id": "${identity[$1]}" },
+      "remote": { "id": "gw.example.org", "address": "$2" },
+      "request": [${3:-\"prefix\", \"ipv4\"}],
+      "interface": "sheaf0",
+      "liveness": "3s",
+      "retransmit": { "first": "500ms", "tries": 3 },
+      "start": true
+    }
+  }
+}
+END
+}
+
+# --- start and stop --------------------------------------------------------------------------------------------------
+
+# sheaf_start HOST CONFIGURATION: starts sheafd with it and waits until it answers
+sheaf_start() {
+    local file=$LAB_TMP/$1/sheafd.json
+    [ $# -lt 2 ] || printf '%s\n' "$2" >"$file"
+    chmod 600 "$file"
+    daemon_start "$1" sheafd "$LAB_BIN/sheafd" --config "$file" --log-level debug
+    holds_within 20 sheaf_answers "$1" || fail "sheafd in $1 does not answer: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
+}
+
+sheaf_answers() { daemon_runs "$1" sheafd && sheaf_json "$1" version; } # HOST
+
+sheaf_stop() { # HOST: by SIGTERM; it must end well
+    daemon_stop "$1" sheafd
+    [ "$daemon_exit" = 0 ] || fail "sheafd in $1 ended with exit code $daemon_exit: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
+}
+
+is_established() { [ "$(established "$@")" -ge 1 ]; } # HOST [PEER_ID]
+
+wait_established() { # HOST [PEER_ID]
+    holds_within 45 is_established "$@" ||
+        fail "$1 is not connected${2:+ with $2} within 45 s: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
+}
+
+sheaf_up_all() { # GATEWAY_ADDRESS CLIENT...: gateway and clients, until each is connected
+    local address=$1 client
+    shift
+    sheaf_start gw "$(gateway_config)"
+    for client; do sheaf_start "$client" "$(client_config "$client" "$address")"; done
+    for client; do
+        wait_established "$client"
+        wait_established gw "${identity[$client]}"
+    done
+}
+
+# --- a client that cheats --------------------------------------------------------------------------------------------
+
+# spoof_from CLIENT ADDRESS: lets CLIENT send from an ADDRESS that is not its own into its tunnel. Its own policies forbid it, so
+# it gets one more, as a dishonest client would make it; the gateway must be the one that drops.
+spoof_from() {
+    local number local_address gateway
+    number=$(ip -n "$1" xfrm policy show dir out | grep -o 'if_id 0x53[0-9a-f]*' | head -n 1 | cut -d ' ' -f 2)
+    read -r local_address gateway < <(ip -n "$1" xfrm policy show dir out | awk '$1 == "tmpl" { print $3, $5; exit }')
+    [ -n "$number$gateway" ] || fail "$1 has no outbound policy to imitate"
+    spoof_policy=(src "$2" dst ::/0 dir out if_id "$number")
+    ip -n "$1" addr add "$2/128" dev sheaf0 nodad
+    ip -n "$1" xfrm policy add "${spoof_policy[@]}" \
+        tmpl src "$local_address" dst "$gateway" proto esp reqid "$(reqid_out "$1")" mode tunnel
+}
+reqid_out() { ip -n "$1" xfrm policy show dir out | grep -o 'reqid [0-9]*' | head -n 1 | cut -d ' ' -f 2; } # HOST
+
+spoof_end() { # CLIENT ADDRESS
+    ip -n "$1" xfrm policy delete "${spoof_policy[@]}"
+    ip -n "$1" addr del "$2/128" dev sheaf0
+}
+
+# spoof_drops HOST: packets that the kernel there dropped because no policy admits their inner source
+spoof_drops() {
+    in_host "$1" awk '$1 ~ /^XfrmIn(NoPols|TmplMismatch|StateMismatch|PolBlock)$/ { n += $2 } END { print n + 0 }' /proc/net/xfrm_stat
+}
