@@ -2,6 +2,7 @@
 
 #include "lib/address/pool_spec.h"
 #include "lib/auth/identity.h"
+#include "lib/auth/key_ring.h"
 #include "lib/base/ip.h"
 #include "lib/base/secret.h"
 #include "lib/base/time.h"
@@ -58,11 +59,7 @@ struct Connection {
     friend bool operator==(const Connection&, const Connection&) = default;
 };
 
-// A pre-shared key and the peer that it belongs to. Copies share the one secret.
-struct SharedKey {
-    auth::IdentityPattern peer;
-    std::shared_ptr<const Secret> key;
-};
+using auth::SharedKey;
 
 // Bounds on what unauthenticated senders can make us keep.
 struct Limits {

@@ -149,7 +149,6 @@ class Engine::Core {
                      bool initiator);
     IkeSa* find(wire::Spi our_spi);
     Client* client_of(const IkeSa& sa);
-    const Secret* secret_for(const auth::Identity& peer) const;
     void install(IkeSa& sa, auth::Verified peer, crypto::ChildKeys keys, ChildSa child,
                  std::vector<wire::Payload> reply, std::vector<wire::Payload> otherwise);
     child::IntentId submit(std::vector<child::KernelStep> steps, wire::Spi sa);
@@ -166,6 +165,7 @@ class Engine::Core {
     std::vector<ConnectionPtr> connections_;
     std::map<std::string, Client> clients_;
     address::Pools pools_;
+    auth::KeyRing keys_;
     Random* random_;
     SourceAddress* source_;
     crypto::Backend backend_;

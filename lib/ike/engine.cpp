@@ -38,7 +38,8 @@ std::vector<ConnectionPtr> share(const std::vector<Connection>& connections) {
 
 Engine::Core::Core(Config config, Random& random, SourceAddress& source, Instant now)
     : config_(std::move(config)), connections_(share(config_.connections)), pools_(config_.pools),
-      random_(&random), source_(&source), cookies_(random, now), unknown_spi_window_(now) {
+      keys_(config_.secrets), random_(&random), source_(&source), cookies_(random, now),
+      unknown_spi_window_(now) {
     for (const ConnectionPtr& connection : connections_) {
         if (connection->role != Role::client) continue;
         clients_.emplace(connection->name, Client(connection, now));
@@ -142,16 +143,6 @@ IkeSa* Engine::Core::find(wire::Spi our_spi) {
 Client* Engine::Core::client_of(const IkeSa& sa) {
     const auto found = clients_.find(sa.connection->name);
     return found != clients_.end() && found->second.sa == sa.our_spi() ? &found->second : nullptr;
-}
-
-const Secret* Engine::Core::secret_for(const auth::Identity& peer) const {
-    const SharedKey* best = nullptr;
-    for (const SharedKey& key : config_.secrets) {
-        if (!key.peer.matches(peer)) continue;
-        if (key.peer.exact()) return key.key.get();
-        if (!best) best = &key;
-    }
-    return best ? best->key.get() : nullptr;
 }
 
 IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,

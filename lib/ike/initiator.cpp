@@ -150,7 +150,7 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
 void Engine::Core::send_auth(const Input& in, IkeSa& sa, Connecting connecting, View nonce_r) {
     const Connection& connection = *sa.connection;
     const auto& peer_id = connection.remote_id.exact();
-    const Secret* key = peer_id ? secret_for(*peer_id) : nullptr;
+    const Secret* key = peer_id ? keys_.find(*peer_id) : nullptr;
     if (!key)
         return drop(in.now, sa, DownReason::failed,
                     "no secret is configured for " + connection.remote_id.to_string());
@@ -186,7 +186,7 @@ std::expected<auth::Verified, Rule> Engine::Core::authenticate_responder(IkeSa& 
     if (!id) return std::unexpected(id.error());
     if (!proof) return std::unexpected(proof.error());
     const auth::Identity peer = auth::Identity::from(**id);
-    const Secret* key = secret_for(peer);
+    const Secret* key = keys_.find(peer);
     if (!sa.connection->remote_id.matches(peer) || !key) return std::unexpected(Rule::unknown_identity);
     const auto& state = sa.as<Authenticating>();
     const Bytes id_body = wire::identification_body(**id);

@@ -264,6 +264,7 @@ void Engine::Core::reload(Instant now, Config config) {
     const bool pools_changed = config.pools != config_.pools;
     connections_ = std::move(next);
     pools_.update(config.pools);
+    keys_ = auth::KeyRing(config.secrets);
     config_ = std::move(config);
     const auto kept = [&](const IkeSa& sa) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;

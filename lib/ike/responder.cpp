@@ -174,7 +174,7 @@ std::expected<auth::Verified, Rule> Engine::Core::authenticate_initiator(IkeSa& 
     std::optional<auth::Identity> wanted;
     if (wanted_payload) wanted = auth::Identity::from(**wanted_payload);
     const ConnectionPtr connection = connection_for(sa, peer, wanted);
-    const Secret* key = secret_for(peer);
+    const Secret* key = keys_.find(peer);
     if (!connection || !key) return std::unexpected(Rule::unknown_identity);
     sa.connection = connection;
     const auto& half_open = sa.as<HalfOpen>();
@@ -209,7 +209,7 @@ void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, std::span<const P
         {half_open.response, half_open.nonce_i, id_body, sa.protection->keys.pr.view()});
     std::vector<Payload> reply{our_id};
     reply.emplace_back(
-        auth::prove_shared_key(backend_, half_open.suite.prf, secret_for(peer->identity())->view(), octets));
+        auth::prove_shared_key(backend_, half_open.suite.prf, keys_.find(peer->identity())->view(), octets));
     const auto child = prepare_child(sa, *peer, payloads, reply);
     if (child) return;
     // RFC 7296 1.2: without a Child SA the IKE SA comes up all the same.

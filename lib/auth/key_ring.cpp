@@ -1,0 +1,24 @@
+#include "lib/auth/key_ring.h"
+
+namespace sheaf::auth {
+
+KeyRing::KeyRing(const std::vector<SharedKey>& keys) {
+    for (const SharedKey& key : keys) {
+        if (key.peer.exact()) {
+            exact_.emplace(*key.peer.exact(), key.key);
+        } else {
+            patterns_.push_back(key);
+        }
+    }
+}
+
+const Secret* KeyRing::find(const Identity& peer) const {
+    const auto exact = exact_.find(peer);
+    if (exact != exact_.end()) return exact->second.get();
+    for (const SharedKey& key : patterns_) {
+        if (key.peer.matches(peer)) return key.key.get();
+    }
+    return nullptr;
+}
+
+} // namespace sheaf::auth
