@@ -53,6 +53,8 @@ struct Kernel::Parts {
     // Blocking: until nothing is queued or unanswered.
     [[nodiscard]] std::expected<void, std::string> settle();
     [[nodiscard]] bool idle() const;
+
+    [[nodiscard]] std::expected<Abilities, std::string> probe_once();
 };
 
 } // namespace sheaf::xfrm

@@ -199,27 +199,33 @@ Abilities Probe::read(const Answers& answers) const {
     return out;
 }
 
-std::expected<Abilities, std::string> Kernel::probe() {
-    if (auto settled = parts_->settle(); !settled) return std::unexpected(settled.error());
+std::expected<Abilities, std::string> Kernel::Parts::probe_once() {
     Probe probe;
     Probe::Answers answers(probe.questions().size());
-    for (std::size_t i = 0; i < probe.questions().size(); ++i) {
+    for (std::size_t i = 0; i < answers.size(); ++i) {
         auto& question = probe.questions()[i];
-        parts_->sockets()
-            .of(question.room)
-            .request(std::move(question.message), [&answers, i](const auto& result) { answers[i] = result; });
+        sockets().of(question.room).request(std::move(question.message), [&answers, i](const auto& result) {
+            answers[i] = result;
+        });
     }
+    if (auto settled = settle(); !settled) return std::unexpected(settled.error());
+    for (const auto& answer : answers) {
+        if (!answer && answer.error().code == EPERM)
+            return std::unexpected(
+                "the kernel refuses to be asked (EPERM): sheafd needs the capability CAP_NET_ADMIN");
+        if (!answer && answer.error().unanswered)
+            return std::unexpected("the kernel did not answer: " + answer.error().to_string());
+    }
+    return probe.read(answers);
+}
+
+std::expected<Abilities, std::string> Kernel::probe() {
     if (auto settled = parts_->settle(); !settled) return std::unexpected(settled.error());
-    const auto refused = std::ranges::find_if(answers, [](const auto& answer) {
-        return !answer && (answer.error().code == EPERM || answer.error().unanswered);
-    });
-    if (refused != answers.end() && refused->error().code == EPERM)
-        return std::unexpected(
-            "the kernel refuses to be asked (EPERM): sheafd needs the capability CAP_NET_ADMIN");
-    if (refused != answers.end())
-        return std::unexpected("the kernel did not answer: " + refused->error().to_string());
-    parts_->abilities = probe.read(answers);
-    return parts_->abilities;
+    auto found = parts_->probe_once();
+    // Under load the first attempt may fail while the kernel still loads the modules that it asks for.
+    if (found && !found->lacks.empty()) found = parts_->probe_once();
+    if (found) parts_->abilities = *found;
+    return found;
 }
 
 } // namespace sheaf::xfrm

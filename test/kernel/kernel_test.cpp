@@ -1,0 +1,48 @@
+// kernel-test [NAME]...: applies kernel intents to the running kernel, in network namespaces that it makes,
+// and looks at the result through sockets of its own. Needs root and a kernel with ESP. Prints one TAP line
+// for each check.
+#include "test/kernel/tests.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace sheaf::kernel_test {
+namespace {
+
+struct Test {
+    std::string_view name;
+    void (*run)(Report&, const xfrm::Abilities&);
+};
+
+constexpr std::array kTests{
+    Test{"gateway", [](Report& report, const auto&) { test_gateway_link(report); }},
+    Test{"client", [](Report& report, const auto&) { test_client_link(report); }},
+    Test{"algorithms", [](Report& report, const auto& abilities) { test_algorithms(report, abilities); }},
+    Test{"all-or-nothing", [](Report& report, const auto&) { test_all_or_nothing(report); }},
+    Test{"foreign", [](Report& report, const auto&) { test_foreign_interface(report); }},
+    Test{"reconciliation", [](Report& report, const auto&) { test_reconciliation(report); }},
+    Test{"events", [](Report& report, const auto&) { test_events(report); }},
+    Test{"traffic", [](Report& report, const auto&) { test_traffic(report); }},
+    Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
+};
+
+int run(std::span<char*> names) {
+    Report report;
+    const auto abilities = test_probe(report);
+    const auto wanted = [&](std::string_view name) {
+        return names.empty() || std::ranges::find(names, name) != names.end();
+    };
+    for (const Test& test : kTests) {
+        if (wanted(test.name)) test.run(report, abilities);
+    }
+    return report.end();
+}
+
+} // namespace
+} // namespace sheaf::kernel_test
+
+int main(int argc, char** argv) {
+    return sheaf::kernel_test::run(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "test/kernel/report.h"
+#include "xfrm/abilities.h"
+
+namespace sheaf::kernel_test {
+
+// Each works in namespaces of its own.
+[[nodiscard]] xfrm::Abilities test_probe(Report& report);
+void test_gateway_link(Report& report);
+void test_client_link(Report& report);
+void test_algorithms(Report& report, const xfrm::Abilities& abilities);
+void test_all_or_nothing(Report& report);
+void test_foreign_interface(Report& report);
+void test_reconciliation(Report& report);
+void test_events(Report& report);
+void test_traffic(Report& report);
+void test_scale(Report& report);
+
+} // namespace sheaf::kernel_test
