@@ -68,8 +68,8 @@ PayloadType encode_payloads(std::span<const Payload> payloads, Bytes& to);
 [[nodiscard]] Bytes encode_fragment_prefix(Header header, PayloadType first_inner, std::uint16_t number,
                                            std::uint16_t total, std::size_t protected_size);
 
-// Exactly the body of an Identification payload (type, three reserved octets, data): what AUTH signs (RFC
-// 7296 2.15).
+// Exactly the body of an Identification payload (type, three reserved octets, data): what AUTH signs
+// (RFC 7296 2.15).
 [[nodiscard]] Bytes identification_body(const Identification& id);
 
 } // namespace sheaf::wire

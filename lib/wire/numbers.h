@@ -75,7 +75,8 @@ enum class CertEncoding : std::uint8_t {
     raw_public_key = 15
 };
 
-// RFC 7296 3.10.1 and the RFCs named in WIRE numbers; errors are below 16384.
+// RFC 7296 3.10.1; link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
+// RFC 7427 4. Errors are below 16384.
 enum class NotifyType : std::uint16_t {
     unsupported_critical_payload = 1,
     invalid_ike_spi = 4,
