@@ -29,7 +29,6 @@ class CountingIterator {
         return *this;
     }
     friend bool operator==(const CountingIterator& a, const CountingIterator& b) { return a.at_ == b.at_; }
-    friend bool operator!=(const CountingIterator& a, const CountingIterator& b) { return a.at_ != b.at_; }
 
   private:
     const char* at_;
@@ -59,6 +58,13 @@ std::size_t next_token(std::string_view text, std::size_t at, bool& comma) {
     return at;
 }
 
+Value made(Kind kind, Place place) {
+    Value value;
+    value.kind = kind;
+    value.place = place;
+    return value;
+}
+
 // nlohmann's SAX callbacks: builds the tree, returns false to stop.
 class Builder {
   public:
@@ -73,24 +79,12 @@ class Builder {
     [[nodiscard]] std::size_t* taken() { return &taken_; }
     [[nodiscard]] Value& root() { return root_; }
 
-    bool null() { return add({.kind = Kind::null, .place = token()}); }
-    bool boolean(bool value) { return add({.kind = Kind::boolean, .place = token(), .boolean = value}); }
-    bool number_integer(number_integer_t value) {
-        return add({.kind = Kind::integer, .place = number(), .integer = value});
-    }
-    bool number_unsigned(number_unsigned_t value) {
-        constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
-        const bool fits = std::in_range<std::int64_t>(value);
-        return add({.kind = Kind::integer,
-                    .place = number(),
-                    .integer = fits ? static_cast<std::int64_t>(value) : kMost});
-    }
-    bool number_float(number_float_t, const string_t&) {
-        return add({.kind = Kind::real, .place = number()});
-    }
-    bool string(string_t& value) {
-        return add({.kind = Kind::string, .place = token(), .string = std::move(value)});
-    }
+    bool null() { return add(made(Kind::null, token())); }
+    bool boolean(bool value);
+    bool number_integer(number_integer_t value);
+    bool number_unsigned(number_unsigned_t value);
+    bool number_float(number_float_t, const string_t&) { return add(made(Kind::real, number())); }
+    bool string(string_t& value);
     bool binary(binary_t&) { return false; } // never in text
     bool start_object(std::size_t) { return open(Kind::object); }
     bool end_object() { return close(); }
@@ -138,6 +132,29 @@ Place Builder::number() {
     return place;
 }
 
+bool Builder::boolean(bool boolean) {
+    Value value = made(Kind::boolean, token());
+    value.boolean = boolean;
+    return add(std::move(value));
+}
+
+bool Builder::number_integer(number_integer_t integer) {
+    Value value = made(Kind::integer, number());
+    value.integer = integer;
+    return add(std::move(value));
+}
+
+bool Builder::number_unsigned(number_unsigned_t integer) {
+    constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+    return number_integer(std::in_range<std::int64_t>(integer) ? static_cast<std::int64_t>(integer) : kMost);
+}
+
+bool Builder::string(string_t& string) {
+    Value value = made(Kind::string, token());
+    value.string = std::move(string);
+    return add(std::move(value));
+}
+
 bool Builder::open(Kind kind) {
     const Place place = token();
     if (open_.size() >= kMaxDepth) {
@@ -145,8 +162,7 @@ bool Builder::open(Kind kind) {
         return false;
     }
     Frame frame;
-    frame.value.kind = kind;
-    frame.value.place = place;
+    frame.value = made(kind, place);
     open_.push_back(std::move(frame));
     return true;
 }

@@ -29,17 +29,17 @@ struct Member;
 
 struct Value {
     Kind kind = Kind::null;
-    Place place{};
+    Place place;
     bool boolean = false;
     std::int64_t integer = 0; // of numbers beyond its range, the nearest end of it
-    std::string string{};
-    std::vector<Value> items{};
-    std::vector<Member> members{}; // in the order of the file, keys differ
+    std::string string;
+    std::vector<Value> items;
+    std::vector<Member> members; // in the order of the file, keys differ
 };
 
 struct Member {
-    std::string key{};
-    Place place{}; // of the key
+    std::string key;
+    Place place; // of the key
     Value value;
 };
 

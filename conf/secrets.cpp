@@ -150,7 +150,7 @@ std::vector<ike::SharedKey> read_secrets(json::Value& root, const Environment& e
     for (auto& member : secrets->value.members)
         if (member.value.kind == json::Kind::object) reader.entry(member);
     auto keys = reader.take();
-    std::ranges::stable_sort(keys, more_specific);
+    std::ranges::sort(keys, more_specific);
     return keys;
 }
 

@@ -71,7 +71,7 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     Source source(name, std::move(text));
     Report report(source);
     auto root = json::parse(source, report);
-    if (!root) return std::unexpected(report.sorted());
+    if (!root) return std::unexpected(report.diagnostics());
     mask_secrets(*root, source);
     check_shape(*root, model(), report);
 
@@ -83,7 +83,7 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     engine.secrets = read_secrets(*root, environment, report);
     engine.connections = read_connections(*root);
     check_connections(*root, engine, settings.listen_addresses, report);
-    if (!report.empty()) return std::unexpected(report.sorted());
+    if (!report.empty()) return std::unexpected(report.diagnostics());
     return settings;
 }
 

@@ -132,16 +132,16 @@ Diagnostic Source::diagnose(Place place, std::string message, std::string hint) 
 }
 
 void Report::add(Place place, std::string message, std::string hint) {
-    found_.push_back({place, std::move(message), std::move(hint)});
+    const auto after =
+        std::ranges::upper_bound(found_, place.begin, {}, [](const Found& f) { return f.place.begin; });
+    found_.insert(after, {place, std::move(message), std::move(hint)});
+    if (found_.size() > kMaxDiagnostics) found_.pop_back();
 }
 
-std::vector<Diagnostic> Report::sorted() const {
-    std::vector<Found> by_place = found_;
-    std::ranges::stable_sort(by_place, {}, [](const Found& found) { return found.place.begin; });
-    if (by_place.size() > kMaxDiagnostics) by_place.resize(kMaxDiagnostics);
+std::vector<Diagnostic> Report::diagnostics() const {
     std::vector<Diagnostic> out;
-    for (auto& found : by_place)
-        out.push_back(source_.diagnose(found.place, std::move(found.message), std::move(found.hint)));
+    for (const auto& found : found_)
+        out.push_back(source_.diagnose(found.place, found.message, found.hint));
     return out;
 }
 

@@ -44,7 +44,7 @@ class Source {
 // More than a person repairs in one go; bounds the output for a file that is no configuration at all.
 inline constexpr std::size_t kMaxDiagnostics = 50;
 
-// The mistakes found so far in one file.
+// The mistakes found so far in one file: the first kMaxDiagnostics of them by place.
 class Report {
   public:
     explicit Report(const Source& source) : source_(source) {}
@@ -52,7 +52,7 @@ class Report {
     void add(Place place, std::string message, std::string hint = {});
     [[nodiscard]] bool empty() const { return found_.empty(); }
     [[nodiscard]] const Source& source() const { return source_; }
-    [[nodiscard]] std::vector<Diagnostic> sorted() const; // by place, the first kMaxDiagnostics
+    [[nodiscard]] std::vector<Diagnostic> diagnostics() const; // by place
 
   private:
     struct Found {
@@ -61,7 +61,7 @@ class Report {
         std::string hint;
     };
     const Source& source_;
-    std::vector<Found> found_;
+    std::vector<Found> found_; // by place
 };
 
 } // namespace sheaf::conf

@@ -110,7 +110,7 @@ TEST_CASE("A report is bounded and in the order of the file", "[conf]") {
     Report report(source);
     for (std::size_t i = 200; i-- > 0;)
         report.add({i, i + 1}, std::to_string(i));
-    const auto sorted = report.sorted();
+    const auto sorted = report.diagnostics();
     REQUIRE(sorted.size() == kMaxDiagnostics);
     CHECK(sorted.front().line == 1);
     CHECK(sorted.back().line == kMaxDiagnostics);
