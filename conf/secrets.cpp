@@ -41,7 +41,8 @@ std::optional<Fault> check_file(const struct stat& info, const std::string& path
 
 // Without the newline that editors and echo put at the end.
 View without_newline(View bytes) {
-    if (!bytes.empty() && bytes.back() == '\n') bytes = bytes.first(bytes.size() - 1);
+    if (bytes.empty() || bytes.back() != '\n') return bytes;
+    bytes = bytes.first(bytes.size() - 1);
     if (!bytes.empty() && bytes.back() == '\r') bytes = bytes.first(bytes.size() - 1);
     return bytes;
 }

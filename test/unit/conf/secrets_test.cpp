@@ -66,6 +66,7 @@ TEST_CASE("A secret's file is the key, without a newline at its end", "[conf]") 
                                                                           {"horse", "horse"},
                                                                           {"horse\r\n", "horse"},
                                                                           {"horse\n\n", "horse\n"},
+                                                                          {"horse\r", "horse\r"},
                                                                           {" horse ", " horse "}}));
     folder.write("gw.psk", content);
     CHECK(key_of(folder.load_with(kFile)) == key);

@@ -129,3 +129,17 @@ TEST_CASE("Mistakes of one part are not told again by another", "[conf]") {
               .error()
               .size() == 1);
 }
+
+TEST_CASE("Overlaps are found whatever stands between and in which order", "[conf]") {
+    const auto loaded =
+        parse("x", changed(kGateway, "\"v6\": {", R"("inner": { "prefix": "2001:db8:300:1::/64" },
+        "far": { "prefix": "2001:db8:200::/48" }, "outer": { "prefix": "2001:db8:300::/48" },
+        "last": { "prefix": "2001:db8:300:ff::/64" }, "after": { "prefix": "2001:db8:301::/48" }, "v6": {)"),
+              {});
+    REQUIRE_FALSE(loaded);
+    REQUIRE(loaded.error().size() == 2);
+    CHECK(loaded.error()[0].message ==
+          "pools.outer: 2001:db8:300::/48 overlaps 2001:db8:300:1::/64 of pools.inner");
+    CHECK(loaded.error()[1].message ==
+          "pools.last: 2001:db8:300:ff::/64 overlaps 2001:db8:300::/48 of pools.outer");
+}
