@@ -9,9 +9,9 @@ struct Lease::Pool {
     PoolSpec spec;
     std::unordered_set<std::uint64_t> used;
 
-    // Blocks by index, of which the first `reserved` and for IPv4 the last are not given away: the network
-    // and broadcast addresses of a pool of single addresses, and the subnet-router anycast address (RFC
-    // 4291 2.6.1).
+    // Blocks by index, of which the first and for IPv4 the last may be not given: the network
+    // and broadcast addresses of a pool of single addresses, and the subnet-router anycast address
+    // (RFC 4291 2.6.1).
     [[nodiscard]] bool single_addresses() const { return spec.delegate == spec.prefix.address().bits(); }
     [[nodiscard]] std::uint64_t first() const {
         return single_addresses() && spec.prefix.length() < spec.delegate ? 1 : 0;

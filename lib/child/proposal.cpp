@@ -15,6 +15,7 @@ using wire::Transform;
 using wire::TransformType;
 
 constexpr std::uint16_t kNoEsn = 0;
+constexpr wire::ChildSpi kFirstUsableSpi = 256; // RFC 4303 2.1: those below are reserved
 
 Transform transform(TransformType type, std::uint16_t id) { return {type, id, std::nullopt, false}; }
 
@@ -152,16 +153,19 @@ std::optional<wire::ChildSpi> read_spi(View bytes) {
     return spi;
 }
 
-// An answer names each transform type at most once.
-bool single_choice(const wire::Sa& answered) {
-    if (answered.proposals.size() != 1) return false;
-    const auto& transforms = answered.proposals.front().transforms;
-    for (auto t = transforms.begin(); t != transforms.end(); ++t) {
-        if (std::any_of(t + 1, transforms.end(),
+// The proposal of ours that an answer says it took: the answer is one proposal, keeps the number that we gave it, and
+// names each transform type at most once (RFC 7296 3.3).
+template <typename Proposal>
+std::span<const Proposal> answered_by(std::span<const Proposal> ours, const wire::Sa& answered) {
+    if (answered.proposals.size() != 1) return {};
+    const wire::Proposal& answer = answered.proposals.front();
+    if (answer.number == 0 || answer.number > ours.size()) return {};
+    for (auto t = answer.transforms.begin(); t != answer.transforms.end(); ++t) {
+        if (std::any_of(t + 1, answer.transforms.end(),
                         [&](const Transform& other) { return other.type == t->type; }))
-            return false;
+            return {};
     }
-    return true;
+    return ours.subspan(answer.number - 1U, 1);
 }
 
 } // namespace
@@ -245,6 +249,7 @@ std::expected<ChosenEsp, Rule> choose_esp(std::span<const EspProposal> ours, con
             if (!chosen) continue;
             const auto spi = read_spi(theirs.spi);
             if (!spi) return std::unexpected(Rule::bad_spi_size);
+            if (*spi < kFirstUsableSpi) return std::unexpected(Rule::bad_proposal);
             chosen->peer_spi = *spi;
             chosen->answer = answer_for(theirs, spi_bytes(our_spi));
             chosen->answer.transforms = transforms_of(chosen->suite);
@@ -255,16 +260,14 @@ std::expected<ChosenEsp, Rule> choose_esp(std::span<const EspProposal> ours, con
 }
 
 std::expected<ChosenIke, Rule> accept_ike(std::span<const IkeProposal> ours, const wire::Sa& answered) {
-    if (!single_choice(answered)) return std::unexpected(Rule::chosen_not_offered);
-    auto chosen = choose_ike(ours, answered, 0, {});
+    auto chosen = choose_ike(answered_by(ours, answered), answered, 0, {});
     if (!chosen) return std::unexpected(Rule::chosen_not_offered);
     return chosen;
 }
 
 std::expected<ChosenEsp, Rule> accept_esp(std::span<const EspProposal> ours, const wire::Sa& answered,
                                           bool with_key_exchange) {
-    if (!single_choice(answered)) return std::unexpected(Rule::chosen_not_offered);
-    auto chosen = choose_esp(ours, answered, 0, with_key_exchange);
+    auto chosen = choose_esp(answered_by(ours, answered), answered, 0, with_key_exchange);
     if (!chosen && chosen.error() == Rule::no_proposal_chosen)
         return std::unexpected(Rule::chosen_not_offered);
     return chosen;

@@ -53,7 +53,7 @@ struct ChosenEsp {
 
 // The responder's side. Our order of preference decides, but for the key exchange group: where the peer's KE
 // payload is of a group that is among both sides' groups, that one is taken (it saves a round trip). Errors:
-// no_proposal_chosen, bad_spi_size.
+// no_proposal_chosen, bad_spi_size, bad_proposal (a reserved SPI).
 [[nodiscard]] std::expected<ChosenIke, Rule> choose_ike(std::span<const IkeProposal> ours,
                                                         const wire::Sa& offered, std::uint16_t peer_group,
                                                         View our_spi);
@@ -62,7 +62,7 @@ struct ChosenEsp {
                                                         bool with_key_exchange);
 
 // The initiator's side: the answer must be one proposal, with one transform of each type, out of what we
-// offered. Errors: chosen_not_offered, bad_spi_size.
+// offered. Errors: chosen_not_offered, bad_spi_size, bad_proposal.
 [[nodiscard]] std::expected<ChosenIke, Rule> accept_ike(std::span<const IkeProposal> ours,
                                                         const wire::Sa& answered);
 [[nodiscard]] std::expected<ChosenEsp, Rule> accept_esp(std::span<const EspProposal> ours,

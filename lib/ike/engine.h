@@ -18,8 +18,8 @@
 
 namespace sheaf::ike {
 
-// A UDP datagram with the addresses that it travels between. On the NAT port the non-ESP marker (RFC
-// 3948 2.2) is the caller's affair: `bytes` begins with the IKE header.
+// A UDP datagram with the addresses that it travels between. On the NAT port the non-ESP marker
+// (RFC 3948 2.2) is the caller's affair: `bytes` begins with the IKE header.
 struct Datagram {
     Endpoint local; // the address may be "any" in one that goes out: the system then chooses
     Endpoint peer;

@@ -64,6 +64,7 @@ TEST_CASE("an AEAD goes with INTEG NONE, and with no other integrity transform")
 
 TEST_CASE("ESP: the answer names our SPI and the choice keeps the peer's") {
     const std::vector<EspProposal> ours = default_esp_proposals();
+    CHECK(choose_esp(ours, offer_esp(ours, 255, false), 0x0a0b0c0d, false).error() == Rule::bad_proposal);
     const auto chosen = choose_esp(ours, offer_esp(ours, 0x01020304, false), 0x0a0b0c0d, false);
     REQUIRE(chosen);
     CHECK(chosen->peer_spi == 0x01020304);
@@ -73,12 +74,12 @@ TEST_CASE("ESP: the answer names our SPI and the choice keeps the peer's") {
 
 TEST_CASE("ESP without a transform for sequence numbers is not acceptable") {
     const std::vector<EspProposal> ours = default_esp_proposals();
-    auto offer = offer_esp(ours, 1, false);
+    auto offer = offer_esp(ours, 511, false);
     for (auto& proposal : offer.proposals) {
         std::erase_if(proposal.transforms,
                       [](const wire::Transform& t) { return t.type == wire::TransformType::sn; });
     }
-    CHECK_FALSE(choose_esp(ours, offer, 2, false));
+    CHECK_FALSE(choose_esp(ours, offer, 512, false));
 }
 
 TEST_CASE("an answer that was not offered, or is more than one choice, is refused") {
@@ -86,6 +87,13 @@ TEST_CASE("an answer that was not offered, or is more than one choice, is refuse
     CHECK_FALSE(accept_ike(std::vector{kAead}, answer)); // two groups
     answer.proposals[0].transforms.pop_back();
     CHECK(accept_ike(std::vector{kAead}, answer));
+    CHECK(accept_ike(std::vector{kClassic, kAead}, answer).error() ==
+          Rule::chosen_not_offered); // not number 1
+    answer.proposals[0].number = 2;
+    CHECK(accept_ike(std::vector{kClassic, kAead}, answer));
+    answer.proposals[0].number = 3;
+    CHECK_FALSE(accept_ike(std::vector{kClassic, kAead}, answer));
+    answer.proposals[0].number = 1;
     CHECK(accept_ike(std::vector{kClassic}, answer).error() == Rule::chosen_not_offered);
     answer.proposals.push_back(answer.proposals[0]);
     CHECK_FALSE(accept_ike(std::vector{kAead}, answer));

@@ -56,7 +56,7 @@ Bytes below(Bytes modulus, std::uint8_t difference) {
 
 } // namespace
 
-TEST_CASE("key exchanges give the values of their RFCs", "[crypto][vectors]") {
+TEST_CASE("key exchanges give the values that their standards print", "[crypto][vectors]") {
     for (const char* file : {"x25519_rfc7748.txt", "ecp_rfc5903.txt", "modp_rfc3526.txt"}) {
         const auto vectors = read_vectors(file);
         CHECK_FALSE(vectors.empty());
