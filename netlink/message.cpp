@@ -11,16 +11,17 @@ Message::Message(View bytes) : bytes_(NLMSG_ALIGN(bytes.size())) {
     std::ranges::copy(bytes, bytes_.span().begin());
 }
 
-nlmsghdr& Message::header() { return *reinterpret_cast<nlmsghdr*>(bytes_.span().data()); }
+nlmsghdr& Message::writable_header() { return *reinterpret_cast<nlmsghdr*>(bytes_.span().data()); }
 
 const nlmsghdr& Message::header() const { return *reinterpret_cast<const nlmsghdr*>(bytes_.view().data()); }
 
 bool Message::is_dump() const { return !empty() && (header().nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP; }
 
-void Message::set_sequence(std::uint32_t sequence) { header().nlmsg_seq = sequence; }
+void Message::set_sequence(std::uint32_t sequence) { writable_header().nlmsg_seq = sequence; }
 
 void Message::add_flags(std::uint16_t flags) {
-    header().nlmsg_flags = static_cast<std::uint16_t>(header().nlmsg_flags | flags);
+    nlmsghdr& mine = writable_header();
+    mine.nlmsg_flags = static_cast<std::uint16_t>(mine.nlmsg_flags | flags);
 }
 
 Builder::Builder(std::uint16_t type, std::uint16_t flags) : header_(mnl_nlmsg_put_header(buffer_.data())) {

@@ -26,7 +26,7 @@ class Message {
     void add_flags(std::uint16_t flags);
 
   private:
-    [[nodiscard]] nlmsghdr& header();
+    [[nodiscard]] nlmsghdr& writable_header();
     Secret bytes_;
 };
 

@@ -269,6 +269,7 @@ std::optional<Instant> Socket::next_timeout() const {
 
 void Socket::on_timeout(Instant now) {
     if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
+    on_readable(now); // a process that slept finds answers beside passed deadlines
     give_up(too_late(), now);
     flush(now);
 }

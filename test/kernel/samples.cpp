@@ -70,7 +70,7 @@ child::InstallSas Client::sas() const {
 }
 
 child::Link Client::link() const {
-    child::Link out{.number = number(), .role = role, .interface = "sheaf0", .addresses = {}, .routes = {}};
+    child::Link out{.number = number(), .role = role, .interface = interface, .addresses = {}, .routes = {}};
     if (role == child::LinkRole::gateway) {
         out.routes = {prefix6(), Prefix::host(address4())};
     } else {

@@ -27,6 +27,7 @@ struct Client {
     bool udp_encapsulation = false;
     std::uint32_t replay_window = 64;
     bool ipv4_outside = false;
+    const char* interface = "sheaf0";
 
     [[nodiscard]] child::LinkNumber number() const { return child::kFirstLink + n; }
     [[nodiscard]] Prefix prefix6() const;     // 2001:db8:100:n::/64

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "test/unit/netlink/mock_os.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sheaf::test {
+
+// A small model of the kernel behind a MockOs: it holds what messages install, refuses what is there already
+// or is not there, lists, and goes wrong where a test asks for it.
+class FakeKernel {
+  public:
+    FakeKernel();
+
+    MockOs os;
+
+    // By a text that tells the kind and identity: "sa ...", "policy ...", "route ...", "rule ...", "link
+    // ...".
+    std::map<std::string, Bytes> objects;
+    [[nodiscard]] std::vector<std::string> keys() const;
+
+    // What was asked, in order; configuration and look-ups of links are left out.
+    struct Change {
+        bool install = false;
+        std::string key;
+        int code = 0;
+    };
+    std::vector<Change> changes;
+
+    // How the n-th message since the last reset_faults() goes wrong. Queries count, dumps do not.
+    struct Fault {
+        int code = 0;             // the answer, when there is one
+        bool silent = false;      // no answer
+        bool carried_out = false; // silent, but done
+        std::string text{};
+    };
+    // Message numbers mean one thing to NETLINK_ROUTE and another to NETLINK_XFRM.
+    std::function<std::optional<Fault>(std::size_t nth, int protocol, const nlmsghdr& message)> fault;
+    void reset_faults() { fault = nullptr, count_ = 0; }
+    [[nodiscard]] std::size_t count() const { return count_; }
+
+  private:
+    void on_message(int fd, int protocol, const nlmsghdr& message);
+    void dump(int fd, int protocol, const nlmsghdr& message);
+    [[nodiscard]] int handle(int fd, int protocol, const nlmsghdr& message);
+    [[nodiscard]] int install(const std::string& key, const nlmsghdr& message);
+    [[nodiscard]] int remove(const std::string& key, int missing);
+    [[nodiscard]] int handle_xfrm(const nlmsghdr& message);
+    [[nodiscard]] int handle_route(int fd, const nlmsghdr& message);
+    [[nodiscard]] int create_link(const nlmsghdr& message);
+    [[nodiscard]] int remove_link(const nlmsghdr& message);
+    [[nodiscard]] const Bytes* link_by_index(int index) const;
+
+    std::size_t count_ = 0;
+    int last_index_ = 1;
+};
+
+} // namespace sheaf::test
