@@ -7,7 +7,7 @@ namespace sheaf::conf {
 std::string to_string(const Diagnostic& diagnostic) {
     if (diagnostic.line == 0) {
         std::string out = diagnostic.file + ": " + diagnostic.message + "\n";
-        if (!diagnostic.hint.empty()) out += "      " + diagnostic.hint + "\n";
+        if (!diagnostic.hint.empty()) out += "   " + diagnostic.hint + "\n";
         return out;
     }
     const std::string line = std::to_string(diagnostic.line);
@@ -18,7 +18,7 @@ std::string to_string(const Diagnostic& diagnostic) {
            (diagnostic.excerpt.empty() ? "" : " ") + diagnostic.excerpt + "\n";
     out += gutter + " | " + std::string(diagnostic.indent, ' ') + "^" +
            std::string(std::max<std::size_t>(diagnostic.width, 1) - 1, '~') + "\n";
-    if (!diagnostic.hint.empty()) out += gutter + "   " + diagnostic.hint + "\n";
+    if (!diagnostic.hint.empty()) out += "   " + diagnostic.hint + "\n";
     return out;
 }
 

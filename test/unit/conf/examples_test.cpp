@@ -5,7 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 
 using namespace sheaf::conf;
@@ -16,7 +16,9 @@ namespace {
 std::string file(const std::string& name) {
     std::ifstream in(std::filesystem::path(SHEAF_TEST_DATA).parent_path() / "conf" / name, std::ios::binary);
     REQUIRE(in);
-    return {std::istreambuf_iterator<char>(in), {}};
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
 }
 
 // The examples name files that are not on this machine: the same with the key in the text.

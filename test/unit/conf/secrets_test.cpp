@@ -121,7 +121,7 @@ TEST_CASE("The place of a missing file is that of its name", "[conf]") {
               ": No such file or directory\n"
               "    2 |   \"secrets\": { \"gw\": { \"id\": \"gw.example.org\", \"file\": \"gw.psk\" } },\n"
               "      |                                                        ^~~~~~~~\n"
-              "        create the file, or correct the path\n");
+              "   create the file, or correct the path\n");
 }
 
 TEST_CASE("Credentials come from the folder that systemd names", "[conf]") {
@@ -153,7 +153,7 @@ TEST_CASE("A configuration that cannot be read is told as a whole", "[conf]") {
     REQUIRE_FALSE(missing);
     CHECK(to_string(missing.error()) == folder.path("none.json") +
                                             ": cannot read the configuration: No such file or directory\n"
-                                            "      create it, or name another with --config\n1 mistake\n");
+                                            "   create it, or name another with --config\n1 mistake\n");
     const auto directory = load(folder.path(""), {});
     REQUIRE_FALSE(directory);
     CHECK(directory.error().front().message == "cannot read the configuration: Is a directory");

@@ -14,7 +14,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:8:7: unknown key "retransmitt" in connections.home
     8 |       "retransmitt": { "first": "500ms", "tries": 5 },
       |       ^~~~~~~~~~~~~
-        did you mean "retransmit"?
+   did you mean "retransmit"?
 )");
     }
     SECTION("an unknown key that nothing is near") {
@@ -22,7 +22,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:8:7: unknown key "colour" in connections.home
     8 |       "colour": { "first": "500ms", "tries": 5 },
       |       ^~~~~~~~
-        use one of "role", "local", "remote", "networks", "ike", "esp", "liveness", "retransmit", "request", "interface" or "start"
+   use one of "role", "local", "remote", "networks", "ike", "esp", "liveness", "retransmit", "request", "interface" or "start"
 )");
     }
     SECTION("an unknown key at the top level") {
@@ -30,7 +30,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:2:3: unknown key "lisen" at the top level
     2 |   "lisen": { "port": 500 },
       |   ^~~~~~~
-        did you mean "listen"?
+   did you mean "listen"?
 )");
     }
     SECTION("a key of the other role") {
@@ -38,7 +38,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:9:7: "dns" in connections.home is for the role "gateway", not for "client"
     9 |       "dns": ["2001:db8::53"]
       |       ^~~~~
-        remove it, or change the role
+   remove it, or change the role
 )");
     }
     SECTION("a key of the other role, below") {
@@ -50,7 +50,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
             R"(sheafd.json:12:42: "port" in connections.clients.remote is for the role "client", not for "gateway"
    12 |       "remote": { "id": "*.example.org", "port": 500 },
       |                                          ^~~~~~
-        remove it, or change the role
+   remove it, or change the role
 )");
     }
     SECTION("a missing key") {
@@ -58,7 +58,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:6:7: connections.home.local lacks "id"
     6 |       "local": {},
       |       ^~~~~~~
-        "id": Who we say we are.
+   "id": Who we say we are.
 )");
     }
     SECTION("a key that only one role needs") {
@@ -66,7 +66,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:7:7: connections.home.remote lacks "address"
     7 |       "remote": { "id": "gw.example.org" },
       |       ^~~~~~~~
-        "address": Where the gateway is.
+   "address": Where the gateway is.
 )");
     }
     SECTION("a wrong type") {
@@ -119,7 +119,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:10:15: unknown word "gatway" in connections.clients.role
    10 |       "role": "gatway",
       |               ^~~~~~~~
-        did you mean "gateway"?
+   did you mean "gateway"?
 )");
     }
     SECTION("an empty list") {
@@ -127,7 +127,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:13:16: connections.clients.pools: the list is empty
    13 |       "pools": [],
       |                ^~
-        name at least one, or leave the key out
+   name at least one, or leave the key out
 )");
     }
     SECTION("a word that stands twice in a list") {
@@ -135,7 +135,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:13:29: connections.clients.pools: "v6" stands twice
    13 |       "pools": ["v6", "v4", "v6"],
       |                             ^~~~
-        remove one
+   remove one
 )");
     }
     SECTION("two sources of a secret") {
@@ -144,7 +144,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:2:73: secrets.gw has both "text" and "credential"
     2 |   "secrets": { "gw": { "id": "gw.example.org", "text": "*************", "credential": "gw.psk" } },
       |                                                                         ^~~~~~~~~~~~
-        remove one
+   remove one
 )");
     }
     SECTION("no source of a secret") {
@@ -152,7 +152,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:2:16: secrets.gw lacks "file", "credential" or "text"
     2 |   "secrets": { "gw": { "id": "gw.example.org" } },
       |                ^~~~
-        add exactly one of them
+   add exactly one of them
 )");
     }
     SECTION("a name with blanks") {
@@ -160,7 +160,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:4:5: connections: "at home" is no name
     4 |     "at home": {
       |     ^~~~~~~~~
-        use letters, digits, "-", "_" and ".", a letter or digit first
+   use letters, digits, "-", "_" and ".", a letter or digit first
 )");
     }
 }
@@ -171,7 +171,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:8:32: connections.home.retransmit.first: "30" is no duration
     8 |       "retransmit": { "first": "30", "tries": 5 },
       |                                ^~~~
-        did you mean "30s"?
+   did you mean "30s"?
 )");
     }
     SECTION("a duration with an unknown unit") {
@@ -179,7 +179,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:8:32: connections.home.retransmit.first: "5 seconds" is no duration
     8 |       "retransmit": { "first": "5 seconds", "tries": 5 },
       |                                ^~~~~~~~~~~
-        write a whole number and a unit (ms, s, m, h): "500ms", "30s", "5m", "1h"
+   write a whole number and a unit (ms, s, m, h): "500ms", "30s", "5m", "1h"
 )");
     }
     SECTION("a wait that is too long") {
@@ -194,7 +194,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:7:54: connections.home.remote.address: "gw.example.org" is no IP address
     7 |       "remote": { "id": "gw.example.org", "address": "gw.example.org" },
       |                                                      ^~~~~~~~~~~~~~~~
-        write it in digits, "192.0.2.1" or "2001:db8::1": names are not looked up
+   write it in digits, "192.0.2.1" or "2001:db8::1": names are not looked up
 )");
     }
     SECTION("a prefix for an address") {
@@ -203,7 +203,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
             R"(sheafd.json:7:54: connections.home.remote.address: "2001:db8:13::2/64" is a prefix, not an address
     7 |       "remote": { "id": "gw.example.org", "address": "2001:db8:13::2/64" },
       |                                                      ^~~~~~~~~~~~~~~~~~~
-        did you mean "2001:db8:13::2"?
+   did you mean "2001:db8:13::2"?
 )");
     }
     SECTION("a prefix that is none") {
@@ -211,7 +211,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:5:23: pools.v4.prefix: "10.77.0.0/33" is no prefix
     5 |     "v4": { "prefix": "10.77.0.0/33" }
       |                       ^~~~~~~~~~~~~~
-        write address/length: "2001:db8::/48", "10.77.0.0/24"
+   write address/length: "2001:db8::/48", "10.77.0.0/24"
 )");
     }
     SECTION("bits after a prefix's length") {
@@ -219,7 +219,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:5:23: pools.v4.prefix: "10.77.0.9/24" has bits set after its length
     5 |     "v4": { "prefix": "10.77.0.9/24" }
       |                       ^~~~~~~~~~~~~~
-        did you mean "10.77.0.0/24"?
+   did you mean "10.77.0.0/24"?
 )");
     }
     SECTION("a long interface name") {
@@ -228,7 +228,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
             R"(sheafd.json:9:20: connections.home.interface: the interface name "sheaf-to-headquarters" is longer than 15 characters
     9 |       "interface": "sheaf-to-headquarters"
       |                    ^~~~~~~~~~~~~~~~~~~~~~~
-        Linux allows no more: shorten it
+   Linux allows no more: shorten it
 )");
     }
     SECTION("an interface name with a slash") {
@@ -236,7 +236,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:9:20: connections.home.interface: "a/b" is no interface name
     9 |       "interface": "a/b"
       |                    ^~~~~
-        use letters, digits, "-", "_" and "."
+   use letters, digits, "-", "_" and "."
 )");
     }
     SECTION("an identity that is none") {
@@ -244,7 +244,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:6:24: connections.home.local.id: "alice example" is no identity
     6 |       "local": { "id": "alice example" },
       |                        ^~~~~~~~~~~~~~~
-        write a host name, user@host, an IP address, or @# and hexadecimal digits
+   write a host name, user@host, an IP address, or @# and hexadecimal digits
 )");
     }
     SECTION("a pattern for our own identity") {
@@ -252,7 +252,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:6:24: connections.home.local.id: the pattern "*.example.org" names nobody
     6 |       "local": { "id": "*.example.org" },
       |                        ^~~~~~~~~~~~~~~
-        write the one identity that is ours
+   write the one identity that is ours
 )");
     }
     SECTION("a star in the middle") {
@@ -263,7 +263,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:12:25: connections.clients.remote.id: "gw.*.org" is no pattern of identities
    12 |       "remote": { "id": "gw.*.org" },
       |                         ^~~~~~~~~~
-        "*" stands alone or for the first labels: "*.example.org"
+   "*" stands alone or for the first labels: "*.example.org"
 )");
     }
     SECTION("an empty secret") {

@@ -14,7 +14,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:1:1: unexpected end of input; expected '[', '{', or a literal
     1 |
       | ^
-        a configuration is a JSON object: { ... }
+   a configuration is a JSON object: { ... }
 )");
     }
     SECTION("a value that is no object") {
@@ -31,7 +31,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:1:1: the configuration lacks "connections"
     1 | {}
       | ^
-        "connections": With whom to make SAs, by name.
+   "connections": With whom to make SAs, by name.
 )");
     }
     SECTION("a missing comma") {
@@ -43,7 +43,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:3:3: unexpected string literal; expected '}'
     3 |   "b": 2
       |   ^~~
-        is a comma missing before it?
+   is a comma missing before it?
 )");
     }
     SECTION("a comma too many") {
@@ -54,7 +54,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:3:1: unexpected '}'; expected string literal
     3 | }
       | ^
-        remove the comma before it
+   remove the comma before it
 )");
     }
     SECTION("a missing colon") {
@@ -71,7 +71,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:1:8: invalid literal
     1 | { "a": yes }
       |        ^~~
-        strings stand in " "
+   strings stand in " "
 )");
     }
     SECTION("single quotation marks") {
@@ -80,7 +80,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:1:3: invalid literal
     1 | { 'a': 1 }
       |   ^~~
-        strings stand in " "
+   strings stand in " "
 )");
     }
     SECTION("a string that is not closed") {
@@ -102,7 +102,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:4:1: unexpected end of input; expected '}'
     4 |
       | ^
-        the { of line 2 is not closed
+   the { of line 2 is not closed
 )");
     }
     SECTION("a comment that is not closed") {
@@ -139,7 +139,7 @@ TEST_CASE("A text that is no JSON is told by its first mistake", "[conf]") {
               R"(sheafd.json:4:3: the key "connections" stands twice
     4 |   "connections": {}
       |   ^~~~~~~~~~~~~
-        line 2 has it already: remove one
+   line 2 has it already: remove one
 )");
     }
     SECTION("too many levels") {
@@ -158,7 +158,7 @@ TEST_CASE("No diagnostic shows a secret", "[conf]") {
               R"(sheafd.json:2:48: unknown key "txt" in secrets.gw
     2 |   "secrets": { "gw": { "id": "gw.example.org", "txt": "*************" } },
       |                                                ^~~~~
-        did you mean "text"?
+   did you mean "text"?
 )");
     }
     SECTION("a secret in an object's place") {
@@ -195,7 +195,7 @@ TEST_CASE("No diagnostic shows a secret", "[conf]") {
               R"(sheafd.json:2:56: invalid literal
     2 |   "secrets": { "gw": { "id": "gw.example.org", "text": ******************
       |                                                        ^~~~~~~
-        strings stand in " "
+   strings stand in " "
 )");
     }
 }
