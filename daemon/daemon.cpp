@@ -40,20 +40,28 @@ Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor
                [this](auto client, auto line) { commands_.handle(client, line); }),
       feed_(parts.loop, parts.log,
             {[this] { return control_.watched(); }, [this](auto json) { control_.tell_watchers(json); }}),
-      terminate_(parts.loop.on_signal(SIGTERM, [this] { end(); })),
-      interrupt_(parts.loop.on_signal(SIGINT, [this] { end(); })),
-      hangup_(parts.loop.on_signal(SIGHUP, [this] { reload_by_signal(); })),
       farewell_(parts.loop.on_timer([this] { parts_.loop.stop(); })),
       status_pace_(parts.loop.on_timer([this] { tell_status(); })) {
     commands_.attach(control_);
     driver_.hooks({[this](const ike::Event& event) { on_event(event); }, [this] { on_turn(); }});
 }
 
-int Daemon::run() {
+void Daemon::take_signals() {
+    terminate_ = parts_.loop.on_signal(SIGTERM, [this] { end(); });
+    interrupt_ = parts_.loop.on_signal(SIGINT, [this] { end(); });
+    hangup_ = parts_.loop.on_signal(SIGHUP, [this] { reload_by_signal(); });
+}
+
+void Daemon::begin() {
     parts_.loop.enable_watchdog();
     parts_.log.info(fmt::format("sheafd {} ready, {}", kVersion, summary()));
     notify_ready(summary());
     driver_.start();
+}
+
+int Daemon::run() {
+    take_signals();
+    begin();
     const int error = parts_.loop.run();
     const auto removed = parts_.kernel.reconcile();
     if (!removed)
@@ -129,7 +137,7 @@ void Daemon::tell_status() {
 
 std::string Daemon::summary() const {
     const auto status = driver_.status();
-    return fmt::format("{} connections, {} IKE SAs", status.connections.size(), status.ike_sas.size());
+    return fmt::format("connections: {}, IKE SAs: {}", status.connections.size(), status.ike_sas.size());
 }
 
 } // namespace sheaf::daemon

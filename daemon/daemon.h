@@ -40,10 +40,14 @@ class Daemon {
 
     Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control);
 
-    // 0, or an exit code.
+    // Until the end, by signal: SIGTERM or SIGINT end it (the second one at once), SIGHUP reloads. The result
+    // is 0 or an exit code.
     [[nodiscard]] int run();
+    // What run() begins with. Alone it serves a loop that someone else runs; then signals are theirs, too.
+    void begin();
 
   private:
+    void take_signals();
     [[nodiscard]] ReloadOutcome reload();
     void reload_by_signal();
     void end();

@@ -35,7 +35,7 @@ struct ToJson {
         out["spi_r"] = ike_spi_text(e.header.responder_spi);
         out["local"] = e.local.to_string();
         out["peer"] = e.peer.to_string();
-        out["length"] = e.header.length;
+        if (e.header.length != 0) out["length"] = e.header.length;
         out["payloads"] = e.payloads;
         return out;
     }
@@ -44,7 +44,7 @@ struct ToJson {
         Json out = begin("refused", time);
         out["rule"] = sheaf::name(e.rule);
         out["sentence"] = sentence(e.rule);
-        out["peer"] = e.peer.to_string();
+        if (e.peer.port != 0) out["peer"] = e.peer.to_string();
         if (e.spi != 0) out["spi"] = ike_spi_text(e.spi);
         if (!e.detail.empty()) out["detail"] = e.detail;
         return out;

@@ -50,17 +50,19 @@ bool is_trouble(ike::DownReason reason) {
 struct Describe {
     EventText operator()(const ike::MessageTraced& e) const {
         const auto& h = e.header;
+        // "in IKE_AUTH request 1 [peer]:500 0123456789abcdef_fedcba9876543210 436 octets: IDi AUTH SA TSi TSr"
         return {LogLevel::debug,
-                fmt::format("{} {} {} {} {} octets {}_{} {} {}: {}", e.sent ? "out" : "in",
-                            wire::name(h.exchange), h.response ? "response" : "request", h.message_id,
-                            h.length, ike_spi_text(h.initiator_spi), ike_spi_text(h.responder_spi),
-                            e.sent ? "to" : "from", e.peer.to_string(), escaped(e.payloads))};
+                fmt::format("{} {} {} {} {} {}_{}{}{}", e.sent ? "out" : "in", wire::name(h.exchange),
+                            h.response ? "response" : "request", h.message_id, e.peer.to_string(),
+                            ike_spi_text(h.initiator_spi), ike_spi_text(h.responder_spi),
+                            h.length == 0 ? "" : fmt::format(" {} octets", h.length),
+                            after_colon(e.payloads))};
     }
     EventText operator()(const ike::Refused& e) const {
         const std::string sa = e.spi == 0 ? "" : fmt::format("[{}]", ike_spi_text(e.spi));
-        return {level(kind(e.rule)),
-                fmt::format("refused{} {}: {}: {}{}", sa, e.peer.to_string(), sheaf::name(e.rule),
-                            sentence(e.rule), after_colon(e.detail))};
+        const std::string peer = e.peer.port == 0 ? "" : " " + e.peer.to_string(); // none: our own kernel
+        return {level(kind(e.rule)), fmt::format("refused{}{}: {}: {}{}", sa, peer, sheaf::name(e.rule),
+                                                 sentence(e.rule), after_colon(e.detail))};
     }
     EventText operator()(const ike::IkeUp& e) const {
         return {LogLevel::info,

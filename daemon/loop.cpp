@@ -101,10 +101,12 @@ LoopSource Loop::on_signal(int signal, std::function<void()> callback) {
 void Loop::enable_watchdog() { must(sd_event_set_watchdog(event_, 1), "watchdog"); }
 
 int Loop::run() {
-    const int result = sd_event_loop(event_);
+    constexpr std::uint64_t kForEver = UINT64_MAX;
+    int result = 0;
+    while (!stopped_ && result >= 0)
+        result = sd_event_run(event_, kForEver);
+    stopped_ = false;
     return result < 0 ? -result : 0;
 }
-
-void Loop::stop() { must(sd_event_exit(event_, 0), "exit"); }
 
 } // namespace sheaf::daemon

@@ -55,12 +55,13 @@ class Loop {
     // Answers systemd's watchdog, if it asks for that.
     void enable_watchdog();
 
-    // Until stop(). Zero, or the errno that ended the loop.
+    // Until stop(), which may come before; then it can run again. Zero, or the errno that ended it.
     [[nodiscard]] int run();
-    void stop();
+    void stop() { stopped_ = true; }
 
   private:
     sd_event* event_ = nullptr;
+    bool stopped_ = false;
 };
 
 } // namespace sheaf::daemon

@@ -69,7 +69,7 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     const auto os = netlink::system_os();
     const auto kernel = xfrm::Kernel::open(*os);
     if (!kernel) return std::unexpected(kernel.error());
-    auto ports = UdpPorts::open(settings.listen_addresses, settings.engine.port, settings.engine.nat_port);
+    auto ports = UdpPorts::open({settings.listen_addresses, settings.engine.port, settings.engine.nat_port});
     if (!ports) return std::unexpected(std::move(ports.error()));
     for (const auto& sentence : ports->shortcomings())
         log.warning(sentence);

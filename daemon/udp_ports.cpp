@@ -5,12 +5,12 @@
 
 namespace sheaf::daemon {
 
-std::expected<UdpPorts, std::string> UdpPorts::open(std::span<const IpAddress> addresses, std::uint16_t port,
-                                                    std::uint16_t nat_port) {
+std::expected<UdpPorts, std::string> UdpPorts::open(const Options& options) {
     UdpPorts ports;
-    for (const auto& address : addresses) {
+    for (const auto& address : options.addresses) {
         for (const bool nat : {false, true}) {
-            auto socket = UdpSocket::open({.bind = {address, nat ? nat_port : port}, .nat = nat});
+            const std::uint16_t port = nat ? options.nat_port : options.port;
+            auto socket = UdpSocket::open({{address, port}, nat, options.mark, options.ipsec});
             if (socket) {
                 ports.sockets_.push_back(std::move(*socket));
                 continue;

@@ -13,10 +13,16 @@ namespace sheaf::daemon {
 // All UDP sockets of the daemon: for each listen address one on the IKE port and one on the NAT port.
 class UdpPorts {
   public:
+    struct Options {
+        std::vector<IpAddress> addresses;
+        std::uint16_t port = 500;
+        std::uint16_t nat_port = 4500;
+        std::optional<std::uint32_t> mark = kSocketMark; // with `ipsec`, what needs CAP_NET_ADMIN
+        bool ipsec = true;
+    };
     // Errors are sentences with the remedy. An "any" address of a family that the system does not have is
     // passed over, unless it is the only one.
-    [[nodiscard]] static std::expected<UdpPorts, std::string>
-    open(std::span<const IpAddress> addresses, std::uint16_t port, std::uint16_t nat_port);
+    [[nodiscard]] static std::expected<UdpPorts, std::string> open(const Options& options);
 
     [[nodiscard]] std::span<UdpSocket> sockets() { return sockets_; }
     [[nodiscard]] std::vector<std::string> shortcomings() const;

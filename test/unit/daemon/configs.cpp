@@ -1,0 +1,44 @@
+#include "test/unit/daemon/configs.h"
+
+namespace sheaf::daemon::test {
+
+std::string gateway_file() {
+    return R"({
+  "listen": { "addresses": ["127.0.0.1"] },
+  "pools": { "v6": { "prefix": "2001:db8:100::/48", "delegate": 64 }, "v4": { "prefix": "10.77.0.0/24" } },
+  "secrets": { "all": { "id": "*.example.org", "text": "correct horse battery staple" } },
+  "connections": {
+    "clients": {
+      "role": "gateway",
+      "local": { "id": "gw.example.org" },
+      "remote": { "id": "*.example.org" },
+      "pools": ["v6", "v4"]
+    }
+  }
+}
+)";
+}
+
+std::string client_file(const Endpoint& gateway) {
+    const std::string port = std::to_string(gateway.port);
+    return R"({
+  "secrets": { "gw": { "id": "gw.example.org", "text": "correct horse battery staple" } },
+  "connections": {
+    "home": {
+      "role": "client",
+      "local": { "id": "alice.example.org" },
+      "remote": { "id": "gw.example.org", "address": ")" +
+           gateway.address.to_string() + R"(", "port": )" + port + R"( },
+      "retransmit": { "first": "100ms", "tries": 3 }
+    }
+  }
+}
+)";
+}
+
+conf::Settings gateway_settings() { return conf::parse("gateway.json", gateway_file(), {}).value(); }
+conf::Settings client_settings(const Endpoint& gateway) {
+    return conf::parse("client.json", client_file(gateway), {}).value();
+}
+
+} // namespace sheaf::daemon::test

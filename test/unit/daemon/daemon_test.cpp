@@ -1,0 +1,265 @@
+#include "daemon/clock.h"
+#include "daemon/control_socket.h"
+#include "daemon/ctl_client.h"
+#include "daemon/daemon.h"
+#include "daemon/route_lookup.h"
+#include "lib/crypto/system_random.h"
+#include "test/unit/daemon/configs.h"
+#include "test/unit/daemon/scratch_folder.h"
+#include "xfrm/recording_kernel.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <unistd.h>
+
+using namespace sheaf;
+using namespace sheaf::daemon;
+using namespace sheaf::daemon::test;
+using namespace std::chrono_literals;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+UdpPorts loopback_ports() {
+    return UdpPorts::open({{*IpAddress::parse("127.0.0.1")}, 0, 0, std::nullopt, false}).value();
+}
+
+// What belongs to one sheafd whose kernel is a recording one.
+struct Site {
+    explicit Site(const ScratchFolder& folder, const std::string& name)
+        : config(folder.file(name + ".json")), control(folder.file(name + ".sock")) {}
+
+    [[nodiscard]] conf::Settings adapted(conf::Settings settings) {
+        settings.engine.port = ports.sockets()[0].bound().port;
+        settings.engine.nat_port = ports.sockets()[1].bound().port;
+        return settings;
+    }
+    void begin(Loop& loop, conf::Settings settings) {
+        auto listening = listen_at(control);
+        REQUIRE(listening);
+        daemon = std::make_unique<Daemon>(Daemon::Parts{log, loop, kernel, abilities, ports, random, source},
+                                          Daemon::Place{config, {}}, adapted(std::move(settings)),
+                                          std::move(*listening));
+    }
+    [[nodiscard]] bool kernel_is_empty() const {
+        const auto& held = kernel.installed();
+        return held.links.empty() && held.sas.empty() && held.policies.empty();
+    }
+
+    std::string config;
+    std::string control;
+    std::string logged;
+    Log log{LogLevel::debug, LogPrefix::journal, [this](std::string_view line) { logged += line; }};
+    UdpPorts ports = loopback_ports();
+    xfrm::RecordingKernel kernel;
+    xfrm::Abilities abilities = kernel.probe().value();
+    crypto::SystemRandom random;
+    RouteLookup source{{*IpAddress::parse("127.0.0.1")}, std::nullopt};
+    std::unique_ptr<Daemon> daemon;
+};
+
+// Taking signals blocks them for the thread; the next test wants them as they were.
+class SignalMask {
+  public:
+    SignalMask() { ::pthread_sigmask(SIG_SETMASK, nullptr, &before_); }
+    ~SignalMask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalMask(const SignalMask&) = delete;
+    SignalMask& operator=(const SignalMask&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
+void must(bool holds, const std::string& what) {
+    if (!holds) throw std::runtime_error(what);
+}
+
+// A gateway and a client in one loop, and a second thread in the place of sheafctl.
+struct Pair {
+    SignalMask mask;
+    ScratchFolder folder;
+    Loop loop;
+    Site client{folder, "client"};
+    Site gateway{folder, "gateway"};
+    int code = -1;
+
+    // Runs until the script has ended and SIGTERM after it has ended the gateway. The script may not use
+    // Catch, which knows one thread only: it throws.
+    void run(const std::function<void()>& script) {
+        client.begin(loop, client_settings(gateway.ports.sockets()[0].bound()));
+        gateway.begin(loop, gateway_settings());
+        client.daemon->begin();
+        std::string failure;
+        // The signals must be blocked before the second thread begins, or it would be the one that they end.
+        sigset_t taken;
+        sigemptyset(&taken);
+        for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+            sigaddset(&taken, signal);
+        ::pthread_sigmask(SIG_BLOCK, &taken, nullptr);
+        std::thread other([&] {
+            try {
+                script();
+            } catch (const std::exception& error) {
+                failure = error.what();
+            }
+            ::kill(::getpid(), SIGTERM);
+        });
+        code = gateway.daemon->run();
+        other.join();
+        INFO(gateway.logged << client.logged);
+        CHECK(failure == "");
+    }
+};
+
+Json ask(const Site& site, const Request& request) {
+    auto client = CtlClient::connect(site.control);
+    if (!client) throw std::runtime_error(client.error());
+    if (const auto sent = client->send(encode(request)); !sent) throw std::runtime_error(sent.error());
+    const auto line = client->receive(10s);
+    if (!line) throw std::runtime_error(line.error());
+    return Json::parse(*line);
+}
+
+} // namespace
+
+TEST_CASE("A client goes up and down, by the control socket", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        const Json up = ask(pair.client, {Verb::up, "home"});
+        must(up["ok"] == true, up.dump());
+        must(up["ike_sa"]["peer_id"] == "gw.example.org", up.dump());
+        must(up["ike_sa"]["children"][0]["installed"] == true, up.dump());
+        must(up["ike_sa"]["link"]["addresses"].dump().find("\"2001:db8:100:") != std::string::npos,
+             up.dump());
+        must(pair.client.kernel.installed().sas.size() == 1, "the client's SAs");
+        must(pair.gateway.kernel.installed().links.size() == 1, "the gateway's link");
+
+        const Json status = ask(pair.gateway, {Verb::status, {}});
+        must(status["ike_sas"].size() == 1, status.dump());
+        must(status["ike_sas"][0]["state"] == "established", status.dump());
+        must(status["ike_sas"][0]["peer_id"] == "alice.example.org", status.dump());
+        must(status["ike_sas"][0]["link"]["prefixes"].size() == 2, status.dump());
+        must(status["counters"]["handshakes"] == 1, status.dump());
+        must(status.dump().find("correct horse") == std::string::npos, "a secret in the status");
+
+        const Json down = ask(pair.client, {Verb::down, "home"});
+        must(down["ok"] == true, down.dump());
+        must(pair.client.kernel_is_empty(), "the client's kernel is empty");
+        const Json after = ask(pair.gateway, {Verb::status, {}});
+        must(after["ike_sas"].empty(), after.dump());
+        must(pair.gateway.kernel_is_empty(), "the gateway's kernel is empty");
+    });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.logged.find("correct horse") == std::string::npos);
+    CHECK(pair.gateway.logged.find("IKE SA up, aes256gcm16-prfsha256-x25519") != std::string::npos);
+    CHECK(pair.gateway.logged.find("<7>in IKE_AUTH request 1 127.0.0.1:") != std::string::npos);
+}
+
+TEST_CASE("A gateway ends a peer by its identity, and the events tell", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        auto watcher = CtlClient::connect(pair.gateway.control);
+        must(watcher.has_value() && watcher->send(encode({Verb::watch, {}})).has_value(), "watch");
+        must(Json::parse(watcher->receive(5s).value())["ok"] == true, "watch is answered");
+        const Json up = ask(pair.client, {Verb::up, "home"});
+        must(up["ok"] == true, up.dump());
+        const Json down = ask(pair.gateway, {Verb::down, "alice.example.org"});
+        must(down["ok"] == true, down.dump());
+        std::string seen;
+        while (seen.find("ike_down") == std::string::npos) {
+            const Json event = Json::parse(watcher->receive(5s).value());
+            if (event["event"] != "message") seen += event["event"].get<std::string>() + " ";
+            must(event["schema"] == 1 && event.contains("time"), event.dump());
+        }
+        must(seen == "ike_up child_up child_down ike_down ", seen);
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("A connection that fails says why", "[daemon]") {
+    Pair pair;
+    pair.client.kernel.refuse_when([](const child::KernelIntent&) { return "SAD: no such cipher"; });
+    pair.run([&] {
+        const Json up = ask(pair.client, {Verb::up, "home"});
+        must(up["ok"] == false, up.dump());
+        must(up["error"] == "home: kernel: SAD: no such cipher", up.dump());
+    });
+}
+
+TEST_CASE("Names that fit nothing are errors", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        const Json unknown = ask(pair.client, {Verb::up, "hom"});
+        must(unknown["ok"] == false, unknown.dump());
+        must(unknown["error"].get<std::string>().find("\"hom\"") != std::string::npos, unknown.dump());
+        const Json role = ask(pair.gateway, {Verb::up, "clients"});
+        must(role["ok"] == false, role.dump());
+        const Json nobody = ask(pair.gateway, {Verb::down, "bob.example.org"});
+        must(nobody["ok"] == false, nobody.dump());
+        const Json idle = ask(pair.gateway, {Verb::down, "clients"});
+        must(idle["ok"] == true, idle.dump());
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("A reload takes a good file and refuses a bad one", "[daemon]") {
+    Pair pair;
+    std::string changed = gateway_file();
+    changed.replace(changed.find("2001:db8:100::/48"), 17, "2001:db8:200::/48");
+    changed.replace(changed.find("\"127.0.0.1\""), 11, "\"127.0.0.9\"");
+    pair.run([&] {
+        (void)pair.folder.write("gateway.json", "{ \"conections\": 1 }");
+        const Json bad = ask(pair.gateway, {Verb::reload, {}});
+        must(bad["ok"] == false, bad.dump());
+        must(bad["diagnostics"][0]["line"] == 1 && bad["diagnostics"][0]["column"] == 3, bad.dump());
+        must(ask(pair.gateway, {Verb::list, {}})["connections"][0]["name"] == "clients", "the old one stays");
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "the old one works");
+
+        (void)pair.folder.write("gateway.json", changed);
+        const Json good = ask(pair.gateway, {Verb::reload, {}});
+        must(good["ok"] == true, good.dump());
+        must(good["notes"] == Json{"\"listen\" has changed; it takes effect when sheafd is restarted"},
+             good.dump());
+        const Json list = ask(pair.gateway, {Verb::list, {}});
+        must(list["pools"].dump().find("2001:db8:200::/48") != std::string::npos, list.dump());
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("SIGTERM tells the peers and leaves nothing in the kernel", "[daemon]") {
+    Pair pair;
+    pair.run([&] { must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up"); });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.kernel_is_empty());
+    CHECK(pair.gateway.logged.find("IKE SA down, shutdown") != std::string::npos);
+    CHECK(pair.client.logged.find("IKE SA down, deleted_by_peer") != std::string::npos);
+}
+
+TEST_CASE("Floods of refused datagrams are counted, and told in part", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        auto flooder = UdpSocket::open({{*IpAddress::parse("127.0.0.1"), 0}, false, std::nullopt, false});
+        must(flooder.has_value(), "socket");
+        for (int i = 0; i < 200; ++i)
+            (void)flooder->send({flooder->bound(), pair.gateway.ports.sockets()[0].bound(), Bytes(20)});
+        for (int i = 0; i < 100; ++i) {
+            const Json status = ask(pair.gateway, {Verb::status, {}});
+            if (status["counters"]["refused"].value("datagram_too_short", 0) == 200) break;
+            must(i < 99, status.dump());
+            std::this_thread::sleep_for(20ms);
+        }
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up");
+    });
+    std::size_t told = 0;
+    for (std::size_t at = 0; (at = pair.gateway.logged.find("datagram_too_short", at)) != std::string::npos;
+         ++at)
+        ++told;
+    CHECK(told >= 1);
+    CHECK(told <= 2 * EventFeed::kRefusalsPerSecond);
+}

@@ -1,0 +1,91 @@
+#include "test/unit/daemon/samples.h"
+
+#include <string_view>
+
+namespace sheaf::daemon::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+Endpoint at(std::string_view address) { return {IpAddress::parse(address).value(), 500}; }
+
+} // namespace
+
+ike::Status gateway_status() {
+    ike::IkeSaStatus sa;
+    sa.spi_i = 0x0123456789abcdef;
+    sa.spi_r = 0xff;
+    sa.connection = "clients";
+    sa.role = ike::Role::gateway;
+    sa.state = "established";
+    sa.local_id = "gw.example.org";
+    sa.peer_id = "alice.example.org";
+    sa.local = at("2001:db8:13::2");
+    sa.peer = at("2001:db8:7:1::2");
+    sa.nat_there = true;
+    sa.suite = "aes256gcm16-prfsha256-x25519";
+    sa.established = kNow - 12345678us;
+    sa.last_heard = kNow - 1500ms;
+    sa.link = child::Link{0x53000001,
+                          child::LinkRole::gateway,
+                          "sheaf0",
+                          {},
+                          {*Prefix::parse("2001:db8:100:1::/64"), *Prefix::parse("10.77.0.1")}};
+    sa.children.push_back({0xc0ffee01,
+                           0xabc,
+                           "aes256gcm16",
+                           child::Mode::tunnel,
+                           true,
+                           true,
+                           {"::/0"},
+                           {"2001:db8:100:1::/64"}});
+    ike::Status status;
+    status.half_open = 2;
+    status.ike_sas.push_back(sa);
+    status.connections.push_back({"clients", ike::Role::gateway, "serving", 1, {}, {}});
+    status.pools.push_back({"v6", *Prefix::parse("2001:db8:100::/48"), 64, 65536, 1});
+    status.counters.datagrams_in = 10;
+    status.counters.datagrams_out = 9;
+    status.counters.retransmits = 1;
+    status.counters.handshakes = 1;
+    status.counters.refused.at(static_cast<std::size_t>(Rule::integrity_check)) = 3;
+    return status;
+}
+
+ike::Status waiting_status() {
+    ike::Status status;
+    status.connections.push_back(
+        {"home", ike::Role::client, "waiting", 0, kNow + 4s, "the peer did not answer"});
+    return status;
+}
+
+child::Link client_link() {
+    return {0x53000002,
+            child::LinkRole::client,
+            "sheaf0",
+            {{*IpAddress::parse("2001:db8:100:1::1"), 64}, {*IpAddress::parse("fe80::1"), 64}},
+            {Prefix::all(Family::ipv6)}};
+}
+
+ike::SaName sa_name() { return {0xff, "clients", at("192.0.2.1"), "alice.example.org"}; }
+
+ike::IkeUp ike_up() { return {sa_name(), "aes256gcm16-prfsha256-x25519", true}; }
+
+ike::IkeDown ike_down() { return {sa_name(), ike::DownReason::failed, "no proposal", true}; }
+
+ike::ChildUp child_up() { return {sa_name(), 0x100, 0x200, "aes256gcm16", client_link()}; }
+
+ike::Refused refused() { return {Rule::integrity_check, at("192.0.2.1"), 0xff, {}}; }
+
+ike::MessageTraced traced() {
+    wire::Header header;
+    header.initiator_spi = 1;
+    header.responder_spi = 2;
+    header.exchange = wire::ExchangeType::ike_auth;
+    header.response = true;
+    header.message_id = 1;
+    header.length = 200;
+    return {true, header, at("192.0.2.2"), at("192.0.2.1"), "SK"};
+}
+
+} // namespace sheaf::daemon::test

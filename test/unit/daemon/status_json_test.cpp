@@ -1,0 +1,180 @@
+#include "daemon/event_json.h"
+#include "daemon/event_text.h"
+#include "daemon/status_json.h"
+#include "test/unit/daemon/samples.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace sheaf;
+using namespace sheaf::daemon;
+using namespace sheaf::daemon::test;
+
+TEST_CASE("A gateway's status as JSON", "[daemon]") {
+    CHECK(to_json(gateway_status(), kNow).dump(2) == R"({
+  "ike_sas": [
+    {
+      "name": "clients",
+      "role": "gateway",
+      "state": "established",
+      "initiator": false,
+      "local_id": "gw.example.org",
+      "peer_id": "alice.example.org",
+      "local": "[2001:db8:13::2]:500",
+      "peer": "[2001:db8:7:1::2]:500",
+      "suite": "aes256gcm16-prfsha256-x25519",
+      "spi_i": "0123456789abcdef",
+      "spi_r": "00000000000000ff",
+      "nat": {
+        "here": false,
+        "there": true
+      },
+      "established_s": 12.346,
+      "last_heard_s": 1.5,
+      "link": {
+        "number": "0x53000001",
+        "interface": "sheaf0",
+        "prefixes": [
+          "2001:db8:100:1::/64",
+          "10.77.0.1/32"
+        ],
+        "addresses": []
+      },
+      "dns": [],
+      "children": [
+        {
+          "spi_in": "0xc0ffee01",
+          "spi_out": "0x00000abc",
+          "suite": "aes256gcm16",
+          "mode": "tunnel",
+          "encap": true,
+          "installed": true,
+          "local_ts": [
+            "::/0"
+          ],
+          "remote_ts": [
+            "2001:db8:100:1::/64"
+          ]
+        }
+      ]
+    }
+  ],
+  "connections": [
+    {
+      "name": "clients",
+      "role": "gateway",
+      "state": "serving",
+      "ike_sas": 1
+    }
+  ],
+  "pools": [
+    {
+      "name": "v6",
+      "prefix": "2001:db8:100::/48",
+      "delegate": 64,
+      "size": 65536,
+      "used": 1
+    }
+  ],
+  "half_open": 2,
+  "counters": {
+    "datagrams_in": 10,
+    "datagrams_out": 9,
+    "retransmits": 1,
+    "handshakes": 1,
+    "refused": {
+      "integrity_check": 3
+    }
+  }
+})");
+}
+
+TEST_CASE("A client's link has addresses and routes", "[daemon]") {
+    CHECK(to_json(client_link()).dump() == R"({"number":"0x53000002","interface":"sheaf0","routes":["::/0"],)"
+                                           R"("addresses":["2001:db8:100:1::1/64","fe80::1/64"]})");
+}
+
+TEST_CASE("A client that waits tells for what and why", "[daemon]") {
+    const auto json = to_json(waiting_status(), kNow);
+    CHECK(json["connections"].dump() ==
+          R"([{"name":"home","role":"client","state":"waiting","ike_sas":0,"next_attempt_s":4.0,)"
+          R"("last_error":"the peer did not answer"}])");
+    CHECK(json["ike_sas"].dump() == "[]");
+    CHECK(
+        to_json_list(waiting_status(), kNow).dump() ==
+        R"({"connections":[{"name":"home","role":"client","state":"waiting","ike_sas":0,"next_attempt_s":4.0,)"
+        R"("last_error":"the peer did not answer"}],"pools":[]})");
+}
+
+TEST_CASE("Whatever a peer calls itself, the JSON is one line of UTF-8", "[daemon]") {
+    auto status = gateway_status();
+    status.ike_sas.front().peer_id = "\xff\n\"";
+    const std::string line = one_line(to_json(status, kNow));
+    CHECK(line.find('\n') == std::string::npos);
+    CHECK(nlohmann::json::accept(line));
+}
+
+TEST_CASE("Events as JSON", "[daemon]") {
+    const auto line = [](const ike::Event& event) { return one_line(to_json(event, "T")); };
+    CHECK(line(ike_up()) ==
+          R"({"schema":1,"time":"T","event":"ike_up","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org",)"
+          R"("suite":"aes256gcm16-prfsha256-x25519","nat":true})");
+    CHECK(line(ike_down()) ==
+          R"({"schema":1,"time":"T","event":"ike_down","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","reason":"failed","detail":"no proposal",)"
+          R"("retrying":true})");
+    CHECK(
+        line(child_up()) ==
+        R"({"schema":1,"time":"T","event":"child_up","name":"clients","spi":"00000000000000ff",)"
+        R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","spi_in":"0x00000100","spi_out":"0x00000200",)"
+        R"("suite":"aes256gcm16","link":{"number":"0x53000002","interface":"sheaf0","routes":["::/0"],)"
+        R"("addresses":["2001:db8:100:1::1/64","fe80::1/64"]}})");
+    CHECK(
+        line(ike::ChildDown{sa_name(), 0x100, 0x200}) ==
+        R"({"schema":1,"time":"T","event":"child_down","name":"clients","spi":"00000000000000ff",)"
+        R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","spi_in":"0x00000100","spi_out":"0x00000200"})");
+    CHECK(line(refused()) ==
+          R"({"schema":1,"time":"T","event":"refused","rule":"integrity_check",)"
+          R"("sentence":"the integrity check of the message fails","peer":"192.0.2.1:500",)"
+          R"("spi":"00000000000000ff"})");
+    CHECK(line(traced()) ==
+          R"({"schema":1,"time":"T","event":"message","sent":true,"exchange":"IKE_AUTH",)"
+          R"("response":true,"message_id":1,"spi_i":"0000000000000001","spi_r":"0000000000000002",)"
+          R"("local":"192.0.2.2:500","peer":"192.0.2.1:500","length":200,"payloads":"SK"})");
+    CHECK(one_line(held_back_json(7, "T")) ==
+          R"({"schema":1,"time":"T","event":"refused_held_back","count":7})");
+}
+
+TEST_CASE("Events as log lines", "[daemon]") {
+    const auto is = [](const ike::Event& event, LogLevel level, std::string_view text) {
+        const auto said = describe(event);
+        CHECK(said.text == text);
+        CHECK(said.level == level);
+    };
+    is(ike_up(), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: IKE SA up, aes256gcm16-prfsha256-x25519, "
+       "through a NAT");
+    is(ike_down(), LogLevel::warning,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: IKE SA down, failed: no proposal; will "
+       "try again");
+    is(child_up(), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA up, in 0x00000100 out "
+       "0x00000200, "
+       "aes256gcm16, 2001:db8:100:1::1/64, fe80::1/64 on sheaf0");
+    is(ike::ChildDown{sa_name(), 0x100, 0x200}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA down, in 0x00000100 out "
+       "0x00000200");
+    is(refused(), LogLevel::info,
+       "refused[00000000000000ff] 192.0.2.1:500: integrity_check: the integrity check of the message fails");
+    is(traced(), LogLevel::debug,
+       "out IKE_AUTH response 1 192.0.2.1:500 0000000000000001_0000000000000002 200 octets: SK");
+    is(ike::Refused{Rule::kernel_refused, {}, 0, "SAD: no"}, LogLevel::warning,
+       "refused: kernel_refused: the kernel refused an SA, policy, route or link: SAD: no");
+    auto nameless = ike_down();
+    nameless.sa.peer_id = "";
+    nameless.reason = ike::DownReason::command;
+    nameless.detail = "a\nb";
+    nameless.retrying = false;
+    is(nameless, LogLevel::info, "clients[00000000000000ff] 192.0.2.1:500: IKE SA down, command: a\\nb");
+}
