@@ -110,13 +110,6 @@ std::vector<Operation> route_operations(const child::Link& link, int interface_i
     return out;
 }
 
-// Routes and addresses go with their interface.
-std::vector<Operation> interface_removal(const child::Link& link, int index) {
-    std::vector<Operation> out;
-    out.push_back(removal(Room::route, netlink::remove_link(index), interface_text(link)));
-    return out;
-}
-
 std::vector<Operation> route_removals(const child::Link& link, int index) {
     std::vector<Operation> out;
     for (const Route& route : routes_of(link, index))
@@ -206,7 +199,7 @@ bool Links::changes_shared(const child::KernelIntent& intent) const {
 // The interface itself. Its index is asked for in the same datagram.
 Links::Interface Links::create(const child::Link& link, Plan& plan) const {
     const bool client = link.role == child::LinkRole::client;
-    auto interface = std::make_shared<LinkObject>();
+    auto interface = std::make_shared<OwnInterface>();
     LinkObject wanted{
         .name = link.interface, .kind = kLinkKind, .alias = {}, .mtu = kLinkMtu, .if_id = std::nullopt};
     if (client) wanted.if_id = link.number;
@@ -228,31 +221,47 @@ Links::Interface Links::create(const child::Link& link, Plan& plan) const {
                     .object = interface_text(link),
                     .verb = "look up"};
     query.on_object = [interface](const nlmsghdr& message) {
-        if (auto found = netlink::parse_link(message)) *interface = std::move(*found);
+        if (auto found = netlink::parse_link(message))
+            static_cast<LinkObject&>(*interface) = std::move(*found);
     };
     plan.add(std::move(query));
     plan.add_later([interface, link] { return setup_operations(link, *interface); });
     return interface;
 }
 
-void Links::add_rules(const child::Link& link, Plan& plan) const {
-    if (open_.empty()) {
-        for (const Rule& rule : common_rules())
-            plan.add(rule_operation(rule));
-    }
-    if (link.role == child::LinkRole::client && count(child::LinkRole::client) == 0) {
-        for (const Rule& rule : client_rules())
-            plan.add(rule_operation(rule));
-    }
+void Links::add_rules(child::LinkRole role, Plan& plan) {
+    for (const Rule& rule : common_rules())
+        add_rule(rule, plan);
+    if (role != child::LinkRole::client) return;
+    for (const Rule& rule : client_rules())
+        add_rule(rule, plan);
 }
 
-void Links::remove_rules(const child::Link& link, Plan& plan) const {
-    const auto remove = [&](const Rule& rule) {
-        plan.add_removal(removal(Room::route, remove_rule(rule), rule.to_string()));
+void Links::add_rule(const Rule& rule, Plan& plan) {
+    if (std::ranges::find(rules_, rule) != rules_.end()) return;
+    plan.add(rule_operation(rule));
+    rules_.push_back(rule);
+    plan.on_failure([this, rule] { std::erase(rules_, rule); });
+}
+
+void Links::remove_rules(Plan& plan) {
+    std::vector<Rule> needed;
+    if (!open_.empty()) needed = common_rules();
+    if (count(child::LinkRole::client) > 0) std::ranges::copy(client_rules(), std::back_inserter(needed));
+    const auto superfluous = [&](const Rule& rule) {
+        return std::ranges::find(needed, rule) == needed.end();
     };
-    if (open_.empty()) std::ranges::for_each(common_rules(), remove);
-    if (link.role == child::LinkRole::client && count(child::LinkRole::client) == 0)
-        std::ranges::for_each(client_rules(), remove);
+    for (const Rule& rule : rules_) {
+        if (!superfluous(rule)) continue;
+        auto gone = std::make_shared<bool>(false);
+        Operation operation = removal(Room::route, remove_rule(rule), rule.to_string());
+        operation.on_success = [gone] { *gone = true; };
+        plan.add_removal(std::move(operation));
+        plan.on_failure([this, rule, gone] {
+            if (!*gone) rules_.push_back(rule);
+        });
+    }
+    std::erase_if(rules_, superfluous);
 }
 
 std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan) {
@@ -280,7 +289,7 @@ std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan
         for (Operation& operation : route_operations(link, interface->index))
             plan.add(std::move(operation));
     }
-    add_rules(link, plan);
+    add_rules(link.role, plan);
     open_.emplace(link.number, Open{link.role, interface});
     plan.on_failure([this, number = link.number] { open_.erase(number); });
     return {};
@@ -291,12 +300,19 @@ void Links::close(const child::Link& link, Plan& plan) {
     if (found == open_.end()) return;
     const Open was = found->second;
     open_.erase(found);
-    plan.on_failure([this, number = link.number, was] { open_.emplace(number, was); });
+    plan.on_failure([this, number = link.number, was] {
+        if (!was.interface->removed) open_.emplace(number, was);
+    });
 
-    remove_rules(link, plan);
+    remove_rules(plan);
     const bool last = was.role == child::LinkRole::client || count(child::LinkRole::gateway) == 0;
     auto operations = [last, link, interface = was.interface] {
-        return last ? interface_removal(link, interface->index) : route_removals(link, interface->index);
+        if (!last) return route_removals(link, interface->index);
+        // Routes and addresses go with their interface.
+        std::vector<Operation> out;
+        out.push_back(removal(Room::route, netlink::remove_link(interface->index), interface_text(link)));
+        out.back().on_success = [interface] { interface->removed = true; };
+        return out;
     };
     if (was.interface->index == 0) { // opened by the same intent
         plan.add_later(std::move(operations));
@@ -306,6 +322,9 @@ void Links::close(const child::Link& link, Plan& plan) {
     }
 }
 
-void Links::forget_all() { open_.clear(); }
+void Links::forget_all() {
+    open_.clear();
+    rules_.clear();
+}
 
 } // namespace sheaf::xfrm

@@ -19,7 +19,8 @@ namespace sheaf::xfrm {
 // The virtual links that are open, and what they share: the gateway's interface (made with the first link,
 // removed with the last) and the rules that lead into our routing tables.
 //
-// The books are changed when a link is planned; Plan::roll_back() restores them when the intent fails.
+// The books are changed when a link is planned; Plan::roll_back() restores them when the intent fails. Removals are not
+// undone, so a link whose interface went stays closed even if something else of the closing failed.
 class Links {
   public:
     // Whether the intent creates or removes what links share, so that no other may be under way meanwhile.
@@ -33,7 +34,10 @@ class Links {
 
   private:
     // An interface of ours; its index is 0 until the kernel has told it.
-    using Interface = std::shared_ptr<netlink::LinkObject>;
+    struct OwnInterface : netlink::LinkObject {
+        bool removed = false;
+    };
+    using Interface = std::shared_ptr<OwnInterface>;
     struct Open {
         child::LinkRole role{};
         Interface interface;
@@ -41,10 +45,12 @@ class Links {
 
     [[nodiscard]] std::size_t count(child::LinkRole role) const;
     Interface create(const child::Link& link, Plan& plan) const;
-    void add_rules(const child::Link& link, Plan& plan) const;
-    void remove_rules(const child::Link& link, Plan& plan) const;
+    void add_rules(child::LinkRole role, Plan& plan);
+    void add_rule(const netlink::Rule& rule, Plan& plan);
+    void remove_rules(Plan& plan); // those that no open link needs
 
     std::map<child::LinkNumber, Open> open_;
+    std::vector<netlink::Rule> rules_; // installed
 };
 
 // The rules that the first link of a role needs: those for either role, and those for clients.

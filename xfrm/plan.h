@@ -32,6 +32,7 @@ struct Operation {
     // Adds what helps the operator to the kernel's words; called when all of the stage is answered.
     std::move_only_function<std::string(const netlink::Error&)> hint{};
     std::move_only_function<void(const nlmsghdr&)> on_object{};
+    std::move_only_function<void()> on_success{}; // also when it is so already
 };
 
 // Operations that may be under way together. The kernel carries out those of one room in their order.

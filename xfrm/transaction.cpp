@@ -52,6 +52,8 @@ void Transaction::answered(std::size_t index, const std::expected<void, netlink:
         submitted.outcome = result.error().unanswered ? Outcome::unanswered : Outcome::failed;
         submitted.error = result.error();
     }
+    const bool so = submitted.outcome == Outcome::done || submitted.outcome == Outcome::already;
+    if (so && submitted.operation.on_success) submitted.operation.on_success();
     if (--pending_ == 0) stage_done();
 }
 

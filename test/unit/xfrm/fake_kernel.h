@@ -1,5 +1,6 @@
 #pragma once
 
+#include "netlink/message.h"
 #include "test/unit/netlink/mock_os.h"
 
 #include <cstdint>
@@ -23,6 +24,9 @@ class FakeKernel {
     // ...".
     std::map<std::string, Bytes> objects;
     [[nodiscard]] std::vector<std::string> keys() const;
+
+    // As if somebody else had sent it; the answer's code.
+    int put(int protocol, const netlink::Message& message) { return handle(-1, protocol, message.header()); }
 
     // What was asked, in order; configuration and look-ups of links are left out.
     struct Change {

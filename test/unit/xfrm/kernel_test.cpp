@@ -77,6 +77,10 @@ std::vector<child::KernelStep> only(child::KernelStep step) {
     return out;
 }
 
+std::ptrdiff_t count_of(const Bench& bench, const char* kind) {
+    return std::ranges::count_if(bench.fake.keys(), [&](const auto& key) { return key.starts_with(kind); });
+}
+
 struct Scene {
     const char* name;
     std::vector<child::KernelStep> (*before)();
@@ -378,6 +382,49 @@ TEST_CASE("intents about one link keep their order, also when the first is slow"
         const auto& done = std::get<child::IntentDone>(event);
         return done.id == other && !done.error;
     }));
+}
+
+TEST_CASE("what links share is changed by one intent at a time, and survives one that fails", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(Client{.n = 1}.up()).empty());
+    const auto refuse_once = [&](int protocol, std::uint16_t type) {
+        bench.fake.fault = [=, done = false](std::size_t, int of, const nlmsghdr& message) mutable {
+            std::optional<FakeKernel::Fault> out;
+            if (done || of != protocol || message.nlmsg_type != type) return out;
+            done = true;
+            out = FakeKernel::Fault{.code = EBUSY};
+            return out;
+        };
+    };
+    const auto check_ends = [](const std::vector<child::KernelEvent>& events) {
+        REQUIRE(events.size() == 2);
+        CHECK(std::get<child::IntentDone>(events[0]).error);
+        CHECK(std::get<child::IntentDone>(events[1]).error.value_or("").empty());
+    };
+    SECTION("a closing that fails keeps the interface from the next closing") {
+        REQUIRE(bench.outcome(Client{.n = 2}.up()).empty());
+        refuse_once(NETLINK_ROUTE, RTM_DELROUTE);
+        bench.apply(Client{.n = 1}.down());
+        bench.apply(Client{.n = 2}.down());
+        check_ends(bench.run());
+        CHECK(bench.fake.objects.contains("link sheaf0"));
+        CHECK(bench.outcome(Client{.n = 1}.down()).empty());
+        CHECK(bench.fake.objects.empty());
+    }
+    SECTION("an opening waits for the last closing, and uses the interface that could not be removed") {
+        refuse_once(NETLINK_ROUTE, RTM_DELLINK);
+        bench.apply(Client{.n = 1}.down());
+        bench.apply(Client{.n = 2}.up());
+        check_ends(bench.run());
+        CHECK(count_of(bench, "rule ") == 2);
+    }
+    SECTION("or makes it anew when it was removed") {
+        refuse_once(NETLINK_XFRM, XFRM_MSG_DELPOLICY);
+        bench.apply(Client{.n = 1}.down());
+        bench.apply(Client{.n = 2}.up());
+        check_ends(bench.run());
+        CHECK(bench.outcome(Client{.n = 2}.down()).empty());
+    }
 }
 
 TEST_CASE("a kernel without XFRM is told with the remedy", "[xfrm]") {

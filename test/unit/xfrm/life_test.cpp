@@ -91,38 +91,47 @@ Bytes expiry_event(const StateId& id, std::uint32_t reqid, bool hard) {
 
 // A state of affairs of other people, near to ours in every respect.
 void add_foreign(FakeKernel& fake) {
-    auto states = states_of(Client{.n = 50}.sas(), false);
+    const auto put = [&](int protocol, const netlink::Message& message) {
+        REQUIRE(fake.put(protocol, message) == 0);
+    };
+    const Client near{.n = 500};
+    auto states = states_of(near.sas(), false);
     states->in.reqid = 7; // a foreign reqid with an if_id of our range
-    fake.objects["sa foreign1"] = bytes_of(install_state(states->in));
-    states->out.link = 0; // our range of reqid without an if_id
-    fake.objects["sa foreign2"] = bytes_of(install_state(states->out));
-    const auto policies = policies_of(Client{.n = 50}.policies());
+    put(NETLINK_XFRM, install_state(states->in));
+    states->out.link = 0; // a reqid of our range without an if_id
+    put(NETLINK_XFRM, install_state(states->out));
+    const auto policies = policies_of(near.policies());
     Policy policy = policies->front();
     policy.link = 0;
-    fake.objects["policy foreign"] = bytes_of(install_policy(policy));
-    const auto add_link = [&](netlink::LinkObject link) {
-        fake.objects["link " + link.name] = bytes_of(netlink::create_link(link));
-    };
-    add_link({.index = 70, .name = "foreign0", .kind = "xfrm", .alias = {}, .if_id = 7});
+    put(NETLINK_XFRM, install_policy(policy));
+    policy.link = near.number();
+    policy.reqid = 7;
+    put(NETLINK_XFRM, install_policy(policy));
+
+    put(NETLINK_ROUTE,
+        netlink::create_link({.index = 70, .name = "foreign0", .kind = "xfrm", .alias = {}, .if_id = 7}));
+    put(NETLINK_ROUTE,
+        netlink::create_link(
+            {.index = 71, .name = "foreign1", .kind = "dummy", .alias = {}, .if_id = std::nullopt}));
     netlink::Route route{.destination = prefix("2001:db8:77::/64"),
                          .table = kRouteTable,
                          .protocol = 3,
                          .interface_index = 70,
                          .link = std::nullopt,
                          .preferred_source = std::nullopt};
-    fake.objects["route foreign1"] = bytes_of(add_route(route));
+    put(NETLINK_ROUTE, add_route(route));
     route.protocol = kProtocol;
     route.table = 77;
-    fake.objects["route foreign2"] = bytes_of(add_route(route));
+    put(NETLINK_ROUTE, add_route(route));
     netlink::Rule rule{.family = Family::ipv6,
                        .priority = kRoutePriority,
                        .table = 77,
                        .protocol = 3,
                        .suppress_prefix_length = std::nullopt};
-    fake.objects["rule foreign1"] = bytes_of(add_rule(rule));
+    put(NETLINK_ROUTE, add_rule(rule));
     rule.protocol = kProtocol;
     rule.priority = 77;
-    fake.objects["rule foreign2"] = bytes_of(add_rule(rule));
+    put(NETLINK_ROUTE, add_rule(rule));
 }
 
 } // namespace
@@ -351,7 +360,8 @@ TEST_CASE("after lost events all SAs are told, after the intents under way and b
     auto kernel = open(fake);
     REQUIRE(carried_out(*kernel, Client{.n = 1}.up()));
     add_foreign(fake);
-    fake.objects.erase("sa foreign2"); // its reqid is of our range, as in group SAs of later
+    static_cast<void>(
+        fake.put(NETLINK_XFRM, remove_state(outbound_id(Client{.n = 500}.pair())))); // has our reqid
     const int events = fake.os.fd_of(NETLINK_XFRM, 1);
     const auto intent = [&](child::IntentId id, unsigned n) {
         child::KernelIntent out;
