@@ -186,7 +186,7 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
     CHECK(lacks_with(
               [](int protocol, const nlmsghdr& m) -> Fault {
                   const auto state = protocol == NETLINK_XFRM ? parse_state(m) : std::nullopt;
-                  if (state && state->aead && state->aead->name.starts_with("rfc7539"))
+                  if (state && state->aead && state->aead->name.starts_with("rfc7539esp"))
                       return FakeKernel::Fault{.code = ENOSYS, .text = "Requested AEAD algorithm not found"};
                   return std::nullopt;
               },
