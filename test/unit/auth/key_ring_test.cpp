@@ -19,7 +19,8 @@ int found(const KeyRing& ring, std::string_view peer) {
 } // namespace
 
 TEST_CASE("a peer's own key goes before any pattern, and earlier patterns before later ones") {
-    const KeyRing ring({key("*.example.org", 1), key("alice.example.org", 2), key("*", 3), key("192.0.2.7", 4)});
+    const KeyRing ring(
+        {key("*.example.org", 1), key("alice.example.org", 2), key("*", 3), key("192.0.2.7", 4)});
     CHECK(found(ring, "alice.example.org") == 2);
     CHECK(found(ring, "ALICE.example.org") == 2);
     CHECK(found(ring, "bob.example.org") == 1);
