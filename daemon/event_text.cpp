@@ -69,9 +69,11 @@ struct Describe {
                 fmt::format("{}: IKE SA up, {}{}", subject(e.sa), e.suite, e.nat ? ", through a NAT" : "")};
     }
     EventText operator()(const ike::IkeDown& e) const {
+        const bool was_up = !e.sa.peer_id.empty(); // known from the peer's AUTH on
         return {is_trouble(e.reason) ? LogLevel::warning : LogLevel::info,
-                fmt::format("{}: IKE SA down, {}{}{}", subject(e.sa), ike::name(e.reason),
-                            after_colon(e.detail), e.retrying ? "; will try again" : "")};
+                fmt::format("{}: {}, {}{}{}", subject(e.sa), was_up ? "IKE SA down" : "attempt ended",
+                            ike::name(e.reason), after_colon(e.detail),
+                            e.retrying ? "; will try again" : "")};
     }
     EventText operator()(const ike::ChildUp& e) const {
         return {LogLevel::info, fmt::format("{}: Child SA up, in {} out {}, {}, {} on {}", subject(e.sa),

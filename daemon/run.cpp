@@ -28,10 +28,10 @@ std::expected<xfrm::Abilities, std::string> prepare(xfrm::KernelEdge& kernel, Lo
     const auto removed = kernel.reconcile();
     if (!removed) return std::unexpected(removed.error());
     if (removed->total() > 0)
-        log.warning(fmt::format("removed what an earlier sheafd left in the kernel: {} SAs, {} policies, {} "
-                                "routes, {} rules, {} interfaces",
-                                removed->states, removed->policies, removed->routes, removed->rules,
-                                removed->links));
+        log.warning(
+            fmt::format("removed what an earlier sheafd left in the kernel: SAs {}, policies {}, routes "
+                        "{}, rules {}, interfaces {}",
+                        removed->states, removed->policies, removed->routes, removed->rules, removed->links));
     auto abilities = kernel.probe();
     if (!abilities) return abilities;
     for (const auto& sentence : abilities->lacks)

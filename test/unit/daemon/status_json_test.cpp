@@ -176,5 +176,5 @@ TEST_CASE("Events as log lines", "[daemon]") {
     nameless.reason = ike::DownReason::command;
     nameless.detail = "a\nb";
     nameless.retrying = false;
-    is(nameless, LogLevel::info, "clients[00000000000000ff] 192.0.2.1:500: IKE SA down, command: a\\nb");
+    is(nameless, LogLevel::info, "clients[00000000000000ff] 192.0.2.1:500: attempt ended, command: a\\nb");
 }
