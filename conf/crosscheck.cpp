@@ -93,6 +93,10 @@ void Crosscheck::secret(const ike::Connection& connection, const json::Value& en
 void Crosscheck::addresses(const ike::Connection& connection, const json::Value& entry,
                            const std::string& path) {
     if (!connection.remote) return;
+    const auto* id = value_at(entry, "remote", "id");
+    if (id && auth::IdentityPattern::parse(id->string) && !connection.remote_id.exact())
+        report_.add(id->place, path + ".remote.id: " + quote(id->string) + " is a pattern",
+                    "a client names the one identity of its gateway");
     const auto* remote = value_at(entry, "remote", "address");
     if (!remote) return;
     const IpAddress& address = connection.remote->address;

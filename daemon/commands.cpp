@@ -147,8 +147,10 @@ std::optional<Json> Commands::look_up(const Waiting& waiting) const {
 std::optional<Json> Commands::look_down(Waiting& waiting) const {
     if (!waiting.mark) {
         const auto status = driver_.status();
-        const bool left = std::ranges::any_of(
-            status.ike_sas, [&](const ike::IkeSaStatus& sa) { return named(sa, waiting.request.name); });
+        const bool left = std::ranges::any_of(status.ike_sas, [&](const ike::IkeSaStatus& sa) {
+            // What only waits for the peer's word is gone here already.
+            return sa.state != "deleting" && named(sa, waiting.request.name);
+        });
         if (left) return std::nullopt;
         waiting.mark = driver_.last_intent();
     }

@@ -13,6 +13,7 @@ using wire::CfgAttributeType;
 using wire::InterfaceId;
 
 constexpr std::size_t kLinkIdSize = 16;
+constexpr unsigned kLongestPrefix = 64; // interface identifiers take the other 64 bits (RFC 4291 2.5.1)
 
 bool asks_for(const wire::Configuration& request, CfgAttributeType type) {
     return std::ranges::any_of(request.attributes, [type](const CfgAttribute& a) { return a.type == type; });
@@ -38,11 +39,12 @@ IpAddress link_local(const InterfaceId& id) {
 }
 
 // A lease out of the first of the connection's pools of this family that has room.
-std::optional<address::Lease> lease_of(const Connection& connection, Family family,
+// No block is smaller than what `longest` says.
+std::optional<address::Lease> lease_of(const Connection& connection, Family family, unsigned longest,
                                        const auth::Verified& client, address::Pools& pools) {
     for (const std::string& name : connection.pools) {
         const auto* spec = pools.find(name);
-        if (!spec || spec->prefix.family() != family) continue;
+        if (!spec || spec->prefix.family() != family || spec->delegate > longest) continue;
         auto lease = pools.lease(name, client.identity().data);
         if (lease) return std::move(*lease);
     }
@@ -59,7 +61,7 @@ void give(Assignment& to, address::Lease lease) {
 bool give_link(Assignment& to, const Connection& connection, const wire::Ip6Link& asked,
                const auth::Verified& client, address::Pools& pools, Random& random) {
     if (!acceptable(asked.interface_id)) return false;
-    auto lease = lease_of(connection, Family::ipv6, client, pools);
+    auto lease = lease_of(connection, Family::ipv6, kLongestPrefix, client, pools);
     if (!lease) return false;
     wire::Ip6Link ours{random_interface_id(random), Bytes(kLinkIdSize)};
     while (ours.interface_id == asked.interface_id)
@@ -76,7 +78,7 @@ bool give_link(Assignment& to, const Connection& connection, const wire::Ip6Link
 // For clients that know no RFC 5739: the first address of a block that is theirs as a whole.
 bool give_ip6_address(Assignment& to, const Connection& connection, const auth::Verified& client,
                       address::Pools& pools) {
-    auto lease = lease_of(connection, Family::ipv6, client, pools);
+    auto lease = lease_of(connection, Family::ipv6, 128, client, pools);
     if (!lease) return false;
     const Prefix& block = lease->block();
     const bool single = block.length() == block.address().bits();
@@ -88,7 +90,7 @@ bool give_ip6_address(Assignment& to, const Connection& connection, const auth::
 
 bool give_ip4_address(Assignment& to, const Connection& connection, const auth::Verified& client,
                       address::Pools& pools) {
-    auto lease = lease_of(connection, Family::ipv4, client, pools);
+    auto lease = lease_of(connection, Family::ipv4, 32, client, pools);
     if (!lease || lease->block().length() != 32) return false;
     to.reply.attributes.push_back(
         wire::address_attribute(CfgAttributeType::internal_ip4_address, lease->block().address()));

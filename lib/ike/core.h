@@ -91,6 +91,7 @@ class Engine::Core {
                                             std::span<const wire::Payload> payloads,
                                             std::vector<wire::Payload>& reply);
     void finish_auth(Instant now, IkeSa& sa, bool installed);
+    static void forget_auth_keys(IkeSa& sa);
     ConnectionPtr connection_for(const IkeSa& sa, const auth::Identity& peer,
                                  const std::optional<auth::Identity>& wanted) const;
 
@@ -141,7 +142,7 @@ class Engine::Core {
     void drop_others_of_peer(Instant now, const IkeSa& sa);
     void retry(Instant now, Client& client, DownReason reason, const std::string& detail);
     void on_intent_done(Instant now, const child::IntentDone& done);
-    void lose_child(Instant now, wire::ChildSpi spi, const std::string& why);
+    void lose_child(Instant now, const IpAddress& destination, wire::ChildSpi spi, const std::string& why);
     void reload(Instant now, Config config);
 
     // shared

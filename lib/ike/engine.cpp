@@ -49,6 +49,8 @@ Engine::Core::Core(Config config, Random& random, SourceAddress& source, Instant
 Engine::Outputs Engine::Core::take() { return std::exchange(out_, {}); }
 
 std::expected<void, std::string> Engine::Core::command(Instant now, Command command) {
+    const bool begins = std::holds_alternative<Reload>(command) || std::holds_alternative<Up>(command);
+    if (shutting_down_ && begins) return std::unexpected("sheafd is ending; start it again first");
     if (auto* reload_command = std::get_if<Reload>(&command)) {
         reload(now, std::move(reload_command->config));
         return {};
@@ -95,12 +97,12 @@ std::expected<void, std::string> Engine::Core::command(Instant now, Command comm
 void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* done = std::get_if<child::IntentDone>(&event)) return on_intent_done(now, *done);
     if (const auto* gone = std::get_if<child::SaGone>(&event)) {
-        if (gone->hard) lose_child(now, gone->spi, "the kernel no longer holds its SA");
+        if (gone->hard) lose_child(now, gone->destination, gone->spi, "the kernel no longer holds its SA");
         return;
     }
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
-    std::vector<wire::ChildSpi> missing;
+    std::vector<child::SasPresent::Sa> missing;
     for (const auto& [child_spi, ike_spi] : by_child_spi_) {
         const IkeSa* sa = find(ike_spi);
         if (!sa) continue;
@@ -108,11 +110,11 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
             if (child.id.spi_in != child_spi || !child.installed) continue;
             const child::SasPresent::Sa wanted{child.id.local.address, child_spi};
             const bool there = std::ranges::binary_search(present, wanted);
-            if (!there) missing.push_back(child_spi);
+            if (!there) missing.push_back(wanted);
         }
     }
-    for (const wire::ChildSpi spi : missing)
-        lose_child(now, spi, "the kernel no longer holds its SA");
+    for (const auto& sa : missing)
+        lose_child(now, sa.destination, sa.spi, "the kernel no longer holds its SA");
 }
 
 std::optional<Instant> Engine::Core::next_timeout() const {

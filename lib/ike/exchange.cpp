@@ -87,9 +87,9 @@ void Engine::Core::send_response(IkeSa& sa, wire::ExchangeType exchange, std::ui
     const wire::Header header = header_for(sa, exchange, message_id, true);
     sa.last_response = seal_message(backend_, *sa.protection, *random_, header, payloads, sa.fragmentation,
                                     largest_message(sa));
-    trace_message(true, header, sa.path.local, sa.path.peer, payloads);
+    trace_message(true, header, sa.answer_from, sa.answer_to, payloads);
     for (const Bytes& datagram : sa.last_response)
-        transmit(sa.path.local, sa.path.peer, datagram);
+        transmit(sa.answer_from, sa.answer_to, datagram);
 }
 
 } // namespace sheaf::ike

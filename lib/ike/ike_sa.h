@@ -136,6 +136,8 @@ struct IkeSa {
     std::uint32_t next_expected = 0; // of the peer's next request
     std::optional<Outstanding> outstanding;
     std::vector<Bytes> last_response; // to the request before next_expected
+    Endpoint answer_from;             // between these the answer to the peer's latest request goes
+    Endpoint answer_to;
     std::unique_ptr<Reassembly> reassembly;
 
     Instant last_heard; // of an authentic message

@@ -34,8 +34,9 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, std::spa
     send_response(sa, in.header.exchange, in.header.message_id, reply);
     if (!ours.spis.empty()) {
         leave_kernel(sa);
-        // A client without its Child SA has nothing: it ends the IKE SA and, if it is to be up, begins anew.
-        if (sa.initiator && sa.in<Established>())
+        // Without its Child SA an IKE SA is of no use as long as none can be added: it ends, and a client that is to
+        // be up begins anew.
+        if (sa.in<Established>())
             return close(in.now, sa, DownReason::deleted_by_peer, "the peer deleted the Child SA");
     }
     arm(sa);

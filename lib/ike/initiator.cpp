@@ -49,10 +49,13 @@ void Engine::Core::start(Instant now, Client& client) {
     const auto source =
         connection.local_address ? connection.local_address : source_->source_for(peer.address);
     const crypto::KeId group = first_group(connection);
+    if (shutting_down_) return;
     if (!source || group == kNoGroup) {
-        return retry(now, client, DownReason::failed,
-                     source ? "the connection has no key exchange group"
-                            : "there is no route to " + peer.address.to_string());
+        const std::string why = source ? "the connection has no key exchange group"
+                                       : "there is no route to " + peer.address.to_string();
+        retry(now, client, DownReason::failed, why);
+        return tell(IkeDown{
+            {0, connection.name, peer, {}}, DownReason::failed, why, client.next_attempt.has_value()});
     }
     Connecting state{crypto::KeyExchange::create(backend_, group, *random_), nonce(), {}, {}, 0};
     IkeSa& sa = create_sa(now, client.connection, {{*source, config_.port}, peer, false, false},
@@ -168,7 +171,13 @@ void Engine::Core::send_auth(const Input& in, IkeSa& sa, Connecting connecting, 
     const Bytes octets = crypto::signed_octets(
         backend_, prf, {connecting.request, nonce_r, id_body, sa.protection->keys.pi.view()});
     std::vector<Payload> payloads{our_id};
-    payloads.emplace_back(notify(NotifyType::initial_contact));
+    // RFC 7296 2.4: only if it is true that we have no other IKE SA between these identities.
+    const bool first = std::ranges::none_of(sas_, [&](const auto& entry) {
+        const IkeSa& other = *entry.second;
+        return &other != &sa && other.initiator && other.peer_id == peer_id &&
+               !other.template in<Deleting>() && other.connection->local_id == connection.local_id;
+    });
+    if (first) payloads.emplace_back(notify(NotifyType::initial_contact));
     payloads.emplace_back(peer_id->payload(false));
     payloads.emplace_back(auth::prove_shared_key(backend_, prf, key->view(), octets));
     payloads.emplace_back(address_request(connection.request, next.interface_id));
@@ -240,7 +249,6 @@ std::expected<void, Rule> Engine::Core::accept_child(auth::Verified peer, IkeSa&
     if (!received) return std::unexpected(received.error());
 
     const child::LinkNumber number = fresh_link();
-    links_.emplace(number, sa.our_spi());
     child::Link link{
         number, child::LinkRole::client, connection.interface, std::move(received->addresses), {}};
     for (const wire::TrafficSelector& selector : narrowed->responder()) {
@@ -253,6 +261,7 @@ std::expected<void, Rule> Engine::Core::accept_child(auth::Verified peer, IkeSa&
             if (usable) link.routes.push_back(prefix);
         }
     }
+    links_.emplace(number, sa.our_spi());
     sa.link = std::make_unique<VirtualLink>(
         VirtualLink{std::move(link), {}, std::move(received->link_id), std::move(received->dns)});
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kFirstRetry = std::chrono::seconds(1);
 constexpr Duration kLongestRetry = std::chrono::seconds(60);
+constexpr Duration kLasting = std::chrono::seconds(10);
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -96,8 +97,16 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
     const bool told =
         sa.in<Installing>() || sa.in<Established>() || (sa.in<Authenticating>() && !sa.outstanding);
     if (!told) return drop(now, sa, reason, detail);
+    const bool unanswered = !sa.initiator && sa.in<Installing>();
     leave_kernel(sa);
     report_down(now, sa, reason, detail);
+    if (unanswered) {
+        // The peer waits for the answer to IKE_AUTH: that it is refused says all.
+        send_response(sa, wire::ExchangeType::ike_auth, 1,
+                      std::vector<Payload>{notify(Rule::authentication_failed)});
+        set_state(sa, Deleting{now + config_.limits.half_open_timeout});
+        return arm(sa);
+    }
     set_state(sa, Deleting{Instant::max()});
     if (sa.outstanding) {
         sa.delete_wanted = true;
@@ -121,6 +130,9 @@ void Engine::Core::drop(Instant now, IkeSa& sa, DownReason reason, const std::st
 void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
     Client* client = client_of(sa);
     if (client) client->sa = 0;
+    // What lasted is no failure: the next attempt is made at once. What is lost as soon as it is up counts as one.
+    const auto* established = sa.in<Established>();
+    if (client && established && now - established->since >= kLasting) client->failures = 0;
     const bool retrying = client && client->wanted && client->connection->start && !shutting_down_;
     if (!sa.in<HalfOpen>()) tell(IkeDown{sa.name(), reason, detail, retrying});
     if (client) retry(now, *client, reason, detail);
@@ -231,7 +243,6 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     }
     if (!done.error) {
         if (Client* client = client_of(*sa)) {
-            client->failures = 0;
             client->last_error.clear();
         }
         return finish_auth(now, *sa, true);
@@ -241,17 +252,19 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     for (const ChildSa& child : sa->children)
         by_child_spi_.erase(child.id.spi_in);
     sa->children.clear();
-    links_.erase(sa->link->link.number);
+    if (sa->link) links_.erase(sa->link->link.number);
     sa->link.reset();
     if (sa->initiator) return close(now, *sa, DownReason::kernel, *done.error);
     finish_auth(now, *sa, false);
 }
 
-void Engine::Core::lose_child(Instant now, wire::ChildSpi spi, const std::string& why) {
+void Engine::Core::lose_child(Instant now, const IpAddress& destination, wire::ChildSpi spi,
+                              const std::string& why) {
     const auto found = by_child_spi_.find(spi);
     if (found == by_child_spi_.end()) return;
     IkeSa* sa = find(found->second);
-    if (sa && sa->in<Established>()) close(now, *sa, DownReason::kernel, why);
+    if (sa && sa->in<Established>() && sa->path.local.address == destination)
+        close(now, *sa, DownReason::kernel, why);
 }
 
 void Engine::Core::reload(Instant now, Config config) {
@@ -268,7 +281,10 @@ void Engine::Core::reload(Instant now, Config config) {
     config_ = std::move(config);
     const auto kept = [&](const IkeSa& sa) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
-        if (!pools_changed || !sa.link) return true;
+        if (!sa.link) return true;
+        // The links of a gateway share one interface; it cannot have two names.
+        if (!sa.initiator && sa.link->link.interface != config_.gateway_interface) return false;
+        if (!pools_changed) return true;
         return std::ranges::all_of(sa.link->leases, [](const address::Lease& lease) { return lease.held(); });
     };
     std::vector<wire::Spi> doomed;

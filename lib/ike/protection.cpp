@@ -51,8 +51,9 @@ std::expected<Bytes, Rule> open_message(crypto::Backend& backend, const Protecti
     return crypto::open(backend, keys, encrypted.associated, encrypted.protected_data);
 }
 
-std::expected<std::optional<Reassembly::Whole>, Rule>
-Reassembly::add(const wire::Header& header, const wire::Encrypted& fragment, Bytes plaintext) {
+std::expected<std::optional<Reassembly::Whole>, Rule> Reassembly::add(const wire::Header& header,
+                                                                      const wire::Encrypted& fragment,
+                                                                      Bytes plaintext, std::size_t most) {
     if (fragment.fragment == 0 || fragment.fragment > fragment.fragments ||
         fragment.fragments > wire::kMaxFragments || plaintext.empty())
         return std::unexpected(Rule::bad_fragment);
@@ -62,6 +63,7 @@ Reassembly::add(const wire::Header& header, const wire::Encrypted& fragment, Byt
     if (other_message || fragment.fragments > parts_.size()) {
         parts_.assign(fragment.fragments, {});
         missing_ = fragment.fragments;
+        octets_ = 0;
         message_id_ = header.message_id;
         response_ = header.response;
     } else if (fragment.fragments < parts_.size()) {
@@ -69,6 +71,8 @@ Reassembly::add(const wire::Header& header, const wire::Encrypted& fragment, Byt
     }
     Bytes& slot = parts_.at(fragment.fragment - 1U);
     if (!slot.empty()) return std::nullopt;
+    if (plaintext.size() > most - std::min(most, octets_)) return std::unexpected(Rule::bad_fragment);
+    octets_ += plaintext.size();
     slot = std::move(plaintext);
     if (fragment.fragment == 1) first_inner_ = fragment.first_inner;
     if (--missing_ != 0) return std::nullopt;

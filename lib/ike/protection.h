@@ -35,7 +35,7 @@ struct Protection {
                                                       const wire::Encrypted& encrypted);
 
 // The fragments of one message, collected (RFC 7383 2.6). Each fragment has been opened, hence is authentic,
-// before it gets here. Limits: wire::kMaxFragments fragments of one datagram each.
+// before it gets here. Limits: wire::kMaxFragments fragments, with no more octets in all than the caller says.
 class Reassembly {
   public:
     struct Whole {
@@ -45,7 +45,7 @@ class Reassembly {
 
     // The whole message, once nothing is missing. Error: bad_fragment.
     [[nodiscard]] std::expected<std::optional<Whole>, Rule>
-    add(const wire::Header& header, const wire::Encrypted& fragment, Bytes plaintext);
+    add(const wire::Header& header, const wire::Encrypted& fragment, Bytes plaintext, std::size_t most);
 
   private:
     std::uint32_t message_id_ = 0;
@@ -53,6 +53,7 @@ class Reassembly {
     wire::PayloadType first_inner_ = wire::PayloadType::none;
     std::vector<Bytes> parts_; // empty: not yet here
     std::size_t missing_ = 0;
+    std::size_t octets_ = 0; // in parts_
 };
 
 } // namespace sheaf::ike

@@ -8,6 +8,10 @@ namespace sheaf::ike {
 namespace {
 
 constexpr unsigned kUnknownSpiAnswersPerSecond = 20;
+// What a peer can make us keep before it has shown who it is, and afterwards; certificate chains fit into either.
+constexpr std::size_t kMaxInitMessage = 8192;
+constexpr std::size_t kMaxReassembledEarly = 16384;
+constexpr std::size_t kMaxReassembled = 65536;
 
 std::string payload_names(std::span<const wire::Payload> payloads) {
     std::string out;
@@ -62,6 +66,7 @@ void Engine::Core::receive_init(const Input& in, const wire::OuterMessage& outer
     if (in.header.from_initiator == in.header.response || in.header.message_id != 0)
         return refuse(in.datagram.peer, Rule::bad_flags);
     if (outer.encrypted) return refuse(in.datagram.peer, Rule::misplaced_encrypted_payload);
+    if (in.datagram.bytes.size() > kMaxInitMessage) return refuse(in.datagram.peer, Rule::datagram_too_long);
     if (!in.header.response) {
         if (in.header.responder_spi != 0) return refuse(in.datagram.peer, Rule::bad_flags);
         trace_message(false, in.header, in.datagram.local, in.datagram.peer, outer.payloads);
@@ -84,9 +89,12 @@ void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& out
         return;
     }
     if (!outer.encrypted) return receive_unprotected(in, *sa, outer);
-    if (sa->in<HalfOpen>() &&
-        (in.header.exchange != wire::ExchangeType::ike_auth || !derive_half_open_keys(*sa)))
-        return refuse(in.datagram.peer, Rule::unexpected_exchange, sa->our_spi());
+    if (sa->in<HalfOpen>()) {
+        if (in.header.exchange != wire::ExchangeType::ike_auth)
+            return refuse(in.datagram.peer, Rule::unexpected_exchange, sa->our_spi());
+        // A bad public value stays bad: nothing is computed a second time.
+        if (!derive_half_open_keys(*sa)) return erase(*sa);
+    }
     const auto whole = open(in, *sa, *outer.encrypted);
     if (!whole) return;
     if (in.header.response) return on_response(in, *sa, *whole);
@@ -101,7 +109,7 @@ void Engine::Core::receive_unprotected(const Input& in, IkeSa& sa, const wire::O
     if (hint && sa.in<Established>() && !sa.outstanding) probe_liveness(in.now, sa);
 }
 
-// RFC 7296 2.21.4: an answer outside of any IKE SA. It is shorter than what it answers and limited in rate.
+// RFC 7296 2.21.4: an answer outside of any IKE SA. It is small and limited in rate.
 void Engine::Core::answer_unknown_spi(const Input& in) {
     if (in.now - unknown_spi_window_ >= std::chrono::seconds(1)) {
         unknown_spi_window_ = in.now;
@@ -130,7 +138,8 @@ std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,
         return Reassembly::Whole{encrypted.first_inner, *std::move(plaintext)};
     if (!wanted) return std::nullopt;
     if (!sa.reassembly) sa.reassembly = std::make_unique<Reassembly>();
-    auto whole = sa.reassembly->add(in.header, encrypted, *std::move(plaintext));
+    const std::size_t most = sa.in<HalfOpen>() ? kMaxReassembledEarly : kMaxReassembled;
+    auto whole = sa.reassembly->add(in.header, encrypted, *std::move(plaintext), most);
     if (!whole) {
         refuse(in.datagram.peer, whole.error(), sa.our_spi());
         return std::nullopt;
@@ -142,17 +151,25 @@ std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,
 void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
     // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be the next in
     // line.
+    // RFC 7296 2.11: an answer goes to where its request came from, from where that was sent to.
     if (in.header.message_id + 1 == sa.next_expected) {
         for (const Bytes& response : sa.last_response)
-            transmit(sa.path.local, sa.path.peer, response);
+            transmit(in.datagram.local, in.datagram.peer, response);
         if (!sa.last_response.empty()) ++counters_.retransmits;
         return;
     }
     if (in.header.message_id != sa.next_expected)
         return refuse(in.datagram.peer, Rule::message_id, sa.our_spi());
+    // Not yet: the answer to IKE_AUTH has to come first. The peer sends the request again.
+    if (sa.in<Installing>() || sa.in<Authenticating>())
+        return refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
     sa.last_heard = in.now;
-    sa.path.peer = sa.in<HalfOpen>() ? in.datagram.peer : sa.path.peer;
-    sa.path.local = sa.in<HalfOpen>() ? in.datagram.local : sa.path.local;
+    sa.answer_from = in.datagram.local;
+    sa.answer_to = in.datagram.peer;
+    if (sa.in<HalfOpen>()) {
+        sa.path.local = in.datagram.local;
+        sa.path.peer = in.datagram.peer;
+    }
     const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
     ++sa.next_expected;
     sa.last_response.clear();
@@ -175,8 +192,6 @@ void Engine::Core::dispatch_request(const Input& in, IkeSa& sa, std::span<const 
     using wire::ExchangeType;
     if (in.header.exchange == ExchangeType::ike_auth && sa.in<HalfOpen>())
         return on_auth_request(in, sa, payloads);
-    if (sa.in<HalfOpen>() || sa.in<Authenticating>())
-        return refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
     if (in.header.exchange == ExchangeType::informational) return on_informational_request(in, sa, payloads);
     if (in.header.exchange == ExchangeType::create_child_sa) return on_create_child_request(in, sa);
     refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());

@@ -194,6 +194,7 @@ void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, std::span<const P
         send_response(sa, in.header.exchange, in.header.message_id,
                       std::vector<Payload>{notify(peer.error())});
         // Kept for a while, so that a repeated request finds the same answer.
+        forget_auth_keys(sa);
         set_state(sa, Deleting{in.now + config_.limits.half_open_timeout});
         return arm(sa);
     }
@@ -217,6 +218,7 @@ void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, std::span<const P
     reply.emplace_back(notify(child.error()));
     send_response(sa, in.header.exchange, in.header.message_id, reply);
     ++counters_.handshakes;
+    forget_auth_keys(sa);
     set_state(sa, Established{*std::move(peer), in.now});
     tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
     arm(sa);
@@ -271,14 +273,19 @@ std::expected<void, Rule> Engine::Core::prepare_child(IkeSa& sa, const auth::Ver
     return {};
 }
 
+// SK_pi and SK_pr have no use after IKE_AUTH.
+void Engine::Core::forget_auth_keys(IkeSa& sa) {
+    sa.protection->keys.pi.clear();
+    sa.protection->keys.pr.clear();
+}
+
 void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     Installing state = std::move(sa.as<Installing>());
     if (!sa.initiator)
         send_response(sa, wire::ExchangeType::ike_auth, 1, installed ? state.reply : state.otherwise);
     set_state(sa, Established{std::move(state.peer), now});
     ++counters_.handshakes;
-    sa.protection->keys.pi.clear();
-    sa.protection->keys.pr.clear();
+    forget_auth_keys(sa);
     tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
     if (installed) {
         for (ChildSa& child : sa.children) {

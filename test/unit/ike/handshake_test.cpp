@@ -390,3 +390,89 @@ TEST_CASE("a large message travels in fragments both ways") {
         CHECK(datagram.bytes.size() <= 1280 - 48 - 4);
     CHECK(pair.client.engine.status().ike_sas.at(0).dns.size() == 61);
 }
+
+TEST_CASE("a request that overtakes the answer to IKE_AUTH has to wait, and harms nobody") {
+    // The gateway is taken down in the moment in which it has answered: its DELETE overtakes the answer.
+    Pair pair;
+    std::optional<ike::Datagram> answer;
+    pair.net.on_wire = [&](ike::Datagram& datagram) {
+        if (pair.net.log.size() != 4) return true;
+        answer = datagram;
+        return false;
+    };
+    pair.net.run_for(100ms);
+    REQUIRE(answer);
+    REQUIRE(pair.gateway.established() == 1);
+    REQUIRE(pair.gateway.engine.command(pair.net.now, ike::Down{"clients"}));
+    pair.net.settle();
+    CHECK(pair.client.refused(Rule::unexpected_exchange) == 1);
+    pair.net.inject(*answer);
+    CHECK(pair.client.established() == 1);
+    pair.net.on_wire = nullptr;
+    pair.net.run_for(600ms); // the DELETE comes again and is now answered
+    CHECK(pair.client.count<ike::IkeDown>() == 1);
+    pair.net.run_for(5s);
+    CHECK(pair.up());
+}
+
+TEST_CASE("a gateway that is taken down while the kernel is at work still answers IKE_AUTH") {
+    Pair pair;
+    pair.gateway.kernel_answers = false;
+    pair.net.run_for(100ms);
+    REQUIRE(pair.gateway.held.size() == 1);
+    const auto before = pair.net.log.size();
+    REQUIRE(pair.gateway.engine.command(pair.net.now, ike::Shutdown{}));
+    pair.net.settle();
+    CHECK(pair.net.log.size() == before + 1);
+    CHECK(pair.client.last<ike::IkeDown>()->detail == "the peer answered AUTHENTICATION_FAILED");
+    while (!pair.gateway.held.empty()) {
+        auto intent = std::move(pair.gateway.held.front());
+        pair.gateway.held.pop_front();
+        pair.gateway.engine.kernel_event(pair.net.now, pair.gateway.kernel.apply(std::move(intent)));
+    }
+    CHECK(pair.gateway.kernel.empty());
+    CHECK_FALSE(pair.gateway.engine.command(pair.net.now, ike::Reload{}));
+}
+
+TEST_CASE("answers go to where the request came from") {
+    Pair pair;
+    pair.connect();
+    REQUIRE(pair.up());
+    const auto rebound = *IpAddress::parse("2001:db8:ff::9");
+    pair.net.on_wire = [&](ike::Datagram& datagram) {
+        if (datagram.local.address == pair.client.address) datagram.local = {rebound, 41000};
+        if (datagram.peer.address == rebound) datagram.peer = {pair.client.address, 500};
+        return true;
+    };
+    pair.net.run_for(45s); // a question for liveness from behind the new mapping
+    CHECK(pair.client.established() == 1);
+    CHECK(pair.client.engine.counters().handshakes == 1);
+}
+
+TEST_CASE("an IKE_SA_INIT request larger than any honest one is refused") {
+    Pair pair;
+    pair.net.on_wire = [&](ike::Datagram& datagram) {
+        if (pair.net.log.size() != 1) return true;
+        const auto outer = wire::parse_message(datagram.bytes);
+        auto payloads = outer->payloads;
+        payloads.emplace_back(wire::VendorId{Bytes(9000, 1)});
+        datagram.bytes = wire::encode_message(outer->header, payloads);
+        return true;
+    };
+    pair.net.run_for(100ms);
+    CHECK(pair.gateway.refused(Rule::datagram_too_long) == 1);
+    CHECK(pair.gateway.engine.idle());
+}
+
+TEST_CASE("a link is never made of a block that is longer than a /64") {
+    auto gateway = gateway_config();
+    gateway.pools = {{"single", *Prefix::parse("2001:db8:5::/64"), 128},
+                     {"v6", *Prefix::parse("2001:db8:100::/48"), 64}};
+    gateway.connections[0].pools = {"single", "v6"};
+    auto client = client_config(kGateway);
+    client.connections[0].request = {true, false, false};
+    Pair pair(gateway, client);
+    pair.connect();
+    REQUIRE(pair.up());
+    CHECK(pair.gateway.kernel.links.begin()->second.routes.at(0).length() == 64);
+}
