@@ -74,18 +74,29 @@ int Daemon::run() {
 }
 
 ReloadOutcome Daemon::reload() {
+    const auto outcome = try_reload();
+    auto& log = parts_.log;
+    for (const auto& mistake : outcome.mistakes)
+        log.error(one_sentence(mistake));
+    for (const auto& note : outcome.notes)
+        log.warning(note);
+    if (outcome.error.empty())
+        log.info(fmt::format("{} reloaded", place_.config_path));
+    else
+        log.error(outcome.error);
+    return outcome;
+}
+
+ReloadOutcome Daemon::try_reload() {
+    constexpr std::string_view kUnchanged = "the configuration stays as it was";
+    ReloadOutcome outcome;
     auto loaded = conf::load(place_.config_path, place_.environment);
     if (!loaded) {
-        ReloadOutcome outcome{
-            fmt::format("{} has mistakes; the configuration stays as it was", place_.config_path), {}, {}};
-        for (const auto& diagnostic : loaded.error()) {
+        outcome.error = fmt::format("{} has mistakes; {}", place_.config_path, kUnchanged);
+        for (const auto& diagnostic : loaded.error())
             outcome.mistakes.push_back(describe(diagnostic));
-            parts_.log.error(one_sentence(outcome.mistakes.back()));
-        }
-        parts_.log.error(outcome.error);
         return outcome;
     }
-    ReloadOutcome outcome;
     auto& engine = loaded->engine;
     if (loaded->listen_addresses != settings_.listen_addresses || engine.port != settings_.engine.port ||
         engine.nat_port != settings_.engine.nat_port)
@@ -93,13 +104,13 @@ ReloadOutcome Daemon::reload() {
     engine.port = settings_.engine.port;
     engine.nat_port = settings_.engine.nat_port;
     const auto fitted = fit(engine, parts_.abilities);
-    if (!fitted) return {fitted.error() + "; the configuration stays as it was", {}, {}};
+    if (!fitted) {
+        outcome.error = fmt::format("{}; {}", fitted.error(), kUnchanged);
+        return outcome;
+    }
     outcome.notes.insert(outcome.notes.end(), fitted->begin(), fitted->end());
     if (const auto done = driver_.command(ike::Reload{std::move(engine)}); !done)
         outcome.error = done.error();
-    if (outcome.error.empty()) parts_.log.info(fmt::format("{} reloaded", place_.config_path));
-    for (const auto& note : outcome.notes)
-        parts_.log.warning(note);
     return outcome;
 }
 

@@ -48,7 +48,8 @@ class Daemon {
 
   private:
     void take_signals();
-    [[nodiscard]] ReloadOutcome reload();
+    [[nodiscard]] ReloadOutcome reload(); // and logs how it went
+    [[nodiscard]] ReloadOutcome try_reload();
     void reload_by_signal();
     void end();
     void on_event(const ike::Event& event);

@@ -32,11 +32,7 @@ std::expected<xfrm::Abilities, std::string> prepare(xfrm::KernelEdge& kernel, Lo
             fmt::format("removed what an earlier sheafd left in the kernel: SAs {}, policies {}, routes "
                         "{}, rules {}, interfaces {}",
                         removed->states, removed->policies, removed->routes, removed->rules, removed->links));
-    auto abilities = kernel.probe();
-    if (!abilities) return abilities;
-    for (const auto& sentence : abilities->lacks)
-        log.warning(sentence);
-    return abilities;
+    return kernel.probe();
 }
 
 // The control socket, and its name in the file system if it is we who gave it one.
@@ -77,6 +73,8 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     if (!abilities) return std::unexpected(abilities.error());
     const auto fitted = fit(settings.engine, *abilities);
     if (!fitted) return std::unexpected(fitted.error());
+    for (const auto& sentence : abilities->lacks)
+        log.warning(sentence);
     for (const auto& sentence : *fitted)
         log.warning(sentence);
 

@@ -232,6 +232,34 @@ TEST_CASE("A reload takes a good file and refuses a bad one", "[daemon]") {
     CHECK(pair.code == 0);
 }
 
+TEST_CASE("SIGHUP reloads, too, and a bad file is told in the log", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        (void)pair.folder.write("gateway.json", "{ \"conections\": 1 }");
+        ::kill(::getpid(), SIGHUP);
+        const Json status = ask(pair.gateway, {Verb::list, {}});
+        must(status["connections"][0]["name"] == "clients", status.dump());
+    });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.logged.find("gateway.json:1:3: unknown key \"conections\"") != std::string::npos);
+    CHECK(pair.gateway.logged.find("has mistakes; the configuration stays as it was") != std::string::npos);
+}
+
+TEST_CASE("A configuration that the kernel cannot carry is not taken", "[daemon]") {
+    Pair pair;
+    pair.gateway.abilities.suites.clear();
+    pair.run([&] {
+        (void)pair.folder.write("gateway.json", gateway_file());
+        const Json bad = ask(pair.gateway, {Verb::reload, {}});
+        must(bad["error"] ==
+                 "connections.clients: this kernel carries none of the ESP algorithms of \"esp\"; the "
+                 "configuration stays as it was",
+             bad.dump());
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "the old one works");
+    });
+    CHECK(pair.code == 0);
+}
+
 TEST_CASE("SIGTERM tells the peers and leaves nothing in the kernel", "[daemon]") {
     Pair pair;
     pair.run([&] { must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up"); });
