@@ -18,4 +18,7 @@ struct EngineClock {
 using Instant = EngineClock::time_point;
 using Duration = EngineClock::duration;
 
+// Seconds of UTC, for what carries dates: certificates and lists.
+using WallTime = std::chrono::sys_seconds;
+
 } // namespace sheaf

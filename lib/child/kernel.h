@@ -6,6 +6,7 @@
 #include "lib/crypto/suite.h"
 #include "lib/wire/payload.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ inline constexpr LinkNumber kLastLink = 0x53ffffff;
 
 enum class Mode : std::uint8_t { tunnel, transport };
 enum class LinkRole : std::uint8_t { gateway, client };
+// Which of the two SAD entries of a Child SA.
+enum class Directions : std::uint8_t { both, in, out };
 
 // Keys of one direction of an ESP SA. `encryption` carries the salt of an AEAD at its end, as KEYMAT delivers
 // it.
@@ -44,40 +47,83 @@ struct SaPairId {
     friend bool operator==(const SaPairId&, const SaPairId&) = default;
 };
 
-// Two SAD entries, one per direction.
+// When the kernel ends an SAD entry, or tells that its end is near (RFC 4301 4.4.2.1). Zero: never. Octets and
+// packets are counted for each entry.
+struct SaLimits {
+    std::chrono::seconds hard_time{0};
+    std::uint64_t soft_bytes = 0;
+    std::uint64_t hard_bytes = 0;
+    std::uint64_t soft_packets = 0;
+    std::uint64_t hard_packets = 0;
+    friend bool operator==(const SaLimits&, const SaLimits&) = default;
+};
+
+// How the outer header of tunnel mode follows from the inner one, and back (RFC 4301 5.1.2).
+struct OuterHeader {
+    bool ecn = true;       // congestion marks are carried over (RFC 6040)
+    bool dscp_out = true;  // the inner DSCP is copied outwards
+    bool dscp_in = false;  // the outer DSCP is copied inwards
+    bool path_mtu = true;  // the outer DF bit follows the inner one; false: it is never set
+    friend bool operator==(const OuterHeader&, const OuterHeader&) = default;
+};
+
+// SAD entries of a Child SA. A responder of a rekeying installs the inbound one first and the outbound one when the
+// initiator is known to have its counterpart (RFC 7296 2.8).
 struct InstallSas {
     SaPairId id;
+    LinkNumber reqid = 0; // by which policies find their SAs, out of the range of link numbers; 0: the link's number
     Mode mode = Mode::tunnel;
+    Directions directions = Directions::both;
+    bool on_interface = true;       // packets enter and leave by the link's virtual interface (if_id)
     bool udp_encapsulation = false; // RFC 3948, between the ports of local and peer
     LinkRole role =
         LinkRole::gateway; // a client marks its outer packets so that they do not enter the tunnel again
     crypto::EspSuite suite;
-    EspKeys in;
+    EspKeys in; // empty where that direction is not installed
     EspKeys out;
     std::uint32_t replay_window = 64; // packets; 0 turns replay protection off
+    SaLimits limits{};
+    OuterHeader outer{};
 };
 
 struct RemoveSas {
     SaPairId id;
+    Directions directions = Directions::both;
 };
 
 // SPD entries that let exactly these selectors through the link, in all directions that the selectors ask
 // for.
 struct PolicySet {
     LinkNumber link = 0;
+    LinkNumber reqid = 0; // as in InstallSas
     Mode mode = Mode::tunnel;
-    IpAddress local; // outer addresses, for the templates
+    bool on_interface = true; // as in InstallSas
+    IpAddress local;          // outer addresses, for the templates
     IpAddress peer;
     std::vector<wire::TrafficSelector> local_selectors;
     std::vector<wire::TrafficSelector> remote_selectors;
     friend bool operator==(const PolicySet&, const PolicySet&) = default;
 };
 
+// Several sets may hold the same policy (an old and a new Child SA, a trap): it is installed with the first and
+// removed with the last of them, and its outer addresses are those of the latest set that still holds it.
+//
+// A set without SAs is a trap: what matches is dropped, and outbound packets raise Acquire.
 struct InstallPolicies {
     PolicySet policies;
 };
 struct RemovePolicies {
     PolicySet policies;
+};
+
+// The peer's (or our) outer endpoint has changed. The SAD entries keep keys, SPIs and sequence numbers; the policies
+// of the set follow. Afterwards the pair is known by the new endpoints, and the set by the new addresses.
+struct MoveSas {
+    SaPairId id; // as it was
+    PolicySet policies;
+    Endpoint local;
+    Endpoint peer;
+    bool udp_encapsulation = false; // from now on
 };
 
 // An address on a client's virtual interface.
@@ -110,8 +156,15 @@ struct OpenLink {
 struct CloseLink {
     Link link;
 };
+// Addresses and routes become those of `after` without a moment in which those that stay are gone. REQUIRES: the same
+// number, role and interface.
+struct UpdateLink {
+    Link before;
+    Link after;
+};
 
-using KernelStep = std::variant<OpenLink, CloseLink, InstallSas, RemoveSas, InstallPolicies, RemovePolicies>;
+using KernelStep = std::variant<OpenLink, CloseLink, InstallSas, RemoveSas, InstallPolicies, RemovePolicies,
+                                UpdateLink, MoveSas>;
 
 using IntentId = std::uint64_t;
 
@@ -131,7 +184,8 @@ struct IntentDone {
     std::optional<std::string> error;
 };
 
-// A lifetime of an SA of ours has ended (hard: the kernel removed it), or someone else deleted it.
+// A limit of an SA of ours was reached (hard: the kernel removed it; soft: it is time to rekey), or someone else
+// deleted it. Told for either direction, by what the SAD finds the entry by.
 struct SaGone {
     IpAddress destination;
     wire::ChildSpi spi = 0;
@@ -148,6 +202,20 @@ struct SasPresent {
     std::vector<Sa> sas;
 };
 
-using KernelEvent = std::variant<IntentDone, SaGone, SasPresent>;
+// A packet matched an outbound policy that no SA serves (XFRM_MSG_ACQUIRE). The packet itself was dropped.
+struct Acquire {
+    LinkNumber reqid = 0; // of the policy
+    wire::TrafficSelector local; // of the packet
+    wire::TrafficSelector remote;
+};
+
+// Authentic ESP in UDP came from another endpoint than the SA has (XFRM_MSG_MAPPING): a NAT has changed its mind.
+struct PeerMoved {
+    IpAddress destination; // of the inbound SA
+    wire::ChildSpi spi = 0;
+    Endpoint peer;
+};
+
+using KernelEvent = std::variant<IntentDone, SaGone, SasPresent, Acquire, PeerMoved>;
 
 } // namespace sheaf::child

@@ -14,7 +14,6 @@ using crypto::PrfId;
 using wire::Transform;
 using wire::TransformType;
 
-constexpr std::uint16_t kNoEsn = 0;
 constexpr wire::ChildSpi kFirstUsableSpi = 256; // RFC 4303 2.1: those below are reserved
 
 Transform transform(TransformType type, std::uint16_t id) { return {type, id, std::nullopt, false}; }
@@ -103,8 +102,23 @@ std::optional<ChosenIke> match_ike(const IkeProposal& ours, const wire::Proposal
     return ChosenIke{{cipher->id, cipher->key_bits, *integrity, *prf, *group}, offered.spi, {}};
 }
 
+// RFC 7296 3.3.6: a fresh key exchange is needed unless both sides can do without: we by naming no group, or "none"
+// among them, the peer by offering NONE or no group at all. None: nothing fits.
+std::optional<KeId> choose_child_group(const EspProposal& ours, const wire::Proposal& offered,
+                                       std::uint16_t peer_group) {
+    const auto& groups = ours.key_exchange;
+    const bool we_may_lack = groups.empty() || std::ranges::find(groups, KeId::none) != groups.end();
+    const bool peer_may_lack =
+        !has_type(offered, TransformType::ke) || offers(offered, transform(TransformType::ke, 0));
+    if (peer_group == 0 && we_may_lack && peer_may_lack) return KeId::none;
+    std::vector<KeId> real = groups;
+    std::erase(real, KeId::none);
+    if (const auto group = choose_group(offered, real, peer_group)) return group;
+    return we_may_lack && peer_may_lack ? std::optional(KeId::none) : std::nullopt;
+}
+
 std::optional<ChosenEsp> match_esp(const EspProposal& ours, const wire::Proposal& offered,
-                                   bool with_key_exchange) {
+                                   bool with_key_exchange, std::uint16_t peer_group) {
     if (offered.protocol != wire::Protocol::esp ||
         !knows_all_types(offered,
                          {TransformType::encr, TransformType::integ, TransformType::ke, TransformType::sn}))
@@ -113,13 +127,15 @@ std::optional<ChosenEsp> match_esp(const EspProposal& ours, const wire::Proposal
     if (!cipher) return std::nullopt;
     const auto integrity = choose_integrity(offered, ours.integrity, cipher->id);
     // RFC 7296 3.3.3: the transform for sequence numbers is mandatory for ESP.
-    if (!integrity || !offers(offered, transform(TransformType::sn, kNoEsn))) return std::nullopt;
+    const auto numbers = first_offered(offered, TransformType::sn, ours.sequence_numbers);
+    if (!integrity || !numbers) return std::nullopt;
     std::optional<KeId> group;
-    if (with_key_exchange && !ours.key_exchange.empty()) {
-        group = first_offered(offered, TransformType::ke, ours.key_exchange);
-        if (!group) return std::nullopt;
+    if (with_key_exchange) {
+        const auto choice = choose_child_group(ours, offered, peer_group);
+        if (!choice) return std::nullopt;
+        if (*choice != KeId::none) group = *choice;
     }
-    return ChosenEsp{{cipher->id, cipher->key_bits, *integrity, group, false}, 0, {}};
+    return ChosenEsp{{cipher->id, cipher->key_bits, *integrity, group, *numbers == crypto::EsnId::esn}, 0, {}};
 }
 
 std::vector<Transform> transforms_of(const crypto::IkeSuite& suite) {
@@ -136,7 +152,7 @@ std::vector<Transform> transforms_of(const crypto::EspSuite& suite) {
     if (suite.integ != IntegId::none)
         out.push_back(transform(TransformType::integ, static_cast<std::uint16_t>(suite.integ)));
     if (suite.ke) out.push_back(transform(TransformType::ke, static_cast<std::uint16_t>(*suite.ke)));
-    out.push_back(transform(TransformType::sn, kNoEsn));
+    out.push_back(transform(TransformType::sn, suite.esn ? 1 : 0));
     return out;
 }
 
@@ -187,11 +203,19 @@ std::vector<IkeProposal> default_ike_proposals() {
 }
 
 std::vector<EspProposal> default_esp_proposals() {
+    // A fresh key exchange at each rekeying where the peer can, and 64 bits of sequence numbers.
+    const std::vector<KeId> groups{KeId::x25519,   KeId::ecp256,   KeId::ecp384,   KeId::ecp521,
+                                   KeId::modp3072, KeId::modp4096, KeId::modp2048, KeId::none};
+    const std::vector<crypto::EsnId> numbers{crypto::EsnId::esn, crypto::EsnId::none};
     return {
-        {{{EncrId::aes_gcm_16, 256}, {EncrId::aes_gcm_16, 128}, {EncrId::chacha20_poly1305, 0}}, {}, {}},
+        {{{EncrId::aes_gcm_16, 256}, {EncrId::aes_gcm_16, 128}, {EncrId::chacha20_poly1305, 0}},
+         {},
+         groups,
+         numbers},
         {{{EncrId::aes_cbc, 256}, {EncrId::aes_cbc, 128}},
          {IntegId::hmac_sha2_256_128, IntegId::hmac_sha2_384_192, IntegId::hmac_sha2_512_256},
-         {}},
+         groups,
+         numbers},
     };
 }
 
@@ -222,9 +246,24 @@ wire::Sa offer_esp(std::span<const EspProposal> ours, wire::ChildSpi spi, bool w
             out.transforms.push_back(transform(e));
         append_all(out.transforms, TransformType::integ, p.integrity);
         if (with_key_exchange) append_all(out.transforms, TransformType::ke, p.key_exchange);
-        out.transforms.push_back(transform(TransformType::sn, kNoEsn));
+        append_all(out.transforms, TransformType::sn, p.sequence_numbers);
     }
     return sa;
+}
+
+std::optional<KeId> first_group(std::span<const EspProposal> ours) {
+    for (const EspProposal& p : ours) {
+        for (const KeId group : p.key_exchange) {
+            if (group != KeId::none) return group;
+        }
+    }
+    return std::nullopt;
+}
+
+bool offers_group(std::span<const EspProposal> ours, KeId group) {
+    return group != KeId::none && std::ranges::any_of(ours, [group](const EspProposal& p) {
+        return std::ranges::find(p.key_exchange, group) != p.key_exchange.end();
+    });
 }
 
 std::expected<ChosenIke, Rule> choose_ike(std::span<const IkeProposal> ours, const wire::Sa& offered,
@@ -242,10 +281,11 @@ std::expected<ChosenIke, Rule> choose_ike(std::span<const IkeProposal> ours, con
 }
 
 std::expected<ChosenEsp, Rule> choose_esp(std::span<const EspProposal> ours, const wire::Sa& offered,
-                                          wire::ChildSpi our_spi, bool with_key_exchange) {
+                                          wire::ChildSpi our_spi, bool with_key_exchange,
+                                          std::uint16_t peer_group) {
     for (const EspProposal& mine : ours) {
         for (const wire::Proposal& theirs : offered.proposals) {
-            auto chosen = match_esp(mine, theirs, with_key_exchange);
+            auto chosen = match_esp(mine, theirs, with_key_exchange, peer_group);
             if (!chosen) continue;
             const auto spi = read_spi(theirs.spi);
             if (!spi) return std::unexpected(Rule::bad_spi_size);

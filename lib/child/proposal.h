@@ -27,7 +27,8 @@ struct IkeProposal {
 struct EspProposal {
     std::vector<crypto::Encryption> encryption;
     std::vector<crypto::IntegId> integrity;
-    std::vector<crypto::KeId> key_exchange; // for CREATE_CHILD_SA; empty: no fresh exchange
+    std::vector<crypto::KeId> key_exchange; // for CREATE_CHILD_SA; "none" among them: or without one; empty: never one
+    std::vector<crypto::EsnId> sequence_numbers{crypto::EsnId::none}; // RFC 7296 3.3.2: 32 or 64 bits
     friend bool operator==(const EspProposal&, const EspProposal&) = default;
 };
 
@@ -51,6 +52,10 @@ struct ChosenEsp {
     wire::Proposal answer;
 };
 
+// The group of the first proposal that has one, for the first try of a KE payload; none without.
+[[nodiscard]] std::optional<crypto::KeId> first_group(std::span<const EspProposal> ours);
+[[nodiscard]] bool offers_group(std::span<const EspProposal> ours, crypto::KeId group);
+
 // The responder's side. Our order of preference decides, but for the key exchange group: where the peer's KE
 // payload is of a group that is among both sides' groups, that one is taken (it saves a round trip). Errors:
 // no_proposal_chosen, bad_spi_size, bad_proposal (a reserved SPI).
@@ -59,7 +64,7 @@ struct ChosenEsp {
                                                         View our_spi);
 [[nodiscard]] std::expected<ChosenEsp, Rule> choose_esp(std::span<const EspProposal> ours,
                                                         const wire::Sa& offered, wire::ChildSpi our_spi,
-                                                        bool with_key_exchange);
+                                                        bool with_key_exchange, std::uint16_t peer_group = 0);
 
 // The initiator's side: the answer must be one proposal, with one transform of each type, out of what we
 // offered. Errors: chosen_not_offered, bad_spi_size, bad_proposal.

@@ -2,10 +2,11 @@
 
 #include "lib/address/pool_spec.h"
 #include "lib/auth/identity.h"
-#include "lib/auth/key_ring.h"
+#include "lib/auth/terms.h"
+#include "lib/auth/credentials.h"
 #include "lib/base/ip.h"
-#include "lib/base/secret.h"
 #include "lib/base/time.h"
+#include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
 
 #include <chrono>
@@ -19,7 +20,9 @@
 // file.
 namespace sheaf::ike {
 
-enum class Role : std::uint8_t { gateway, client };
+// gateway: gives addresses to clients. client: takes them. peer: neither; two networks or two hosts, and either side
+// may begin.
+enum class Role : std::uint8_t { gateway, client, peer };
 
 // Each further transmission waits twice as long as the one before.
 struct RetransmitPolicy {
@@ -36,42 +39,94 @@ struct AddressRequest {
     friend bool operator==(const AddressRequest&, const AddressRequest&) = default;
 };
 
+// When keys are replaced. Each time a random part of the last tenth is taken off, so that many SAs do not rekey at
+// once. Zero: never for this reason. An SA that could not be rekeyed ends when a quarter more is used up.
+struct Lifetime {
+    Duration time{};
+    std::uint64_t bytes = 0; // Child SAs only, as packets
+    std::uint64_t packets = 0;
+    friend bool operator==(const Lifetime&, const Lifetime&) = default;
+};
+
+// What holds for a Child SA besides its selectors.
+struct ChildTerms {
+    std::vector<child::EspProposal> esp;
+    Lifetime lifetime{std::chrono::hours(1), 0, 0};
+    std::uint32_t replay_window = 64; // packets
+    child::OuterHeader outer;
+    friend bool operator==(const ChildTerms&, const ChildTerms&) = default;
+};
+
+// How a Child SA of a peer connection comes to be.
+enum class Start : std::uint8_t {
+    manual, // when the peer or the operator wants it
+    trap,   // with the first packet that needs it
+    now,    // at start, and again after a loss
+};
+
+// A Child SA of a peer connection.
+struct ChildConfig {
+    std::string name; // unique within its connection
+    child::Mode mode = child::Mode::tunnel;
+    std::vector<wire::TrafficSelector> local;  // transport mode: empty stands for the outer address
+    std::vector<wire::TrafficSelector> remote;
+    Start start = Start::manual;
+    bool clear_without_sa = false; // false: with trap and now, what matches is dropped while there is no SA
+    ChildTerms terms;
+    friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
+};
+
+// What happens to an IKE SA when its peer authenticates another one.
+enum class Uniqueness : std::uint8_t {
+    replace, // the new one takes over, with the addresses; also how a peer reauthenticates without a gap
+    keep,    // the new one is refused
+    many,    // both stay, with addresses of their own
+};
+
 struct Connection {
     std::string name;
     Role role = Role::gateway;
     auth::Identity local_id;
     auth::IdentityPattern remote_id;
+    auth::Terms auth; // how each side proves its identity
     std::optional<IpAddress> local_address;
-    std::optional<Endpoint> remote; // client: where the gateway listens
-    std::vector<Prefix> networks;   // behind the gateway, seen from either role
+    std::optional<Endpoint> remote; // client, and a peer that may be begun with: where it listens
+    std::vector<Prefix> networks;   // gateway, client: behind the gateway, seen from either role
     std::vector<child::IkeProposal> ike;
-    std::vector<child::EspProposal> esp;
+    ChildTerms child;                  // gateway, client
+    std::vector<ChildConfig> children; // peer
     Duration liveness = std::chrono::seconds(30); // silence before an empty INFORMATIONAL; zero: never
     RetransmitPolicy retransmit;
+    Duration rekey = std::chrono::hours(4); // of the IKE SA, as in Lifetime
+    Duration reauth{};                      // a new IKE SA with authentication instead; zero: never
+    Duration nat_keepalive = std::chrono::seconds(20); // RFC 3948 4; zero: none
+    bool force_encapsulation = false; // ESP in UDP although there is no NAT
+    bool childless = false;           // begins without a Child SA where the peer knows RFC 6023
+    Uniqueness uniqueness = Uniqueness::replace;
 
     std::vector<std::string> pools; // gateway: names, in the order of preference
     std::vector<IpAddress> dns;     // gateway: told to clients
 
     AddressRequest request; // client
-    std::string interface;  // client: the virtual interface's name
+    std::string interface;  // the virtual interface's name; gateway: Config's; peer: empty for none
     bool start = false;     // client: initiate at start, and again after a loss
 
     friend bool operator==(const Connection&, const Connection&) = default;
 };
 
-using auth::SharedKey;
-
 // Bounds on what unauthenticated senders can make us keep.
 struct Limits {
     std::size_t half_open_for_cookies = 64; // from this many half-open IKE SAs on, cookies are asked for
+    std::size_t half_open_per_source = 16;  // likewise, from one IPv4 address or IPv6 /64; twice as many are the most
     std::size_t half_open = 4096;
     std::size_t ike_sas = 100'000;
+    std::size_t children_per_ike_sa = 64;
     Duration half_open_timeout = std::chrono::seconds(30);
 };
 
 struct Config {
     std::vector<Connection> connections;
-    std::vector<SharedKey> secrets;
+    auth::Credentials credentials;
     std::vector<address::PoolSpec> pools;
     std::string gateway_interface = "sheaf0";
     std::uint16_t port = 500;

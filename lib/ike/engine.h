@@ -7,6 +7,7 @@
 #include "lib/child/kernel.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
+#include "lib/ike/key_record.h"
 #include "lib/ike/status.h"
 
 #include <expected>
@@ -24,21 +25,25 @@ struct Datagram {
     Endpoint local; // the address may be "any" in one that goes out: the system then chooses
     Endpoint peer;
     Bytes bytes;
+    bool keepalive = false; // RFC 3948 2.3: the one octet goes out without a marker
 };
 
-// Which of our addresses a datagram to a peer would leave from: a fact about the host's routes that NAT
-// detection needs before anything is sent (RFC 7296 2.23). None if there is no route.
-class SourceAddress {
+// Facts about the host that the engine asks for.
+class Surroundings {
   public:
-    virtual ~SourceAddress() = default;
+    virtual ~Surroundings() = default;
+    // Which of our addresses a datagram to a peer would leave from, which NAT detection needs before anything is sent
+    // (RFC 7296 2.23). None if there is no route.
     [[nodiscard]] virtual std::optional<IpAddress> source_for(const IpAddress& peer) = 0;
+    [[nodiscard]] virtual WallTime wall_time() = 0;
 };
 
-// Client: initiate now. Answers an error if the connection is unknown or not a client's.
+// Initiate now. Answers an error if the connection is unknown or we cannot begin it.
 struct Up {
     std::string connection;
 };
-// Ends all IKE SAs of a connection, or (gateway) those of one peer identity. A client stays down until Up.
+// Ends all IKE SAs of a connection, or those of one peer identity. What we may begin stays down until Up; its traps go
+// on dropping what they match.
 struct Down {
     std::string name;
 };
@@ -47,22 +52,36 @@ struct Down {
 struct Reload {
     Config config;
 };
+// Replaces the keys of all IKE SAs of a connection or peer identity now, or those of their Child SAs.
+struct Rekey {
+    std::string name;
+    enum class What : std::uint8_t { ike, children } what = What::children;
+};
+// Authenticates anew, make before break, what we have begun of a connection.
+struct Reauthenticate {
+    std::string connection;
+};
+// Ends the Child SAs of a name (ChildConfig::name) and leaves their IKE SAs up.
+struct DownChild {
+    std::string connection;
+    std::string child;
+};
 // Ends everything. The engine is done when idle() is true.
 struct Shutdown {};
-using Command = std::variant<Up, Down, Reload, Shutdown>;
+using Command = std::variant<Up, Down, Reload, Rekey, Reauthenticate, DownChild, Shutdown>;
 
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.
 //
 // Use: call a verb, then take() and carry out what came out; wait until next_timeout() or the next input.
-// Ownership: the engine owns all of its state. Random and SourceAddress must outlive it.
+// Ownership: the engine owns all of its state. Random and Surroundings must outlive it.
 // Threads: none; an engine is used by one thread at a time. Several engines share nothing.
 // Time: `now` never goes backwards between calls.
 // Limits: Config::limits and the constants of lib/wire/payload.h bound what peers can make it keep.
 class Engine {
   public:
     // Clients with `start` initiate at the first on_timeout().
-    Engine(Config config, Random& random, SourceAddress& source, Instant now);
+    Engine(Config config, Random& random, Surroundings& host, Instant now);
     ~Engine();
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
@@ -78,6 +97,7 @@ class Engine {
         std::vector<Datagram> datagrams;
         std::vector<child::KernelIntent> intents; // to be carried out in this order, across calls as well
         std::vector<Event> events;
+        std::vector<KeyRecord> keys; // while write_keys is on
     };
     [[nodiscard]] Outputs take();
 
@@ -87,6 +107,8 @@ class Engine {
     [[nodiscard]] bool idle() const;
     // Whether MessageTraced events are told.
     void trace(bool on);
+    // Whether the keys of SAs are told, for a decoder beside us. Off unless an operator asks.
+    void write_keys(bool on);
 
   private:
     class Core;

@@ -66,18 +66,46 @@ struct IkeDown {
 
 struct ChildUp {
     SaName sa;
+    std::string child; // its name
     wire::ChildSpi spi_in = 0;
     wire::ChildSpi spi_out = 0;
     std::string suite; // "aes256gcm16"
-    child::Link link;  // prefixes and addresses that the client has been given
+    child::Link link;  // gateway and client: prefixes and addresses that the client has been given
+    std::vector<std::string> local_selectors;
+    std::vector<std::string> remote_selectors;
+};
+
+// The IKE SA was rekeyed; all that hung on the old one is the new one's now.
+struct IkeRekeyed {
+    SaName sa; // the new one
+    wire::Spi old_spi = 0;
+    std::string suite;
+};
+
+// A Child SA replaces another.
+struct ChildRekeyed {
+    SaName sa;
+    std::string child;
+    wire::ChildSpi old_spi_in = 0;
+    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_out = 0;
+    std::string suite;
+};
+
+// The peer is now where `sa.peer` says: a NAT gave it another address or port.
+struct PeerMoved {
+    SaName sa;
+    Endpoint before;
 };
 
 struct ChildDown {
     SaName sa;
+    std::string child;
     wire::ChildSpi spi_in = 0;
     wire::ChildSpi spi_out = 0;
 };
 
-using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown>;
+using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed, ChildRekeyed,
+                           PeerMoved>;
 
 } // namespace sheaf::ike

@@ -1,22 +1,28 @@
 #pragma once
 
 #include "lib/address/pools.h"
-#include "lib/auth/shared_key.h"
+#include "lib/auth/authenticator.h"
+#include "lib/auth/verified.h"
 #include "lib/base/ip.h"
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
 #include "lib/crypto/key_exchange.h"
+#include "lib/ike/child_sa.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
 #include "lib/ike/protection.h"
+#include "lib/ike/request.h"
 #include "lib/wire/cfg.h"
 #include "lib/wire/payload.h"
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,28 +52,36 @@ struct HalfOpen {
     Bytes request;
     Bytes response;
     Instant expires;
+    std::vector<wire::Payload> first_auth{}; // of IKE_AUTH, while the authentication takes further rounds
 };
 
 // Initiator: IKE_AUTH is sent.
 struct Authenticating {
     Bytes nonce_i;
     Bytes nonce_r;
+    Bytes request;       // IKE_SA_INIT, for our AUTH
     Bytes init_response; // as received, for the responder's AUTH
-    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_in = 0;  // 0: no Child SA was asked for
+    std::string child;          // its name
+    bool transport = false;     // as offered
+    std::vector<wire::TrafficSelector> local;
+    std::vector<wire::TrafficSelector> remote;
     wire::InterfaceId interface_id{};
+    std::optional<wire::Identification> peer_id; // from the first response, while there are further rounds
 };
 
 // Either side: the peer has proved who it is, and the kernel has been asked for the first Child SA.
 struct Installing {
     auth::Verified peer;
     child::IntentId intent = 0;
+    std::uint32_t message_id = 0;         // responder: of the request to answer
     std::vector<wire::Payload> reply;     // responder: IKE_AUTH's answer if the kernel agrees
     std::vector<wire::Payload> otherwise; // responder: the answer if it does not
 };
 
 struct Established {
     auth::Verified peer;
-    Instant since;
+    Instant since; // of the authentication
 };
 
 // We are done; the peer has yet to hear or to acknowledge it.
@@ -84,29 +98,9 @@ struct Path {
     Endpoint peer;
     bool nat_here = false;
     bool nat_there = false;
+    bool forced = false; // ESP in UDP is wanted without a NAT
     [[nodiscard]] bool nat() const { return nat_here || nat_there; }
-};
-
-// A request of ours that is not answered yet. The window is 1 (RFC 7296 2.3): there is at most one.
-struct Outstanding {
-    std::uint32_t message_id = 0;
-    wire::ExchangeType exchange{};
-    std::vector<Bytes> datagrams;
-    Instant due; // of the next transmission
-    Duration wait{};
-    unsigned left = 0; // transmissions to come
-};
-
-struct ChildSa {
-    child::SaPairId id;
-    crypto::EspSuite suite;
-    bool udp_encapsulation = false;
-    bool installed = false;
-    std::vector<wire::TrafficSelector> local;
-    std::vector<wire::TrafficSelector> remote;
-    [[nodiscard]] child::PolicySet policies() const {
-        return {id.link, child::Mode::tunnel, id.local.address, id.peer.address, local, remote};
-    }
+    [[nodiscard]] bool encapsulated() const { return nat() || forced; }
 };
 
 // The virtual link that belongs to an IKE SA.
@@ -116,6 +110,25 @@ struct VirtualLink {
     Bytes link_id;                      // RFC 5739
     std::vector<IpAddress> dns;         // client
 };
+
+// What an IKE SA is among those that a rekeying has made of it (RFC 7296 2.8).
+enum class Standing : std::uint8_t {
+    current,
+    replaced,  // its Child SAs have gone to its successor; a DELETE will end it
+    redundant, // made by the losing one of two simultaneous rekeyings; its maker deletes it
+};
+
+// The answer to a CREATE_CHILD_SA request that waits for the kernel.
+struct Deferred {
+    std::uint32_t message_id = 0;
+    wire::ChildSpi child = 0; // our SPI
+    std::vector<wire::Payload> reply;
+    std::vector<wire::Payload> otherwise;
+};
+
+// How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer, and the peer's is taken up
+// to this.
+inline constexpr std::uint32_t kWindow = 4;
 
 struct IkeSa {
     explicit IkeSa(State first) : state(std::move(first)) {}
@@ -130,18 +143,35 @@ struct IkeSa {
     std::optional<Protection> protection;  // from the moment the keys exist
     std::optional<auth::Identity> peer_id; // as proved; stays through Deleting
     bool fragmentation = false;            // both sides announced RFC 7383
-    bool delete_wanted = false;            // DELETE goes out when the outstanding request is answered
+    bool small_fragments = false;          // the larger ones did not get through
+    bool peer_childless = false;           // the responder announced RFC 6023
+    std::vector<crypto::HashId> peer_hashes; // RFC 7427 4
+    std::unique_ptr<auth::Authenticator> authenticator; // until the peer has proved itself
 
     std::uint32_t next_request = 0;  // message ID of our next request
-    std::uint32_t next_expected = 0; // of the peer's next request
-    std::optional<Outstanding> outstanding;
-    std::vector<Bytes> last_response; // to the request before next_expected
-    Endpoint answer_from;             // between these the answer to the peer's latest request goes
+    std::uint32_t peer_window = 1;   // how many of ours may be under way
+    std::vector<Outstanding> outstanding;
+    std::deque<Want> wanted;
+    std::vector<std::pair<Instant, Want>> later; // what the peer has put off
+
+    std::uint32_t next_expected = 0; // the oldest of the peer's requests that is not answered
+    std::map<std::uint32_t, std::vector<Bytes>> answers; // of the window behind and before it; empty: being worked on
+    Endpoint answer_from; // between these the answer to the peer's latest request goes
     Endpoint answer_to;
-    std::unique_ptr<Reassembly> reassembly;
+    std::vector<Deferred> deferred;
+    std::unique_ptr<Reassembly> requests; // fragments of the peer's messages
+    std::unique_ptr<Reassembly> responses;
 
     Instant last_heard; // of an authentic message
+    Instant last_sent;  // anything, for NAT keepalives
     Instant armed = Instant::max();
+    Instant rekey_at = Instant::max();
+    Instant reauth_at = Instant::max();
+    Instant expires = Instant::max(); // at the latest it is deleted then
+
+    Standing standing = Standing::current;
+    std::optional<Successor<wire::Spi>> ours; // made by our request to rekey it
+    std::optional<Successor<wire::Spi>> theirs;
 
     std::vector<ChildSa> children;
     std::unique_ptr<VirtualLink> link;

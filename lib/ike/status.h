@@ -17,6 +17,10 @@
 namespace sheaf::ike {
 
 struct ChildStatus {
+    std::string name;
+    std::string state; // "installing", "live", "rekeying", "deleting"
+    std::optional<Instant> since;
+    std::optional<Instant> rekey_at; // by time; octets and packets are the kernel's to count
     wire::ChildSpi spi_in = 0;
     wire::ChildSpi spi_out = 0;
     std::string suite;
@@ -41,7 +45,9 @@ struct IkeSaStatus {
     bool nat_here = false;  // a NAT before us
     bool nat_there = false; // a NAT before the peer
     std::string suite;
-    std::optional<Instant> established;
+    std::optional<Instant> established; // since its peer was authenticated
+    std::optional<Instant> rekey_at;
+    std::optional<Instant> reauth_at;
     Instant last_heard;
     std::optional<child::Link> link; // gateway: what the client was given; client: what we were given
     std::vector<IpAddress> dns;      // client: told by the gateway

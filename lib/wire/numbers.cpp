@@ -66,6 +66,7 @@ std::string_view name(NotifyType type) {
     case NotifyType::esp_tfc_padding_not_supported: return "ESP_TFC_PADDING_NOT_SUPPORTED";
     case NotifyType::non_first_fragments_also: return "NON_FIRST_FRAGMENTS_ALSO";
     case NotifyType::link_id: return "LINK_ID";
+    case NotifyType::childless_supported: return "CHILDLESS_IKEV2_SUPPORTED";
     case NotifyType::fragmentation_supported: return "IKEV2_FRAGMENTATION_SUPPORTED";
     case NotifyType::signature_hash_algorithms: return "SIGNATURE_HASH_ALGORITHMS";
     }

@@ -76,7 +76,7 @@ enum class CertEncoding : std::uint8_t {
 };
 
 // RFC 7296 3.10.1; link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
-// RFC 7427 4. Errors are below 16384.
+// RFC 7427 4, childless_supported: RFC 6023 4. Errors are below 16384.
 enum class NotifyType : std::uint16_t {
     unsupported_critical_payload = 1,
     invalid_ike_spi = 4,
@@ -107,6 +107,7 @@ enum class NotifyType : std::uint16_t {
     esp_tfc_padding_not_supported = 16394,
     non_first_fragments_also = 16395,
     link_id = 16414,
+    childless_supported = 16418,
     fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
 };

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "lib/base/time.h"
+#include "lib/crypto/key_exchange.h"
+#include "lib/wire/header.h"
+#include "lib/wire/payload.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+// The requests that we send on an IKE SA: what is wanted, what is under way, and what its answer is needed for.
+namespace sheaf::ike {
+
+// What is to be asked of the peer when its window has room (RFC 7296 2.3).
+struct Want {
+    enum class Kind : std::uint8_t { liveness, create_child, rekey_child, delete_child, rekey_ike, delete_ike };
+    Kind kind{};
+    std::string child{};        // create_child: the name
+    wire::ChildSpi spi = 0;     // rekey_child, delete_child: ours
+    crypto::KeId group = crypto::KeId::none; // the one that the peer asked for; none: our first
+    friend bool operator==(const Want&, const Want&) = default;
+};
+
+// Why a request was sent. IKE_SA_INIT and IKE_AUTH keep what they need in the IKE SA's state.
+struct FirstExchange {};
+struct Liveness {};
+struct CreatingChild {
+    Want want;
+    wire::ChildSpi spi_in = 0;
+    Bytes nonce;
+    std::optional<crypto::KeyExchange> exchange;
+    std::vector<wire::TrafficSelector> local; // as offered
+    std::vector<wire::TrafficSelector> remote;
+    bool transport = false;
+};
+struct DeletingChild {
+    wire::ChildSpi spi = 0; // ours
+};
+struct RekeyingIke {
+    wire::Spi spi = 0; // ours of the new IKE SA
+    Bytes nonce;
+    crypto::KeyExchange exchange;
+};
+struct DeletingIke {};
+using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, DeletingIke>;
+
+// A request that is not answered yet.
+struct Outstanding {
+    std::uint32_t message_id = 0;
+    wire::ExchangeType exchange{};
+    Purpose purpose;
+    std::vector<wire::Payload> payloads; // kept where a further transmission may have to cut them smaller
+    std::vector<Bytes> datagrams;
+    Instant due; // of the next transmission
+    Duration wait{};
+    unsigned left = 0; // transmissions to come
+};
+
+} // namespace sheaf::ike
