@@ -67,9 +67,9 @@ ike::Connection read_connection(const std::string& name, const json::Value& entr
     out.networks = list_at(entry, "networks", Prefix::parse);
     if (out.networks.empty()) out.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
     out.ike = list_at(entry, "ike", ike_proposal);
-    out.esp = list_at(entry, "esp", esp_proposal);
+    out.child.esp = list_at(entry, "esp", esp_proposal);
     if (out.ike.empty()) out.ike = child::default_ike_proposals();
-    if (out.esp.empty()) out.esp = child::default_esp_proposals();
+    if (out.child.esp.empty()) out.child.esp = child::default_esp_proposals();
     if (const auto liveness = parse_duration(string_at(entry, "liveness"))) out.liveness = *liveness;
     out.retransmit = read_retransmit(entry);
     if (out.role == ike::Role::gateway) {

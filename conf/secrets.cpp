@@ -85,7 +85,7 @@ class Reader {
     Reader(const Environment& environment, Report& report) : environment_(environment), report_(report) {}
 
     void entry(json::Member& member);
-    std::vector<ike::SharedKey> take() { return std::move(keys_); }
+    std::vector<auth::SharedKey> take() { return std::move(keys_); }
 
   private:
     std::optional<Secret> key(json::Value& entry, const std::string& path);
@@ -93,7 +93,7 @@ class Reader {
 
     const Environment& environment_;
     Report& report_;
-    std::vector<ike::SharedKey> keys_;
+    std::vector<auth::SharedKey> keys_;
     std::map<std::string, std::string> owners_; // pattern -> the path of its secret
 };
 
@@ -135,7 +135,7 @@ void Reader::entry(json::Member& member) {
 }
 
 // Exact patterns first, then long suffixes before short ones; "*" is the shortest.
-bool more_specific(const ike::SharedKey& a, const ike::SharedKey& b) {
+bool more_specific(const auth::SharedKey& a, const auth::SharedKey& b) {
     const bool a_exact = a.peer.exact().has_value();
     const bool b_exact = b.peer.exact().has_value();
     if (a_exact || b_exact) return a_exact && !b_exact;
@@ -144,7 +144,7 @@ bool more_specific(const ike::SharedKey& a, const ike::SharedKey& b) {
 
 } // namespace
 
-std::vector<ike::SharedKey> read_secrets(json::Value& root, const Environment& environment, Report& report) {
+std::vector<auth::SharedKey> read_secrets(json::Value& root, const Environment& environment, Report& report) {
     auto* secrets = json::find(root, "secrets");
     if (!secrets || secrets->value.kind != json::Kind::object) return {};
     Reader reader(environment, report);

@@ -80,7 +80,7 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     read_listen(*root, settings, report);
     engine.gateway_interface = string_at(*root, "interface", engine.gateway_interface);
     engine.pools = read_pools(*root, report);
-    engine.secrets = read_secrets(*root, environment, report);
+    engine.credentials.shared_keys = read_secrets(*root, environment, report);
     engine.connections = read_connections(*root);
     check_connections(*root, engine, settings.listen_addresses, report);
     if (!report.empty()) return std::unexpected(report.diagnostics());

@@ -59,16 +59,16 @@ std::expected<std::vector<std::string>, std::string> fit(ike::Config& config,
     if (auto ok = essential(config, abilities); !ok) return std::unexpected(std::move(ok.error()));
     std::vector<std::string> changes;
     for (auto& connection : config.connections) {
-        const auto wanted = connection.esp;
-        for (auto& proposal : connection.esp)
+        const auto wanted = connection.child.esp;
+        for (auto& proposal : connection.child.esp)
             restrict_to(proposal, abilities);
-        std::erase_if(connection.esp, [](const child::EspProposal& p) { return p.encryption.empty(); });
-        if (connection.esp.empty())
+        std::erase_if(connection.child.esp, [](const child::EspProposal& p) { return p.encryption.empty(); });
+        if (connection.child.esp.empty())
             return std::unexpected(
                 fmt::format("connections.{}: this kernel carries none of the ESP algorithms "
                             "of \"esp\"{}",
                             connection.name, sentences(abilities.lacks)));
-        if (connection.esp != wanted)
+        if (connection.child.esp != wanted)
             changes.push_back(
                 fmt::format("connections.{}: ESP algorithms that this kernel does not carry are "
                             "not offered",

@@ -44,8 +44,8 @@ class Folder {
 
 std::string key_of(const Loaded& loaded) {
     REQUIRE(loaded);
-    REQUIRE(loaded->engine.secrets.size() == 1);
-    const auto key = loaded->engine.secrets.front().key->view();
+    REQUIRE(loaded->engine.credentials.shared_keys.size() == 1);
+    const auto key = loaded->engine.credentials.shared_keys.front().key->view();
     return {key.begin(), key.end()};
 }
 
@@ -174,5 +174,5 @@ TEST_CASE("A long configuration is read whole", "[conf]") {
     folder.write("sheafd.json", text);
     const auto loaded = load(folder.path("sheafd.json"), {});
     REQUIRE(loaded);
-    CHECK(loaded->engine.secrets.size() == 5'001);
+    CHECK(loaded->engine.credentials.shared_keys.size() == 5'001);
 }

@@ -17,7 +17,7 @@ Settings read(std::string_view text) {
     return *loaded;
 }
 
-std::string text_of(const ike::SharedKey& key) { return {key.key->view().begin(), key.key->view().end()}; }
+std::string text_of(const auth::SharedKey& key) { return {key.key->view().begin(), key.key->view().end()}; }
 
 } // namespace
 
@@ -33,8 +33,8 @@ TEST_CASE("A client's file becomes a client", "[conf]") {
     CHECK_FALSE(home.local_address);
     CHECK(home.retransmit == ike::RetransmitPolicy{.first = 500ms, .tries = 5});
     CHECK(home.start);
-    REQUIRE(settings.engine.secrets.size() == 1);
-    CHECK(text_of(settings.engine.secrets.front()) == "correct horse");
+    REQUIRE(settings.engine.credentials.shared_keys.size() == 1);
+    CHECK(text_of(settings.engine.credentials.shared_keys.front()) == "correct horse");
 }
 
 TEST_CASE("What a file leaves out has the stated default", "[conf]") {
@@ -42,7 +42,7 @@ TEST_CASE("What a file leaves out has the stated default", "[conf]") {
     const auto& home = settings.engine.connections.front();
     CHECK(home.networks == std::vector{Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)});
     CHECK(home.ike == child::default_ike_proposals());
-    CHECK(home.esp == child::default_esp_proposals());
+    CHECK(home.child.esp == child::default_esp_proposals());
     CHECK(home.liveness == 30s);
     CHECK(home.request == ike::AddressRequest{.prefix = true, .ipv6 = false, .ipv4 = true});
     CHECK(home.interface == "sheaf0");
@@ -74,10 +74,10 @@ TEST_CASE("Every key of a client is read", "[conf]") {
                                             {crypto::IntegId::hmac_sha2_512_256},
                                             {crypto::PrfId::hmac_sha2_384},
                                             {crypto::KeId::ecp384}});
-    REQUIRE(home.esp.size() == 2);
-    CHECK(home.esp[0] ==
+    REQUIRE(home.child.esp.size() == 2);
+    CHECK(home.child.esp[0] ==
           child::EspProposal{{{crypto::EncrId::chacha20_poly1305, 0}}, {}, {crypto::KeId::x25519}});
-    CHECK(home.esp[1] ==
+    CHECK(home.child.esp[1] ==
           child::EspProposal{{{crypto::EncrId::aes_cbc, 128}}, {crypto::IntegId::hmac_sha2_256_128}, {}});
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("The most specific secret comes first", "[conf]") {
     const Settings settings = read(changed(kGateway, "\"all\": {", R"("star": { "id": "*", "text": "1" },
         "wide": { "id": "*.org", "text": "2" }, "alice": { "id": "alice.example.org", "text": "3" }, "all": {)"));
     std::vector<std::string> order;
-    for (const auto& key : settings.engine.secrets)
+    for (const auto& key : settings.engine.credentials.shared_keys)
         order.push_back(key.peer.to_string());
     CHECK(order == std::vector<std::string>{"alice.example.org", "*.example.org", "*.org", "*"});
 }

@@ -53,7 +53,7 @@ TEST_CASE("ESP algorithms that the kernel lacks are not offered", "[daemon]") {
     });
     auto config = gateway_settings().engine;
     auto& connection = config.connections.front();
-    connection.esp = {
+    connection.child.esp = {
         {{{crypto::EncrId::chacha20_poly1305, 0}}, {}, {}},
         {{{crypto::EncrId::aes_gcm_16, 256}, {crypto::EncrId::chacha20_poly1305, 0}}, {}, {}},
         {{{crypto::EncrId::aes_cbc, 256}},
@@ -65,7 +65,7 @@ TEST_CASE("ESP algorithms that the kernel lacks are not offered", "[daemon]") {
     CHECK(*changes ==
           std::vector<std::string>{"connections.clients: ESP algorithms that this kernel does not carry "
                                    "are not offered"});
-    CHECK(connection.esp ==
+    CHECK(connection.child.esp ==
           std::vector<child::EspProposal>{
               {{{crypto::EncrId::aes_gcm_16, 256}}, {}, {}},
               {{{crypto::EncrId::aes_cbc, 256}}, {crypto::IntegId::hmac_sha2_256_128}, {}}});
