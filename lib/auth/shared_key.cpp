@@ -1,6 +1,9 @@
 #include "lib/auth/shared_key.h"
 
+#include "lib/auth/verifier.h"
 #include "lib/crypto/psk_auth.h"
+
+#include <utility>
 
 namespace sheaf::auth {
 
@@ -10,7 +13,7 @@ std::expected<Verified, Rule> verify_shared_key(crypto::Backend& backend, crypto
     if (proof.method != wire::AuthMethod::shared_key) return std::unexpected(Rule::unsupported_auth_method);
     if (!crypto::verify_psk_auth(backend, prf, key, signed_octets, proof.data))
         return std::unexpected(Rule::authentication_failed);
-    return Verified(std::move(claimed));
+    return Verifier::vouch(std::move(claimed));
 }
 
 wire::Authentication prove_shared_key(crypto::Backend& backend, crypto::PrfId prf, View key,

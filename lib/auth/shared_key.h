@@ -1,6 +1,6 @@
 #pragma once
 
-#include "lib/auth/identity.h"
+#include "lib/auth/verified.h"
 #include "lib/base/bytes.h"
 #include "lib/base/rule.h"
 #include "lib/crypto/backend.h"
@@ -8,22 +8,8 @@
 #include "lib/wire/payload.h"
 
 #include <expected>
-#include <utility>
 
 namespace sheaf::auth {
-
-// An identity whose owner has proved to hold its credential. Only a verification can make one, so code that
-// takes a Verified cannot be reached by a peer that proved nothing.
-class Verified {
-  public:
-    [[nodiscard]] const Identity& identity() const { return identity_; }
-
-  private:
-    friend std::expected<Verified, Rule> verify_shared_key(crypto::Backend&, crypto::PrfId, View, View,
-                                                           Identity, const wire::Authentication&);
-    explicit Verified(Identity identity) : identity_(std::move(identity)) {}
-    Identity identity_;
-};
 
 // RFC 7296 2.15: whether `proof` is what the holder of `key` makes over `signed_octets`
 // (crypto::signed_octets). Errors: unsupported_auth_method, authentication_failed.

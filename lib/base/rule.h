@@ -66,6 +66,9 @@ enum class RuleKind : std::uint8_t {
     X(unknown_identity, unauthentic, 24, "no connection or secret fits the peer's identity")                 \
     X(unsupported_auth_method, unauthentic, 24,                                                              \
       "the peer's authentication method is not one we accept here")                                          \
+    X(certificate_refused, unauthentic, 24, "the peer's certificate is not one that we trust")               \
+    X(weak_signature, unauthentic, 24, "the peer's signature is of a kind that is too weak")                 \
+    X(no_credential, local, 24, "there is no credential of ours for this connection")                        \
     /* state */                                                                                              \
     X(unknown_ike_spi, unexpected, 4, "no IKE SA has these SPIs")                                            \
     X(message_id, unexpected, 0, "the message ID is outside the window")                                     \
