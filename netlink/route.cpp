@@ -41,6 +41,10 @@ Message encode(std::uint16_t type, std::uint16_t flags, const Route& route) {
 
 Message add_route(const Route& route) { return encode(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route); }
 
+Message replace_route(const Route& route) {
+    return encode(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
 Message remove_route(const Route& route) { return encode(RTM_DELROUTE, 0, route); }
 
 Message dump_routes(Family family, std::uint32_t table, std::uint8_t protocol) {

@@ -22,6 +22,8 @@ struct Route {
 };
 
 [[nodiscard]] Message add_route(const Route& route); // fails when the destination is in the table
+// Takes the place of the one with the same destination, table and interface, without a moment in between.
+[[nodiscard]] Message replace_route(const Route& route);
 [[nodiscard]] Message remove_route(const Route& route);
 // Those of one table and protocol, where the kernel can select; else more, so look at each one. A table that
 // never held a route is ENOENT.

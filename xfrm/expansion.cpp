@@ -91,7 +91,7 @@ void add_policies(std::vector<Policy>& to, const child::PolicySet& set, const Se
     Policy policy{.direction = PolicyDirection::out,
                   .selector = out,
                   .priority = priority_of(out),
-                  .link = set.link,
+                  .link = set.on_interface ? set.link : 0,
                   .reqid = set.link,
                   .mode = set.mode,
                   .source = set.local,
@@ -125,10 +125,12 @@ std::optional<std::string> unfit(const child::InstallSas& step) {
     if (!crypto::supported(suite)) return "the algorithms are none that can be installed";
     const std::size_t encryption = crypto::encr_key_length({suite.encr, suite.key_bits});
     const std::size_t integrity = crypto::integ_key_length(suite.integ);
-    for (const child::EspKeys* keys : {&step.in, &step.out}) {
-        if (keys->encryption.size() != encryption || keys->integrity.size() != integrity)
-            return "the keys do not have the algorithms' lengths";
-    }
+    const auto fits = [&](const child::EspKeys& keys) {
+        return keys.encryption.size() == encryption && keys.integrity.size() == integrity;
+    };
+    if ((installs_in(step.directions) && !fits(step.in)) ||
+        (installs_out(step.directions) && !fits(step.out)))
+        return "the keys do not have the algorithms' lengths";
     if (step.replay_window > kMaxReplayWindow)
         return "the replay window is larger than " + std::to_string(kMaxReplayWindow) + " packets";
     if (suite.esn && step.replay_window == 0)
@@ -199,6 +201,9 @@ void put_algorithms(State& state, const crypto::EspSuite& suite, View encryption
     }
 }
 
+bool installs_in(child::Directions directions) { return directions != child::Directions::out; }
+bool installs_out(child::Directions directions) { return directions != child::Directions::in; }
+
 std::expected<StatePair, std::string> states_of(const child::InstallSas& step, bool with_direction) {
     StatePair pair;
     pair.in.id = inbound_id(step.id);
@@ -207,12 +212,21 @@ std::expected<StatePair, std::string> states_of(const child::InstallSas& step, b
     pair.out.source = step.id.local.address;
     for (State* state : {&pair.in, &pair.out}) {
         state->mode = step.mode;
-        state->link = state->reqid = step.id.link;
+        state->link = step.on_interface ? step.id.link : 0;
+        state->reqid = step.id.link;
         state->esn = step.suite.esn;
+        state->limits = step.limits;
     }
     if (const auto why = unfit(step)) return std::unexpected(pair.in.to_string() + ": " + *why);
-    put_algorithms(pair.in, step.suite, step.in.encryption.view(), step.in.integrity.view());
-    put_algorithms(pair.out, step.suite, step.out.encryption.view(), step.out.integrity.view());
+    if (installs_in(step.directions))
+        put_algorithms(pair.in, step.suite, step.in.encryption.view(), step.in.integrity.view());
+    if (installs_out(step.directions))
+        put_algorithms(pair.out, step.suite, step.out.encryption.view(), step.out.integrity.view());
+    if (step.mode == child::Mode::tunnel) {
+        pair.in.outer = {.ecn = step.outer.ecn, .dscp_in = step.outer.dscp_in};
+        pair.out.outer = {
+            .ecn = step.outer.ecn, .dscp_out = step.outer.dscp_out, .path_mtu = step.outer.path_mtu};
+    }
     pair.in.replay_window = step.replay_window;
     // A sender has no window, but kernels that are not told the direction want one with extended numbers.
     pair.out.replay_window = step.suite.esn && !with_direction ? 32 : 0;

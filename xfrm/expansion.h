@@ -27,10 +27,13 @@ inline constexpr std::size_t kMaxPoliciesPerSet = 1024;
 // agree on a protocol, outwards, inwards and (in tunnel mode) forwarded. Narrower ones win over wider ones.
 [[nodiscard]] std::expected<std::vector<Policy>, std::string> policies_of(const child::PolicySet& set);
 
+// Both entries of a Child SA; one that the step does not install has no algorithms.
 struct StatePair {
     State in;
     State out;
 };
+[[nodiscard]] bool installs_in(child::Directions directions);
+[[nodiscard]] bool installs_out(child::Directions directions);
 // `with_direction`: the kernel knows XFRMA_SA_DIR.
 [[nodiscard]] std::expected<StatePair, std::string> states_of(const child::InstallSas& step,
                                                               bool with_direction);

@@ -53,10 +53,13 @@ Operation route_operation(const Route& route, const child::Link& link) {
     return out;
 }
 
+std::string address_text(const Address& address, const child::Link& link) {
+    return "address " + address.address.to_string() + "/" + std::to_string(address.prefix_length) + " on " +
+           interface_text(link);
+}
+
 Operation address_operation(const Address& address, const child::Link& link) {
-    Operation out = add_operation(Room::route, add_address(address),
-                                  "address " + address.address.to_string() + "/" +
-                                      std::to_string(address.prefix_length) + " on " + interface_text(link));
+    Operation out = add_operation(Room::route, add_address(address), address_text(address, link));
     out.undo = [address] { return remove_address(address); };
     return out;
 }
@@ -80,6 +83,17 @@ std::string creation_hint(const netlink::Error& error, const child::Link& link, 
                : "; another xfrm interface has this if_id: find it with ip -d link show type xfrm";
 }
 
+std::vector<Address> addresses_of(const child::Link& link, int interface_index) {
+    std::vector<Address> out;
+    if (link.role != child::LinkRole::client) return out;
+    for (const auto& given : link.addresses)
+        out.push_back({.interface_index = interface_index,
+                       .address = given.address,
+                       .prefix_length = given.prefix_length,
+                       .prefix_route = given.address.is_link_local()});
+    return out;
+}
+
 // What can be done once the interface's index is known: all that makes it usable.
 std::vector<Operation> setup_operations(const child::Link& link, const LinkObject& interface) {
     std::vector<Operation> out;
@@ -92,14 +106,8 @@ std::vector<Operation> setup_operations(const child::Link& link, const LinkObjec
                    .message = netlink::raise_link(interface.index),
                    .object = object,
                    .verb = "bring up"});
-    if (link.role == child::LinkRole::client) {
-        for (const auto& given : link.addresses)
-            out.push_back(address_operation({.interface_index = interface.index,
-                                             .address = given.address,
-                                             .prefix_length = given.prefix_length,
-                                             .prefix_route = given.address.is_link_local()},
-                                            link));
-    }
+    for (const Address& address : addresses_of(link, interface.index))
+        out.push_back(address_operation(address, link));
     return out;
 }
 
@@ -114,6 +122,73 @@ std::vector<Operation> route_removals(const child::Link& link, int index) {
     std::vector<Operation> out;
     for (const Route& route : routes_of(link, index))
         out.push_back(removal(Room::route, remove_route(route), route_text(route, link)));
+    return out;
+}
+
+// What of `all` is not among `others`.
+template <typename T>
+std::vector<T> without(std::vector<T> all, const std::vector<T>& others) {
+    std::erase_if(all, [&](const T& one) { return std::ranges::find(others, one) != others.end(); });
+    return all;
+}
+
+// By what the kernel finds a route.
+bool same_place(const Route& a, const Route& b) {
+    return a.destination == b.destination && a.table == b.table;
+}
+
+struct Update {
+    std::vector<Operation> additions;
+    std::vector<Operation> removals;
+};
+
+void update_addresses(Update& to, const child::Link& before, const child::Link& after, int index) {
+    const auto had = addresses_of(before, index), wanted = addresses_of(after, index);
+    for (const Address& address : without(wanted, had)) {
+        // IPv6 has an address once, whatever the prefix: then the old one has to go first.
+        const auto other = std::ranges::find(had, address.address, &Address::address);
+        if (other != had.end()) {
+            Operation operation = removal(Room::route, remove_address(*other), address_text(*other, before));
+            operation.undo = [was = *other] { return add_address(was); };
+            to.additions.push_back(std::move(operation));
+        }
+        to.additions.push_back(address_operation(address, after));
+    }
+    for (const Address& address : without(had, wanted)) {
+        if (std::ranges::find(wanted, address.address, &Address::address) == wanted.end())
+            to.removals.push_back(
+                removal(Room::route, remove_address(address), address_text(address, before)));
+    }
+}
+
+void update_routes(Update& to, const child::Link& before, const child::Link& after, int index) {
+    const auto had = routes_of(before, index), wanted = routes_of(after, index);
+    const auto place_in = [](const std::vector<Route>& routes, const Route& route) {
+        return std::ranges::find_if(routes, [&](const Route& other) { return same_place(other, route); });
+    };
+    for (const Route& route : without(wanted, had)) {
+        Operation operation = route_operation(route, after);
+        if (const auto other = place_in(had, route); other != had.end()) { // from another source than before
+            operation.message = replace_route(route);
+            operation.verb = "replace";
+            operation.undo = [was = *other] { return replace_route(was); };
+        }
+        to.additions.push_back(std::move(operation));
+    }
+    for (const Route& route : without(had, wanted)) {
+        if (place_in(wanted, route) == wanted.end())
+            to.removals.push_back(removal(Room::route, remove_route(route), route_text(route, before)));
+    }
+}
+
+// Routes are added after the addresses that are their sources, and removed before them: an IPv4 address that goes
+// takes along the routes that have it as their source.
+Update update_of(const child::Link& before, const child::Link& after, int index) {
+    Update out, addresses;
+    update_addresses(addresses, before, after, index);
+    out.additions = std::move(addresses.additions);
+    update_routes(out, before, after, index);
+    std::ranges::move(addresses.removals, std::back_inserter(out.removals));
     return out;
 }
 
@@ -320,6 +395,30 @@ void Links::close(const child::Link& link, Plan& plan) {
         for (Operation& operation : operations())
             plan.add_removal(std::move(operation));
     }
+}
+
+std::expected<void, std::string> Links::update(const child::Link& before, const child::Link& after,
+                                               Plan& plan) {
+    const auto found = open_.find(after.number);
+    if (found == open_.end())
+        return std::unexpected(interface_text(after) + ": link " + hex(after.number) +
+                               " is not open and cannot be updated");
+    if (before.number != after.number || before.role != after.role || before.interface != after.interface)
+        return std::unexpected(interface_text(after) +
+                               ": an update cannot change number, role or interface of link " +
+                               hex(before.number));
+    const Interface interface = found->second.interface;
+    if (interface->index == 0) { // opened by the same intent
+        plan.add_later([=] { return update_of(before, after, interface->index).additions; });
+        plan.add_later([=] { return update_of(before, after, interface->index).removals; });
+        return {};
+    }
+    Update update = update_of(before, after, interface->index);
+    for (Operation& operation : update.additions)
+        plan.add(std::move(operation));
+    for (Operation& operation : update.removals)
+        plan.add_removal(std::move(operation));
+    return {};
 }
 
 void Links::forget_all() {

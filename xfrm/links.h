@@ -29,6 +29,9 @@ class Links {
     // Adds to the plan what opens or closes the link. Closing what is not open adds nothing.
     [[nodiscard]] std::expected<void, std::string> open(const child::Link& link, Plan& plan);
     void close(const child::Link& link, Plan& plan);
+    // Addresses and routes that are new come first, those that go are removed last.
+    [[nodiscard]] std::expected<void, std::string> update(const child::Link& before, const child::Link& after,
+                                                          Plan& plan);
 
     void forget_all(); // after all of ours was removed
 

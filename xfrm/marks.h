@@ -7,9 +7,12 @@
 // By what Sheaf's state in the kernel is known, so that it can be told from what others installed.
 namespace sheaf::xfrm {
 
-// SAD and SPD entries carry the link's number as reqid and if_id.
 [[nodiscard]] constexpr bool is_ours(std::uint32_t number) {
     return number >= child::kFirstLink && number <= child::kLastLink;
+}
+// SAD and SPD entries carry the link's number as reqid, and again as if_id where they belong to a virtual interface.
+[[nodiscard]] constexpr bool is_ours(std::uint32_t reqid, std::uint32_t if_id) {
+    return is_ours(reqid) && (if_id == 0 || if_id == reqid);
 }
 
 inline constexpr std::uint8_t kProtocol = 83; // of routes and rules, as in /etc/iproute2/rt_protos

@@ -26,18 +26,19 @@ class Planner {
     std::expected<void, std::string> operator()(const child::InstallSas& step) {
         auto pair = states_of(step, with_sa_direction_);
         if (!pair) return std::unexpected(pair.error());
-        add(pair->in);
-        add(pair->out);
+        if (installs_in(step.directions)) add(pair->in);
+        if (installs_out(step.directions)) add(pair->out);
         return {};
     }
 
     std::expected<void, std::string> operator()(const child::RemoveSas& step) {
         // Outbound first: nothing more is sent that the peer can no longer answer.
         for (const bool out : {true, false}) {
+            if (!(out ? installs_out(step.directions) : installs_in(step.directions))) continue;
             State state;
             state.id = out ? outbound_id(step.id) : inbound_id(step.id);
             state.source = out ? step.id.local.address : step.id.peer.address;
-            state.link = step.id.link;
+            state.reqid = step.id.link;
             plan_.add_removal(removal(Room::xfrm, remove_state(state.id), state.to_string()));
         }
         return {};
@@ -64,6 +65,12 @@ class Planner {
             plan_.add_removal(removal(Room::xfrm, remove_policy(policy), policy.to_string()));
         return {};
     }
+
+    std::expected<void, std::string> operator()(const child::UpdateLink& step) {
+        return links_.update(step.before, step.after, plan_);
+    }
+
+    std::expected<void, std::string> operator()(const child::MoveSas&) { return std::unexpected("not yet"); }
 
   private:
     void add(const State& state) {
@@ -92,6 +99,8 @@ child::LinkNumber link_of(const child::InstallSas& step) { return step.id.link; 
 child::LinkNumber link_of(const child::RemoveSas& step) { return step.id.link; }
 child::LinkNumber link_of(const child::InstallPolicies& step) { return step.policies.link; }
 child::LinkNumber link_of(const child::RemovePolicies& step) { return step.policies.link; }
+child::LinkNumber link_of(const child::UpdateLink& step) { return step.after.number; }
+child::LinkNumber link_of(const child::MoveSas& step) { return step.id.link; }
 
 } // namespace
 

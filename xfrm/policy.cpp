@@ -79,7 +79,7 @@ std::string Selector::to_string() const {
 
 std::string Policy::to_string() const {
     return std::string("policy ") + xfrm::to_string(direction) + " " + selector.to_string() + " (link " +
-           hex(link) + ")";
+           hex(reqid) + ")";
 }
 
 netlink::Message install_policy(const Policy& policy) {

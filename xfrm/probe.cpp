@@ -25,7 +25,7 @@ constexpr const char* kProbeRoute = "127.83.83.84";
 constexpr const char* kProbeInterface = "sheaf-probe";
 constexpr int kProbeIndex = 0x53fffffe;
 constexpr std::uint32_t kProbeSpi = 0x5a1ad000;
-constexpr std::uint64_t kProbeLifetime = 5;                     // seconds
+constexpr std::chrono::seconds kProbeLifetime{5};
 constexpr std::array<std::uint16_t, 3> kAesKeys{256, 192, 128}; // bits
 constexpr std::uint8_t kNoDirection = 0;
 constexpr std::uint8_t kImpossibleDirection = 77;
@@ -97,7 +97,7 @@ std::size_t Probe::ask_state(Family family, const crypto::EspSuite& suite, bool 
     state.id = {state.source, kProbeSpi + static_cast<std::uint32_t>(questions_.size())};
     state.link = state.reqid = child::kLastLink;
     state.replay_window = 64;
-    state.expires_after = kProbeLifetime;
+    state.limits.hard_time = kProbeLifetime;
     state.direction = static_cast<SaDirection>(direction);
     if (encapsulated) state.encapsulation = State::Encapsulation{4500, 4500};
     // Keys of a pattern, since kernels in FIPS mode refuse some that are all zero.

@@ -13,8 +13,8 @@
 namespace sheaf::xfrm {
 namespace {
 
-bool ours(const State& state) { return is_ours(state.reqid) && is_ours(state.link); }
-bool ours(const Policy& policy) { return is_ours(policy.reqid) && is_ours(policy.link); }
+bool ours(const State& state) { return is_ours(state.reqid, state.link); }
+bool ours(const Policy& policy) { return is_ours(policy.reqid, policy.link); }
 
 bool ours(const netlink::Route& route) {
     return route.protocol == kProtocol && (route.table == kRouteTable || route.table == kDefaultRouteTable);

@@ -1,5 +1,6 @@
 #include "xfrm/recording_kernel.h"
 
+#include "xfrm/expansion.h"
 #include "xfrm/probe.h"
 
 #include <algorithm>
@@ -13,10 +14,42 @@ struct Recorder {
 
     void operator()(const child::OpenLink& step) const { to.links[step.link.number] = step.link; }
     void operator()(const child::CloseLink& step) const { to.links.erase(step.link.number); }
-    void operator()(const child::InstallSas& step) const { to.sas.push_back(step.id); }
-    void operator()(const child::RemoveSas& step) const { std::erase(to.sas, step.id); }
+    void operator()(const child::UpdateLink& step) const { to.links[step.after.number] = step.after; }
+    void operator()(const child::InstallSas& step) const {
+        if (installs_in(step.directions)) add(to.in, step.id);
+        if (installs_out(step.directions)) add(to.out, step.id);
+        add(to.sas, step.id);
+    }
+    void operator()(const child::RemoveSas& step) const {
+        if (installs_in(step.directions)) std::erase(to.in, step.id);
+        if (installs_out(step.directions)) std::erase(to.out, step.id);
+        if (!contains(to.in, step.id) && !contains(to.out, step.id)) std::erase(to.sas, step.id);
+    }
+    // Each set is held by whom it was installed for, as often as that was.
     void operator()(const child::InstallPolicies& step) const { to.policies.push_back(step.policies); }
-    void operator()(const child::RemovePolicies& step) const { std::erase(to.policies, step.policies); }
+    void operator()(const child::RemovePolicies& step) const {
+        const auto found = std::ranges::find(to.policies, step.policies);
+        if (found != to.policies.end()) to.policies.erase(found);
+    }
+    void operator()(const child::MoveSas& step) const {
+        child::SaPairId pair = step.id;
+        pair.local = step.local;
+        pair.peer = step.peer;
+        for (auto* list : {&to.sas, &to.in, &to.out})
+            std::ranges::replace(*list, step.id, pair);
+        const auto found = std::ranges::find(to.policies, step.policies);
+        if (found == to.policies.end()) return;
+        found->local = step.local.address;
+        found->peer = step.peer.address;
+    }
+
+  private:
+    static bool contains(const std::vector<child::SaPairId>& list, const child::SaPairId& id) {
+        return std::ranges::find(list, id) != list.end();
+    }
+    static void add(std::vector<child::SaPairId>& list, const child::SaPairId& id) {
+        if (!contains(list, id)) list.push_back(id);
+    }
 };
 
 } // namespace
@@ -43,7 +76,7 @@ std::expected<Abilities, std::string> RecordingKernel::probe() {
 std::expected<Removed, std::string> RecordingKernel::reconcile() {
     const Installed was = std::exchange(installed_, {});
     Removed out;
-    out.states = 2 * was.sas.size();
+    out.states = was.in.size() + was.out.size();
     out.policies = was.policies.size();
     out.links = was.links.size();
     return out;

@@ -14,7 +14,9 @@ class RecordingKernel final : public KernelEdge {
     // What is installed at this moment.
     struct Installed {
         std::map<child::LinkNumber, child::Link> links;
-        std::vector<child::SaPairId> sas;
+        std::vector<child::SaPairId> sas; // of which at least one entry is there
+        std::vector<child::SaPairId> in;  // the entries
+        std::vector<child::SaPairId> out;
         std::vector<child::PolicySet> policies;
         friend bool operator==(const Installed&, const Installed&) = default;
     };

@@ -50,13 +50,34 @@ std::optional<Algorithm> read_algorithm(const netlink::Attributes& attributes, s
     return out;
 }
 
+std::uint64_t limit_or_never(std::uint64_t limit) { return limit == 0 ? XFRM_INF : limit; }
+std::uint64_t zero_if_never(std::uint64_t limit) { return limit == XFRM_INF ? 0 : limit; }
+
+xfrm_lifetime_cfg lifetime_of(const child::SaLimits& limits) {
+    xfrm_lifetime_cfg out{};
+    out.soft_byte_limit = limit_or_never(limits.soft_bytes);
+    out.hard_byte_limit = limit_or_never(limits.hard_bytes);
+    out.soft_packet_limit = limit_or_never(limits.soft_packets);
+    out.hard_packet_limit = limit_or_never(limits.hard_packets);
+    out.hard_add_expires_seconds =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, limits.hard_time.count()));
+    return out;
+}
+
+child::SaLimits limits_of(const xfrm_lifetime_cfg& lifetime) {
+    return {.hard_time = std::chrono::seconds(lifetime.hard_add_expires_seconds),
+            .soft_bytes = zero_if_never(lifetime.soft_byte_limit),
+            .hard_bytes = zero_if_never(lifetime.hard_byte_limit),
+            .soft_packets = zero_if_never(lifetime.soft_packet_limit),
+            .hard_packets = zero_if_never(lifetime.hard_packet_limit)};
+}
+
 void fill(xfrm_usersa_info& info, const State& state) {
     info.id.daddr = encode(state.id.destination);
     info.id.spi = htonl(state.id.spi);
     info.id.proto = IPPROTO_ESP;
     info.saddr = encode(state.source);
-    info.lft = unlimited();
-    info.lft.hard_add_expires_seconds = state.expires_after;
+    info.lft = lifetime_of(state.limits);
     info.reqid = state.reqid;
     info.family = family_number(state.id.destination.family());
     if (state.mode == child::Mode::tunnel) {
@@ -67,6 +88,16 @@ void fill(xfrm_usersa_info& info, const State& state) {
         info.sel.family = info.family;
     }
     if (state.esn) info.flags |= XFRM_STATE_ESN;
+    if (!state.outer.ecn) info.flags |= XFRM_STATE_NOECN;
+    if (state.outer.dscp_in) info.flags |= XFRM_STATE_DECAP_DSCP;
+    if (!state.outer.path_mtu) info.flags |= XFRM_STATE_NOPMTUDISC;
+}
+
+child::OuterHeader outer_of(const xfrm_usersa_info& info, const netlink::Attributes& attributes) {
+    return {.ecn = (info.flags & XFRM_STATE_NOECN) == 0,
+            .dscp_out = (attributes.u32(XFRMA_SA_EXTRA_FLAGS) & XFRM_SA_XFLAG_DONT_ENCAP_DSCP) == 0,
+            .dscp_in = (info.flags & XFRM_STATE_DECAP_DSCP) != 0,
+            .path_mtu = (info.flags & XFRM_STATE_NOPMTUDISC) == 0};
 }
 
 // RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window is an attribute.
@@ -120,6 +151,7 @@ netlink::Message install_state(const State& state) {
         encapsulation.encap_dport = htons(state.encapsulation->destination_port);
         out.put_struct(XFRMA_ENCAP, encapsulation);
     }
+    if (!state.outer.dscp_out) out.put_u32(XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
     if (state.output_mark_mask != 0) {
         out.put_u32(XFRMA_SET_MARK, state.output_mark);
         out.put_u32(XFRMA_SET_MARK_MASK, state.output_mark_mask);
@@ -150,7 +182,7 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     xfrm_usersa_info info{};
     if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))
         return std::nullopt;
-    if (info.id.proto != IPPROTO_ESP) return std::nullopt;
+    if (info.id.proto != IPPROTO_ESP || info.id.spi == 0) return std::nullopt;
     const auto attributes = netlink::Attributes::of(message, sizeof info);
     State out;
     out.id = id_of(info.id, info.family);
@@ -172,7 +204,8 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     out.output_mark = attributes.u32(XFRMA_SET_MARK);
     out.output_mark_mask = attributes.u32(XFRMA_SET_MARK_MASK);
     out.direction = static_cast<SaDirection>(attributes.u8(kAttributeSaDirection));
-    out.expires_after = info.lft.hard_add_expires_seconds;
+    out.limits = limits_of(info.lft);
+    out.outer = outer_of(info, attributes);
     return out;
 }
 
@@ -180,7 +213,7 @@ std::optional<StateNotice> parse_expiry(const nlmsghdr& message) {
     xfrm_user_expire expiry{};
     if (message.nlmsg_type != XFRM_MSG_EXPIRE || !netlink::read_fixed(message, &expiry, sizeof expiry))
         return std::nullopt;
-    if (expiry.state.id.proto != IPPROTO_ESP) return std::nullopt;
+    if (expiry.state.id.proto != IPPROTO_ESP || expiry.state.id.spi == 0) return std::nullopt;
     return StateNotice{id_of(expiry.state.id, expiry.state.family), expiry.state.reqid, expiry.hard != 0};
 }
 
@@ -190,7 +223,7 @@ std::optional<StateNotice> parse_removal(const nlmsghdr& message) {
         return std::nullopt;
     const View value = netlink::Attributes::of(message, sizeof id).bytes(XFRMA_SA);
     xfrm_usersa_info info{};
-    if (value.size() < sizeof info || id.proto != IPPROTO_ESP) return std::nullopt;
+    if (value.size() < sizeof info || id.proto != IPPROTO_ESP || id.spi == 0) return std::nullopt;
     std::memcpy(&info, value.data(), sizeof info);
     return StateNotice{{decode(id.daddr, id.family), ntohl(id.spi)}, info.reqid};
 }

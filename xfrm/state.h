@@ -35,8 +35,8 @@ struct State {
     StateId id;
     IpAddress source;
     child::Mode mode = child::Mode::tunnel;
-    std::uint32_t link = 0;  // if_id
-    std::uint32_t reqid = 0; // ours is the link's number again
+    std::uint32_t link = 0;  // if_id; 0: of no virtual interface
+    std::uint32_t reqid = 0; // the link's number in any case
 
     std::optional<Algorithm> aead; // either this
     std::optional<Algorithm> cipher;
@@ -55,7 +55,9 @@ struct State {
     std::uint32_t output_mark = 0; // what outer packets are marked with, under the mask
     std::uint32_t output_mark_mask = 0;
     SaDirection direction = SaDirection::unstated;
-    std::uint64_t expires_after = 0; // seconds; 0: never. The kernel removes the entry then.
+    child::SaLimits limits{};
+    // What concerns the other direction stays as it is by default.
+    child::OuterHeader outer{};
 
     [[nodiscard]] std::string
     to_string() const; // "SA 2001:db8::1 -> 2001:db8::2 SPI 0x00000101 (link 0x53000001)"
@@ -68,10 +70,11 @@ inline constexpr std::uint32_t kMaxReplayWindow = 4096;
 [[nodiscard]] netlink::Message install_state(const State& state); // fails when there is one with the same id
 [[nodiscard]] netlink::Message remove_state(const StateId& id);
 [[nodiscard]] netlink::Message dump_states(); // ESP only, where the kernel can select
-// XFRM_MSG_NEWSA; entries of other protocols than ESP give nothing.
+// XFRM_MSG_NEWSA. Nothing for other protocols than ESP, nor for what holds the place of an SA that the kernel has
+// asked for (XFRM_MSG_ACQUIRE), which has no SPI.
 [[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);
 
-// What events tell of an entry.
+// What events tell of an entry that has an SPI.
 struct StateNotice {
     StateId id;
     std::uint32_t reqid = 0;

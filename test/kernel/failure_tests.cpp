@@ -135,7 +135,7 @@ void test_events(Report& report) {
                  "an SA that someone deletes is told");
 
     auto pair = xfrm::states_of(Client{.n = 4}.sas(), false);
-    pair->in.expires_after = 1;
+    pair->in.limits.hard_time = std::chrono::seconds(1);
     static_cast<void>(world.send(xfrm::Room::xfrm, install_state(pair->in)));
     events = events_within(*kernel, std::chrono::seconds(5));
     gone = events.empty() ? nullptr : std::get_if<child::SaGone>(&events[0]);
