@@ -87,26 +87,35 @@ std::optional<Selector> outbound(const Side& local, const Side& remote) {
                     .destination_port = remote.port};
 }
 
+Selector turned(const Selector& selector) {
+    Selector out = selector;
+    std::swap(out.source, out.destination);
+    std::swap(out.source_port, out.destination_port);
+    return out;
+}
+
+// Inwards the reqid alone ties a packet to the link's SAs. With addresses in the template, too, the packets of an SA
+// that a peer has left behind in moving would be dropped as soon as the policy follows.
 void add_policies(std::vector<Policy>& to, const child::PolicySet& set, const Selector& out) {
-    Policy policy{.direction = PolicyDirection::out,
-                  .selector = out,
+    const IpAddress any = IpAddress::any(set.local.family());
+    Policy policy{.direction = PolicyDirection::in,
+                  .selector = turned(out),
                   .priority = priority_of(out),
                   .link = set.on_interface ? set.link : 0,
                   .reqid = set.link,
                   .mode = set.mode,
-                  .source = set.local,
-                  .destination = set.peer};
-    const Policy outwards = policy;
-    std::swap(policy.selector.source, policy.selector.destination);
-    std::swap(policy.selector.source_port, policy.selector.destination_port);
-    std::swap(policy.source, policy.destination);
-    policy.direction = PolicyDirection::in;
+                  .source = any,
+                  .destination = any};
     to.push_back(policy);
     if (set.mode == child::Mode::tunnel) {
         policy.direction = PolicyDirection::forward;
         to.push_back(policy);
+        policy.source = set.local;
+        policy.destination = set.peer;
     }
-    to.push_back(outwards);
+    policy.direction = PolicyDirection::out;
+    policy.selector = out;
+    to.push_back(policy);
 }
 
 const char* integrity_name(crypto::IntegId id) {

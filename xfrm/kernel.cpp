@@ -97,7 +97,7 @@ bool Kernel::Parts::can_start() const {
     if (queue.empty() || exclusive || running.size() >= settings.parallel_intents) return false;
     if (running.empty()) return true;
     const child::KernelIntent& next = queue.front();
-    if (links.changes_shared(next)) return false;
+    if (books.links.changes_shared(next)) return false;
     const auto touched = links_of(next);
     return std::ranges::none_of(running, [&](const auto& other) { return other->touches(touched); });
 }
@@ -116,8 +116,8 @@ void Kernel::Parts::start_ready() {
 }
 
 void Kernel::Parts::start(child::KernelIntent intent) {
-    const bool shared = links.changes_shared(intent);
-    auto plan = plan_of(intent, links, abilities.sa_direction);
+    const bool shared = books.links.changes_shared(intent);
+    auto plan = plan_of(intent, books, abilities.sa_direction);
     if (!plan) {
         told.push_back(child::IntentDone{intent.id, plan.error()});
         return;

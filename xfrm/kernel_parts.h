@@ -2,7 +2,7 @@
 
 #include "netlink/netlink_socket.h"
 #include "xfrm/kernel.h"
-#include "xfrm/links.h"
+#include "xfrm/planner.h"
 #include "xfrm/transaction.h"
 
 #include <array>
@@ -24,7 +24,7 @@ struct Kernel::Parts {
     std::unique_ptr<netlink::Socket> events;
     std::array<int, 3> fds{};
 
-    Links links;
+    Books books;
     Abilities abilities;
 
     std::deque<child::KernelIntent> queue;

@@ -1,6 +1,8 @@
 #include "xfrm/plan.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <ranges>
 #include <utility>
 
@@ -17,13 +19,22 @@ void Plan::add(Operation operation) {
     stage.operations.push_back(std::move(operation));
 }
 
-void Plan::add_removal(Operation operation) {
+Stage& Plan::removals() {
     if (current().installs) stages_.emplace_back();
-    current().operations.push_back(std::move(operation));
+    return current();
 }
+
+void Plan::add_removal(Operation operation) { removals().operations.push_back(std::move(operation)); }
 
 void Plan::add_later(std::move_only_function<std::vector<Operation>()> prepare) {
     stages_.push_back({.prepare = std::move(prepare), .installs = true});
+}
+
+std::vector<Operation> Plan::restorations() {
+    std::vector<Operation> out;
+    for (auto& restore : restorations_ | std::views::reverse)
+        std::ranges::move(restore(), std::back_inserter(out));
+    return out;
 }
 
 void Plan::roll_back() {

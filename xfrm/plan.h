@@ -33,6 +33,7 @@ struct Operation {
     std::move_only_function<std::string(const netlink::Error&)> hint{};
     std::move_only_function<void(const nlmsghdr&)> on_object{};
     std::move_only_function<void()> on_success{}; // also when it is so already
+    std::move_only_function<void()> on_refused{}; // the kernel answered, and said no
 };
 
 // Operations that may be under way together. The kernel carries out those of one room in their order.
@@ -42,6 +43,8 @@ struct Stage {
     std::move_only_function<std::vector<Operation>()> prepare{};
     std::vector<Operation> operations{};
     bool installs = false; // whether something in it would have to be undone
+    // Called before anything of the stage is sent; what they tell is true even if the stage fails then.
+    std::vector<std::move_only_function<void()>> on_begin{};
 };
 
 // How an intent is carried out: stage by stage.
@@ -54,6 +57,17 @@ class Plan {
     // Begins a stage whose first operations are known only when the earlier stages have succeeded.
     void add_later(std::move_only_function<std::vector<Operation>()> prepare);
 
+    // The stages that add() and add_removal() add to.
+    [[nodiscard]] Stage& current();
+    [[nodiscard]] Stage& removals();
+
+    // Called when the plan fails while it is carried out: what takes back more than the operations' own undos do. It
+    // is sent before them.
+    void on_undo(std::move_only_function<std::vector<Operation>()> restore) {
+        restorations_.push_back(std::move(restore));
+    }
+    [[nodiscard]] std::vector<Operation> restorations();
+
     // Takes back what planning changed in our own books; called in reverse order when the intent fails.
     void on_failure(std::move_only_function<void()> rollback) { rollbacks_.push_back(std::move(rollback)); }
     void roll_back();
@@ -61,8 +75,8 @@ class Plan {
     [[nodiscard]] std::vector<Stage>& stages() { return stages_; }
 
   private:
-    Stage& current();
     std::vector<Stage> stages_;
+    std::vector<std::move_only_function<std::vector<Operation>()>> restorations_;
     std::vector<std::move_only_function<void()>> rollbacks_;
 };
 

@@ -11,8 +11,9 @@ namespace {
 // One step at a time; an error is a sentence.
 class Planner {
   public:
-    Planner(Plan& plan, Links& links, bool with_sa_direction)
-        : plan_(plan), links_(links), with_sa_direction_(with_sa_direction) {}
+    Planner(Plan& plan, Books& books, bool with_sa_direction)
+        : plan_(plan), links_(books.links), policies_(books.policies), changes_(policies_.begin(plan)),
+          with_sa_direction_(with_sa_direction) {}
 
     std::expected<void, std::string> operator()(const child::OpenLink& step) {
         return links_.open(step.link, plan_);
@@ -47,22 +48,14 @@ class Planner {
     std::expected<void, std::string> operator()(const child::InstallPolicies& step) {
         const auto policies = policies_of(step.policies);
         if (!policies) return std::unexpected(policies.error());
-        for (const Policy& policy : *policies) {
-            Operation operation{.room = Room::xfrm,
-                                .message = install_policy(policy),
-                                .object = policy.to_string(),
-                                .verb = "install"};
-            operation.undo = [policy] { return remove_policy(policy); };
-            plan_.add(std::move(operation));
-        }
+        policies_.install(*policies, *changes_, plan_);
         return {};
     }
 
     std::expected<void, std::string> operator()(const child::RemovePolicies& step) {
         const auto policies = policies_of(step.policies);
         if (!policies) return std::unexpected(policies.error());
-        for (const Policy& policy : *policies)
-            plan_.add_removal(removal(Room::xfrm, remove_policy(policy), policy.to_string()));
+        policies_.remove(*policies, *changes_, plan_);
         return {};
     }
 
@@ -90,6 +83,8 @@ class Planner {
 
     Plan& plan_;
     Links& links_;
+    PolicyBook& policies_;
+    std::shared_ptr<PolicyBook::Changes> changes_;
     bool with_sa_direction_;
 };
 
@@ -104,10 +99,15 @@ child::LinkNumber link_of(const child::MoveSas& step) { return step.id.link; }
 
 } // namespace
 
-std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Links& links,
+void Books::forget_all() {
+    links.forget_all();
+    policies.forget_all();
+}
+
+std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
                                          bool with_sa_direction) {
     Plan plan;
-    Planner planner(plan, links, with_sa_direction);
+    Planner planner(plan, books, with_sa_direction);
     for (const child::KernelStep& step : intent.steps) {
         if (const auto planned = std::visit(planner, step); !planned) {
             plan.roll_back();
@@ -119,8 +119,16 @@ std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Link
 
 std::set<child::LinkNumber> links_of(const child::KernelIntent& intent) {
     std::set<child::LinkNumber> out;
-    for (const child::KernelStep& step : intent.steps)
-        out.insert(std::visit([](const auto& s) { return link_of(s); }, step));
+    for (const child::KernelStep& step : intent.steps) {
+        std::visit(
+            [&](const auto& s) {
+                out.insert(link_of(s));
+                if constexpr (requires { s.policies; }) {
+                    if (!s.policies.on_interface) out.insert(0);
+                }
+            },
+            step);
+    }
     return out;
 }
 

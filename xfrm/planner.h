@@ -3,6 +3,7 @@
 #include "lib/child/kernel.h"
 #include "xfrm/links.h"
 #include "xfrm/plan.h"
+#include "xfrm/policy_book.h"
 
 #include <expected>
 #include <set>
@@ -10,10 +11,19 @@
 
 namespace sheaf::xfrm {
 
-// Turns an intent into a plan. Changes the books of `links`, which an error restores.
-[[nodiscard]] std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Links& links,
+// What is installed of what links and intents share.
+struct Books {
+    Links links;
+    PolicyBook policies;
+
+    void forget_all(); // after all of ours was removed
+};
+
+// Turns an intent into a plan. Changes the books, which an error restores; they must outlive the plan.
+[[nodiscard]] std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
                                                        bool with_sa_direction);
 
+// The links that the intent is about; 0 stands for all policies off virtual interfaces, which all links may share.
 [[nodiscard]] std::set<child::LinkNumber> links_of(const child::KernelIntent& intent);
 
 } // namespace sheaf::xfrm

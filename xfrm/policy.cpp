@@ -43,10 +43,8 @@ Selector decode(const xfrm_selector& selector) {
 xfrm_user_tmpl template_of(const Policy& policy) {
     xfrm_user_tmpl out{};
     out.id.proto = IPPROTO_ESP;
-    if (policy.mode == child::Mode::tunnel) {
-        out.id.daddr = xfrm::encode(policy.destination);
-        out.saddr = xfrm::encode(policy.source);
-    }
+    out.id.daddr = xfrm::encode(policy.destination);
+    out.saddr = xfrm::encode(policy.source);
     out.family = family_number(policy.source.family());
     out.reqid = policy.reqid;
     out.mode = policy.mode == child::Mode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
@@ -82,8 +80,10 @@ std::string Policy::to_string() const {
            hex(reqid) + ")";
 }
 
-netlink::Message install_policy(const Policy& policy) {
-    netlink::Builder out(XFRM_MSG_NEWPOLICY, 0);
+namespace {
+
+netlink::Message encode(std::uint16_t type, const Policy& policy) {
+    netlink::Builder out(type, 0);
     auto& info = out.fixed<xfrm_userpolicy_info>();
     info.sel = encode(policy.selector);
     info.lft = unlimited();
@@ -95,6 +95,11 @@ netlink::Message install_policy(const Policy& policy) {
     if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
     return out.finish();
 }
+
+} // namespace
+
+netlink::Message install_policy(const Policy& policy) { return encode(XFRM_MSG_NEWPOLICY, policy); }
+netlink::Message update_policy(const Policy& policy) { return encode(XFRM_MSG_UPDPOLICY, policy); }
 
 netlink::Message remove_policy(const Policy& policy) {
     netlink::Builder out(XFRM_MSG_DELPOLICY, 0);

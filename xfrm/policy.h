@@ -32,10 +32,12 @@ struct Policy {
     PolicyDirection direction{};
     Selector selector;
     std::uint32_t priority = 0; // the least number wins
-    std::uint32_t link = 0;     // if_id
+    std::uint32_t link = 0;     // if_id; 0: of no virtual interface
     std::uint32_t reqid = 0;    // of the SAD entries that serve it
     child::Mode mode = child::Mode::tunnel;
-    IpAddress source; // outer addresses
+    // Outer addresses that an SA must have. Only out and in tunnel mode are there any; else they are all zero, of the
+    // outer family.
+    IpAddress source;
     IpAddress destination;
 
     [[nodiscard]] std::string to_string() const; // "policy in 10.0.0.0/8 -> 0.0.0.0/0 (link 0x53000001)"
@@ -43,6 +45,7 @@ struct Policy {
 };
 
 [[nodiscard]] netlink::Message install_policy(const Policy& policy); // fails when there is one like it
+[[nodiscard]] netlink::Message update_policy(const Policy& policy);  // takes the place of one like it, if any
 [[nodiscard]] netlink::Message remove_policy(const Policy& policy);  // by direction, selector and link
 [[nodiscard]] netlink::Message dump_policies();
 // XFRM_MSG_NEWPOLICY. Nothing for one that is no single ESP transformation, is a socket's or a sub-policy.

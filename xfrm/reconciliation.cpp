@@ -138,7 +138,7 @@ std::expected<Removed, std::string> Kernel::reconcile() {
     if (auto settled = parts_->settle(); !settled) return std::unexpected(settled.error());
     run.remove();
     if (auto settled = parts_->settle(); !settled) return std::unexpected(settled.error());
-    parts_->links.forget_all();
+    parts_->books.forget_all();
     return run.result();
 }
 

@@ -18,6 +18,8 @@ void Transaction::next_stage() {
     while (stage_ < plan_.stages().size()) {
         Stage& stage = plan_.stages()[stage_++];
         stage_begin_ = submitted_.size();
+        for (auto& begin : stage.on_begin)
+            begin();
         std::vector<Operation> operations;
         if (stage.prepare) operations = stage.prepare();
         std::ranges::move(stage.operations, std::back_inserter(operations));
@@ -54,6 +56,8 @@ void Transaction::answered(std::size_t index, const std::expected<void, netlink:
     }
     const bool so = submitted.outcome == Outcome::done || submitted.outcome == Outcome::already;
     if (so && submitted.operation.on_success) submitted.operation.on_success();
+    if (submitted.outcome == Outcome::failed && submitted.operation.on_refused)
+        submitted.operation.on_refused();
     if (--pending_ == 0) stage_done();
 }
 
@@ -69,29 +73,29 @@ void Transaction::stage_done() {
 }
 
 void Transaction::begin_undo() {
-    std::vector<std::pair<Operation*, netlink::Message>> undos;
+    undos_ = plan_.restorations();
     for (auto at = submitted_.rbegin(); at != submitted_.rend(); ++at) {
         Operation& operation = at->operation;
         const bool carried_out = at->outcome == Outcome::done ||
                                  (at->outcome == Outcome::unanswered && operation.undo_if_unanswered);
-        if (carried_out && operation.undo) undos.emplace_back(&operation, operation.undo());
+        if (!carried_out || !operation.undo) continue;
+        undos_.push_back({.room = operation.room, .message = operation.undo(), .object = operation.object});
     }
-    if (undos.empty()) return end();
-    pending_ = undos.size();
-    for (auto& [operation, message] : undos) {
-        sockets_.of(operation->room)
-            .request(std::move(message), [this, object = operation->object](const auto& result) {
-                undo_answered(object, result);
-            });
-    }
+    if (undos_.empty()) return end();
+    pending_ = undos_.size();
+    for (std::size_t i = 0; i < undos_.size(); ++i)
+        sockets_.of(undos_[i].room).request(std::move(undos_[i].message), [this, i](const auto& result) {
+            undo_answered(i, result);
+        });
 }
 
-void Transaction::undo_answered(const std::string& object,
-                                const std::expected<void, netlink::Error>& result) {
-    if (!result) {
-        const auto gone = removal(Room::route, {}, {}).tolerated;
-        if (std::ranges::find(gone, result.error().code) == gone.end())
-            *error_ += "; and it could not be undone: " + object + ": remove: " + result.error().to_string();
+void Transaction::undo_answered(std::size_t index, const std::expected<void, netlink::Error>& result) {
+    Operation& undo = undos_[index];
+    const auto gone = removal(Room::route, {}, {}).tolerated;
+    if (result || std::ranges::find(gone, result.error().code) != gone.end()) {
+        if (undo.on_success) undo.on_success();
+    } else {
+        *error_ += "; and it could not be undone: " + undo.object + ": remove: " + result.error().to_string();
     }
     if (--pending_ == 0) end();
 }

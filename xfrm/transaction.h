@@ -51,7 +51,7 @@ class Transaction {
     void answered(std::size_t index, const std::expected<void, netlink::Error>& result);
     void stage_done();
     void begin_undo();
-    void undo_answered(const std::string& object, const std::expected<void, netlink::Error>& result);
+    void undo_answered(std::size_t index, const std::expected<void, netlink::Error>& result);
     void end();
 
     Plan plan_;
@@ -59,6 +59,7 @@ class Transaction {
     Sockets sockets_;
     Finished finished_;
     std::vector<Submitted> submitted_;
+    std::vector<Operation> undos_;
     std::size_t stage_ = 0;
     std::size_t stage_begin_ = 0; // in submitted_
     std::size_t pending_ = 0;

@@ -131,6 +131,13 @@ int FakeKernel::handle_xfrm(const nlmsghdr& message) {
         const auto info = fixed_of<xfrm_userpolicy_info>(message);
         return install(policy_key(info.sel, info.dir, message, sizeof info), message);
     }
+    case XFRM_MSG_UPDPOLICY: {
+        const auto info = fixed_of<xfrm_userpolicy_info>(message);
+        const std::string key = policy_key(info.sel, info.dir, message, sizeof info);
+        objects[key] = copy_of(message, XFRM_MSG_NEWPOLICY);
+        changes.push_back({true, key, 0});
+        return 0;
+    }
     case XFRM_MSG_DELPOLICY: {
         const auto id = fixed_of<xfrm_userpolicy_id>(message);
         return remove(policy_key(id.sel, id.dir, message, sizeof id), ENOENT);

@@ -98,11 +98,11 @@ void add_foreign(FakeKernel& fake) {
     auto states = states_of(near.sas(), false);
     states->in.reqid = 7; // a foreign reqid with an if_id of our range
     put(NETLINK_XFRM, install_state(states->in));
-    states->out.link = 0; // a reqid of our range without an if_id
+    states->out.link = 7; // a reqid of our range with a foreign if_id
     put(NETLINK_XFRM, install_state(states->out));
     const auto policies = policies_of(near.policies());
     Policy policy = policies->front();
-    policy.link = 0;
+    policy.link = 7;
     put(NETLINK_XFRM, install_policy(policy));
     policy.link = near.number();
     policy.reqid = 7;

@@ -129,12 +129,9 @@ TEST_CASE("a policy reads back as encoded", "[xfrm]") {
         set.mode = mode;
         const auto policies = policies_of(set);
         REQUIRE(policies);
-        for (Policy policy : *policies) {
+        for (const Policy& policy : *policies) {
             const auto read = parse_policy(install_policy(policy).header());
             REQUIRE(read);
-            if (mode == child::Mode::transport) { // such a template has no addresses
-                policy.source = policy.destination = IpAddress::any(Family::ipv6);
-            }
             CHECK(*read == policy);
         }
     }
