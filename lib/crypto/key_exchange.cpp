@@ -1,5 +1,6 @@
 #include "lib/crypto/key_exchange.h"
 
+#include "lib/crypto/draw.h"
 #include "lib/crypto/parts.h"
 #include "lib/crypto/suite.h"
 
@@ -9,31 +10,14 @@
 #include <botan/ec_group.h>
 #include <botan/ecdh.h>
 #include <botan/pubkey.h>
-#include <botan/rng.h>
 
 #include <algorithm>
 #include <array>
-#include <string>
 #include <utility>
 #include <variant>
 
 namespace sheaf::crypto {
 namespace {
-
-// Lets Botan draw from the engine's source.
-class Draw final : public Botan::RandomNumberGenerator {
-  public:
-    explicit Draw(Random& random) : random_(random) {}
-    void randomize(std::uint8_t output[], std::size_t length) override { random_.fill({output, length}); }
-    void add_entropy(const std::uint8_t[], std::size_t) override {}
-    bool accepts_input() const override { return false; }
-    bool is_seeded() const override { return true; }
-    void clear() override {}
-    std::string name() const override { return "engine"; }
-
-  private:
-    Random& random_;
-};
 
 bool is_modp(KeId id) { return id == KeId::modp2048 || id == KeId::modp3072 || id == KeId::modp4096; }
 

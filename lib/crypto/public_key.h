@@ -18,9 +18,12 @@ enum class SignatureScheme : std::uint8_t { rsa_pkcs1, rsa_pss, ecdsa, ed25519 }
 
 struct SignatureAlgorithm {
     SignatureScheme scheme{};
-    HashId hash{}; // not for ed25519, which has its own
+    HashId hash{}; // identity for ed25519, which hashes within
     friend bool operator==(const SignatureAlgorithm&, const SignatureAlgorithm&) = default;
 };
+
+[[nodiscard]] std::string describe(const SignatureAlgorithm& algorithm); // "RSASSA-PSS with SHA-256"
+[[nodiscard]] bool fits(KeyKind kind, SignatureScheme scheme);
 
 // RFC 7427 3: the DER AlgorithmIdentifier that stands before the signature, and what it says. None for algorithms
 // that are not ours.
@@ -36,6 +39,9 @@ class PublicKey {
     // A DER SubjectPublicKeyInfo (RFC 7670 2), or PEM of one. Error: a sentence.
     [[nodiscard]] static std::expected<PublicKey, std::string> parse(View der_or_pem);
 
+    // Of no kind and verifying nothing, until one that was parsed is assigned.
+    PublicKey() = default;
+
     [[nodiscard]] KeyKind kind() const { return kind_; }
     [[nodiscard]] const Bytes& spki() const { return spki_; } // DER
     [[nodiscard]] std::string describe() const;               // "RSA with 3072 bits"
@@ -44,8 +50,10 @@ class PublicKey {
 
     friend bool operator==(const PublicKey& a, const PublicKey& b) { return a.spki_ == b.spki_; }
 
-  private:
     struct Parts;
+    [[nodiscard]] const Parts& parts() const { return *parts_; } // for the sources of lib/crypto
+
+  private:
     KeyKind kind_{};
     Bytes spki_;
     std::shared_ptr<const Parts> parts_;
