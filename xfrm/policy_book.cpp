@@ -113,15 +113,14 @@ void PolicyBook::remove(const std::vector<Policy>& set, Changes& changes, Plan& 
         if (found == entries_.end()) continue;
         Entry& entry = found->second;
         changes.touch(key, entry);
-        auto reversed = entry.holders | std::views::reverse;
-        const auto holder = std::ranges::find(reversed, template_of(policy), &Holder::wanted);
+        const auto holder = std::ranges::find(entry.holders, template_of(policy), &Holder::wanted);
         Stage& stage = plan.removals();
-        if (holder != reversed.end()) {
+        if (holder != entry.holders.end()) {
             auto reached = std::make_shared<bool>(false);
             changes.removals_.emplace_back(holder->number, reached);
             stage.on_begin.emplace_back([reached] { *reached = true; });
             const Template was = entry.holders.back().wanted;
-            entry.holders.erase(std::next(holder).base());
+            entry.holders.erase(holder);
             if (!entry.holders.empty() && entry.holders.back().wanted == was) continue;
         } else if (!entry.holders.empty() || !entry.may_be_there()) {
             continue;
@@ -143,11 +142,10 @@ std::expected<void, std::string> PolicyBook::move(const std::vector<Policy>& fro
         if (found == entries_.end()) return not_held();
         Entry& entry = found->second;
         changes.touch(key, entry);
-        auto reversed = entry.holders | std::views::reverse;
-        const auto holder = std::ranges::find(reversed, template_of(from[i]), &Holder::wanted);
-        if (holder == reversed.end()) return not_held();
+        const auto holder = std::ranges::find(entry.holders, template_of(from[i]), &Holder::wanted);
+        if (holder == entry.holders.end()) return not_held();
         holder->wanted = template_of(to[i]);
-        const bool latest = holder == reversed.begin();
+        const bool latest = holder == std::prev(entry.holders.end());
         Stage& stage = plan.current();
         stage.installs = true;
         if (latest && from[i] != to[i]) add(key, stage);

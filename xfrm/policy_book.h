@@ -28,7 +28,7 @@ class PolicyBook {
 
     // A set is the policies that policies_of() makes of a child::PolicySet.
     void install(const std::vector<Policy>& set, Changes& changes, Plan& plan);
-    // What the set does not hold is passed over.
+    // What the set does not hold is passed over. Of sets that are equal the earliest is meant.
     void remove(const std::vector<Policy>& set, Changes& changes, Plan& plan);
     // The set gets other templates and keeps its place among the holders. `to` differs from `from` in nothing else.
     // An error when the set does not hold `from`.

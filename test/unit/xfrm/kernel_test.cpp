@@ -1,5 +1,5 @@
 #include "test/kernel/samples.h"
-#include "test/unit/xfrm/fake_kernel.h"
+#include "test/unit/xfrm/bench.h"
 #include "xfrm/expansion.h"
 #include "xfrm/kernel.h"
 #include "xfrm/links.h"
@@ -18,64 +18,11 @@ namespace {
 
 using child::LinkRole;
 using kernel_test::Client;
+using test::Bench;
 using test::FakeKernel;
+using test::only;
 
-constexpr Instant kStart{std::chrono::seconds(1000)};
 constexpr Duration kDeadline = std::chrono::seconds(10);
-
-struct Bench {
-    FakeKernel fake;
-    std::unique_ptr<Kernel> kernel;
-    child::IntentId last = 0;
-    Instant at = kStart;
-
-    Bench() { restart(); }
-    void restart() {
-        kernel.reset();
-        auto opened = Kernel::open(fake.os);
-        REQUIRE(opened);
-        kernel = std::move(*opened);
-    }
-    child::IntentId apply(std::vector<child::KernelStep> steps) {
-        child::KernelIntent intent;
-        intent.id = ++last;
-        intent.steps = std::move(steps);
-        kernel->apply(std::move(intent), at);
-        return last;
-    }
-    // Runs until nothing more happens by itself; time passes only where an answer is missing.
-    std::vector<child::KernelEvent> run() {
-        std::vector<child::KernelEvent> out;
-        kernel->flush(at);
-        for (int i = 0; i < 1000; ++i) {
-            std::ranges::move(kernel->take_events(), std::back_inserter(out));
-            const auto next = kernel->next_timeout();
-            if (!next) break;
-            kernel->on_readable(at);
-            if (kernel->next_timeout() != next) continue;
-            at = std::max(at, *next);
-            kernel->on_timeout(at);
-        }
-        std::ranges::move(kernel->take_events(), std::back_inserter(out));
-        return out;
-    }
-    // The error of an intent; empty when it succeeded.
-    std::string outcome(std::vector<child::KernelStep> steps) {
-        const auto id = apply(std::move(steps));
-        const auto events = run();
-        REQUIRE(events.size() == 1);
-        const auto* done = std::get_if<child::IntentDone>(&events[0]);
-        REQUIRE(done != nullptr);
-        CHECK(done->id == id);
-        return done->error.value_or("");
-    }
-};
-
-std::vector<child::KernelStep> only(child::KernelStep step) {
-    std::vector<child::KernelStep> out;
-    out.push_back(std::move(step));
-    return out;
-}
 
 std::ptrdiff_t count_of(const Bench& bench, const char* kind) {
     return std::ranges::count_if(bench.fake.keys(), [&](const auto& key) { return key.starts_with(kind); });
@@ -217,7 +164,8 @@ TEST_CASE("an undo that fails is told beside the failure", "[xfrm]") {
 
 TEST_CASE("what is in the way is told as object, operation and the kernel's words", "[xfrm]") {
     Bench bench;
-    REQUIRE(bench.outcome(only(child::InstallPolicies{Client{.n = 1}.policies()})).empty());
+    REQUIRE(bench.fake.put(NETLINK_XFRM, install_policy(policies_of(Client{.n = 1}.policies())->front())) ==
+            0);
     const auto before = bench.fake.objects;
     CHECK(bench.outcome(Client{.n = 1}.up()) ==
           "policy in 2001:db8:100:1::/64 -> ::/0 (link 0x53000001): install: EEXIST: File exists");

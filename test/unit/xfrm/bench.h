@@ -1,0 +1,72 @@
+#pragma once
+
+#include "test/unit/xfrm/fake_kernel.h"
+#include "xfrm/kernel.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sheaf::test {
+
+// A Kernel on the simulated one, and a clock.
+struct Bench {
+    FakeKernel fake;
+    std::unique_ptr<xfrm::Kernel> kernel;
+    child::IntentId last = 0;
+    Instant at{std::chrono::seconds(1000)};
+
+    Bench() { restart(); }
+    void restart() {
+        kernel.reset();
+        auto opened = xfrm::Kernel::open(fake.os);
+        REQUIRE(opened);
+        kernel = std::move(*opened);
+    }
+    child::IntentId apply(std::vector<child::KernelStep> steps) {
+        child::KernelIntent intent;
+        intent.id = ++last;
+        intent.steps = std::move(steps);
+        kernel->apply(std::move(intent), at);
+        return last;
+    }
+    // Runs until nothing more happens by itself; time passes only where an answer is missing.
+    std::vector<child::KernelEvent> run() {
+        std::vector<child::KernelEvent> out;
+        kernel->flush(at);
+        for (int i = 0; i < 1000; ++i) {
+            std::ranges::move(kernel->take_events(), std::back_inserter(out));
+            const auto next = kernel->next_timeout();
+            if (!next) break;
+            kernel->on_readable(at);
+            if (kernel->next_timeout() != next) continue;
+            at = std::max(at, *next);
+            kernel->on_timeout(at);
+        }
+        std::ranges::move(kernel->take_events(), std::back_inserter(out));
+        return out;
+    }
+    // The error of an intent; empty when it succeeded.
+    std::string outcome(std::vector<child::KernelStep> steps) {
+        const auto id = apply(std::move(steps));
+        const auto events = run();
+        REQUIRE(events.size() == 1);
+        const auto* done = std::get_if<child::IntentDone>(&events[0]);
+        REQUIRE(done != nullptr);
+        CHECK(done->id == id);
+        return done->error.value_or("");
+    }
+};
+
+inline std::vector<child::KernelStep> only(child::KernelStep step) {
+    std::vector<child::KernelStep> out;
+    out.push_back(std::move(step));
+    return out;
+}
+
+} // namespace sheaf::test
