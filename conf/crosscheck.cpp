@@ -1,4 +1,5 @@
 // The half of connections.h that looks across the file.
+#include "conf/children.h"
 #include "conf/connections.h"
 #include "conf/read.h"
 #include "conf/spec.h"
@@ -14,15 +15,6 @@
 namespace sheaf::conf {
 namespace {
 
-// Whether some identity fits both.
-bool meet(const auth::IdentityPattern& a, const auth::IdentityPattern& b) {
-    if (a.exact()) return b.matches(*a.exact());
-    if (b.exact()) return a.matches(*b.exact());
-    const std::string x = a.to_string().substr(1); // without the star
-    const std::string y = b.to_string().substr(1);
-    return x.ends_with(y) || y.ends_with(x);
-}
-
 class Crosscheck {
   public:
     Crosscheck(const json::Value& root, const ike::Config& config, const std::vector<IpAddress>& listen,
@@ -33,10 +25,10 @@ class Crosscheck {
 
   private:
     void pools(const json::Value& entry, const std::string& path);
-    void secret(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void addresses(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void interface(const ike::Connection& connection, const json::Member& member, const std::string& path);
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
 
     const json::Value& root_;
     const ike::Config& config_;
@@ -67,36 +59,14 @@ void Crosscheck::pools(const json::Value& entry, const std::string& path) {
     }
 }
 
-void Crosscheck::secret(const ike::Connection& connection, const json::Value& entry,
-                        const std::string& path) {
-    const auto* id = value_at(entry, "remote", "id");
-    if (!id || !auth::IdentityPattern::parse(id->string)) return;
-    std::vector<std::string_view> ids;
-    if (const auto* secrets = child(root_, "secrets", json::Kind::object)) {
-        for (const auto& member : secrets->members) {
-            // A secret whose own mistake is reported already might be the one that is missing here.
-            const auto peer = auth::IdentityPattern::parse(string_at(member.value, "id"));
-            if (!peer || meet(*peer, connection.remote_id)) return;
-            ids.push_back(string_at(member.value, "id"));
-        }
-    }
-    const auto ours = connection.local_id.to_string();
-    const auto near = nearest(id->string, ids);
-    std::string hint = "add one to \"secrets\" at the top level";
-    if (std::ranges::find(ids, ours) != ids.end())
-        hint = "secrets are found by the peer's identity, and " + quote(ours) + " is our own";
-    else if (!near.empty())
-        hint = "did you mean " + quote(near) + "?";
-    report_.add(id->place, path + ": no secret is for " + quote(id->string), std::move(hint));
-}
-
 void Crosscheck::addresses(const ike::Connection& connection, const json::Value& entry,
                            const std::string& path) {
     if (!connection.remote) return;
     const auto* id = value_at(entry, "remote", "id");
     if (id && auth::IdentityPattern::parse(id->string) && !connection.remote_id.exact())
         report_.add(id->place, path + ".remote.id: " + quote(id->string) + " is a pattern",
-                    "a client names the one identity of its gateway");
+                    connection.role == ike::Role::client ? "a client names the one identity of its gateway"
+                                                         : "name the one identity that is at remote.address");
     const auto* remote = value_at(entry, "remote", "address");
     if (!remote) return;
     const IpAddress& address = connection.remote->address;
@@ -118,38 +88,63 @@ void Crosscheck::addresses(const ike::Connection& connection, const json::Value&
 
 void Crosscheck::interface(const ike::Connection& connection, const json::Member& member,
                            const std::string& path) {
-    const bool client = connection.role == ike::Role::client;
-    const std::string& name = client ? connection.interface : config_.gateway_interface;
-    const std::string owner = client ? path : "the gateway"; // whose connections share one
+    const bool own = connection.role != ike::Role::gateway;
+    const std::string& name = own ? connection.interface : config_.gateway_interface;
+    if (name.empty()) return;                             // a peer's that has none
+    const std::string owner = own ? path : "the gateway"; // whose connections share one
     const auto [known, fresh] = interfaces_.emplace(name, owner);
     if (fresh || known->second == owner) return;
-    const auto* value = client ? child(member.value, "interface", json::Kind::string) : nullptr;
+    const auto* value = own ? child(member.value, "interface", json::Kind::string) : nullptr;
     report_.add(value ? value->place : member.place,
                 path + ": the interface " + quote(name) + " is that of " + known->second,
-                client ? "give this connection another \"interface\""
-                       : "give the gateway another \"interface\" at the top level");
+                own ? "give this connection another \"interface\""
+                    : "give the gateway another \"interface\" at the top level");
 }
 
 void Crosscheck::peers(const ike::Connection& connection, const json::Value& entry, const std::string& path) {
     const auto* id = value_at(entry, "remote", "id");
-    if (connection.role != ike::Role::gateway || !id || !auth::IdentityPattern::parse(id->string)) return;
+    if (connection.role == ike::Role::client || !id || !auth::IdentityPattern::parse(id->string)) return;
     std::string whom = connection.local_id.to_string() + " " + connection.remote_id.to_string();
     if (connection.local_address) whom += " " + connection.local_address->to_string();
+    if (connection.remote) whom += " " + connection.remote->to_string();
     const auto [known, fresh] = gateways_.emplace(std::move(whom), path);
     if (!fresh)
         report_.add(id->place, path + ": " + known->second + " is for the same peers",
                     "only one of them would ever be used: remove one");
 }
 
+void Crosscheck::children(const ike::Connection& connection, const json::Value& entry,
+                          const std::string& path) {
+    check_children(entry, path, report_);
+    const auto* interface = child(entry, "interface", json::Kind::string);
+    const bool only_transport =
+        !connection.children.empty() && std::ranges::all_of(connection.children, [](const auto& config) {
+            return config.mode == child::Mode::transport;
+        });
+    if (interface && only_transport)
+        report_.add(interface->place, path + ".interface: transport mode has no use for an interface",
+                    "remove it: such packets stay on the interface that they leave by");
+    const auto most = config_.limits.children_per_ike_sa;
+    if (connection.children.size() > most)
+        if (const auto* member = json::find(entry, "children"))
+            report_.add(member->place,
+                        path + " has " + std::to_string(connection.children.size()) + " children, and " +
+                            std::to_string(most) + " are the most",
+                        "raise limits.children");
+}
+
 void Crosscheck::connection(const ike::Connection& connection, const json::Member& member) {
     const std::string path = "connections." + member.key;
     pools(member.value, path);
-    secret(connection, member.value, path);
     addresses(connection, member.value, path);
     const auto role = string_at(member.value, kRoleKey);
-    if (role != "client" && role != "gateway") return; // which of the two decides what follows
+    if (role != "client" && role != "gateway" && role != "peer") return; // which of them decides what follows
     interface(connection, member, path);
     peers(connection, member.value, path);
+    if (connection.role == ike::Role::peer)
+        children(connection, member.value, path);
+    else
+        check_child_terms(member.value, path, report_);
 }
 
 } // namespace

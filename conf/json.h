@@ -19,7 +19,7 @@ namespace sheaf::conf::json {
 
 inline constexpr std::size_t kMaxText =
     16 * 1024 * 1024;                        // 100,000 clients with a secret each need half of it
-inline constexpr std::size_t kMaxDepth = 16; // the configuration needs 5
+inline constexpr std::size_t kMaxDepth = 16; // the configuration needs 6
 
 enum class Kind : std::uint8_t { null, boolean, integer, real, string, array, object };
 

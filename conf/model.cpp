@@ -1,70 +1,16 @@
-#include "conf/spec.h"
-
-#include <array>
+#include "conf/model_words.h"
 
 namespace sheaf::conf {
 namespace {
 
-using json::Kind;
+using namespace words;
 
-constexpr Format kDuration{
-    .noun = "a duration such as \"30s\"", .pattern = "^[0-9]+(ms|s|m|h)$", .check = check_duration};
-constexpr Format kWait{
-    .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h)$", .check = check_wait};
-constexpr Format kAddress{.noun = "an IP address", .pattern = "^[0-9A-Fa-f:.]+$", .check = check_address};
-constexpr Format kPrefix{.noun = "a prefix such as \"2001:db8::/48\"",
-                         .pattern = "^[0-9A-Fa-f:.]+(/[0-9]+)?$",
-                         .check = check_prefix};
-constexpr Format kInterface{
-    .noun = "an interface name", .pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$", .check = check_interface};
-constexpr Format kName{.noun = "a name", .pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", .check = check_name};
-constexpr Format kIdentity{
-    .noun = "an identity such as \"gw.example.org\"", .pattern = "^[^* ]+$", .check = check_identity};
-constexpr Format kPattern{.noun = "an identity or a pattern such as \"*.example.org\"",
-                          .pattern = "^([^* ]+|\\*|\\*\\.[^* ]+)$",
-                          .check = check_identity_pattern};
-constexpr Format kPath{.noun = "a path", .pattern = "^.+$", .check = check_path};
-constexpr Format kCredential{
-    .noun = "a credential's name", .pattern = "^[^/:. ][^/: ]*$", .check = check_credential};
-constexpr Format kSecret{.noun = "a secret in quotation marks", .pattern = "^.+$", .check = check_secret};
-constexpr Format kIkeProposal{.noun = "a proposal such as \"aes256gcm16-prfsha256-x25519\"",
-                              .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
-                              .check = check_ike_proposal};
-constexpr Format kEspProposal{.noun = "a proposal such as \"aes256gcm16\"",
-                              .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
-                              .check = check_esp_proposal};
-
-constexpr std::array<std::string_view, 2> kRoleWords = {"gateway", "client"};
-constexpr std::array<std::string_view, 3> kRequestWords = {"prefix", "ipv6", "ipv4"};
-
-constexpr Type kText{.kind = Kind::string};
-constexpr Type kBoolean{.kind = Kind::boolean};
-constexpr Type kPort{.kind = Kind::integer, .least = 1, .most = 65535};
-constexpr Type kTries{.kind = Kind::integer, .least = 1, .most = 20};
-constexpr Type kDelegate{.kind = Kind::integer, .least = 1, .most = 128};
-constexpr Type kDurationWord{.format = &kDuration};
-constexpr Type kWaitWord{.format = &kWait};
-constexpr Type kAddressWord{.format = &kAddress};
-constexpr Type kPrefixWord{.format = &kPrefix};
-constexpr Type kInterfaceWord{.format = &kInterface};
-constexpr Type kNameWord{.format = &kName};
-constexpr Type kIdentityWord{.format = &kIdentity};
-constexpr Type kPatternWord{.format = &kPattern};
-constexpr Type kPathWord{.format = &kPath};
-constexpr Type kCredentialWord{.format = &kCredential};
-constexpr Type kSecretWord{.format = &kSecret, .secret = true};
-constexpr Type kIkeProposalWord{.format = &kIkeProposal};
-constexpr Type kEspProposalWord{.format = &kEspProposal};
-constexpr Type kRole{.words = kRoleWords};
-constexpr Type kRequest{.words = kRequestWords};
-
-constexpr Type kAddresses{.kind = Kind::array, .item = &kAddressWord};
-constexpr Type kServers{.kind = Kind::array, .item = &kAddressWord, .may_be_empty = true};
-constexpr Type kPrefixes{.kind = Kind::array, .item = &kPrefixWord};
-constexpr Type kNames{.kind = Kind::array, .item = &kNameWord};
-constexpr Type kRequests{.kind = Kind::array, .item = &kRequest};
-constexpr Type kIkeProposals{.kind = Kind::array, .item = &kIkeProposalWord};
-constexpr Type kEspProposals{.kind = Kind::array, .item = &kEspProposalWord};
+constexpr Roles kGateway{{"gateway"}};
+constexpr Roles kClient{{"client"}};
+constexpr Roles kPeer{{"peer"}};
+constexpr Roles kGatewayOrClient{{"gateway", "client"}};
+constexpr Roles kGatewayOrPeer{{"gateway", "peer"}};
+constexpr Roles kClientOrPeer{{"client", "peer"}};
 
 constexpr std::array kListenFields = {
     Field{.key = "port", .type = &kPort, .doc = "The UDP port of IKE.", .standard = "500"},
@@ -80,7 +26,7 @@ constexpr std::array kListenFields = {
 constexpr Object kListen{.fields = kListenFields};
 
 constexpr std::array kPoolFields = {
-    Field{.key = "prefix", .type = &kPrefixWord, .doc = "What is given away.", .required = true},
+    Field{.key = "prefix", .type = &kPrefix, .doc = "What is given away.", .required = true},
     Field{.key = "delegate",
           .type = &kDelegate,
           .doc = "The length of the prefix that each client gets: 64 (or 128 for a single address) with "
@@ -89,54 +35,220 @@ constexpr std::array kPoolFields = {
 constexpr Object kPool{.fields = kPoolFields};
 
 constexpr std::array kSecretFields = {
-    Field{
-        .key = "id", .type = &kPatternWord, .doc = "The peer that the key is shared with.", .required = true},
+    Field{.key = "id", .type = &kPattern, .doc = "The peer that the key is shared with.", .required = true},
     Field{.key = "file",
-          .type = &kPathWord,
+          .type = &kPath,
           .doc = "A file that holds the key and that only its owner may read; from the configuration's "
                  "folder if the path is relative. A newline at its end is not part of the key."},
     Field{.key = "credential",
-          .type = &kCredentialWord,
+          .type = &kCredential,
           .doc = "The name of a systemd credential that holds the key."},
     Field{.key = "text",
-          .type = &kSecretWord,
+          .type = &kSecret,
           .doc = "The key itself; then the configuration is as secret as the key."},
 };
 constexpr std::array<std::string_view, 3> kSecretSources = {"file", "credential", "text"};
-constexpr Object kSecretEntry{.fields = kSecretFields, .exactly_one = kSecretSources};
+constexpr Object kSecretEntry{.fields = kSecretFields, .alternatives = kSecretSources};
+
+constexpr Field kKeyFile{
+    .key = "key_file",
+    .type = &kPath,
+    .doc = "A file with our private key (PKCS#8, or the older PEM forms) that only its owner may read."};
+constexpr Field kKeyCredential{.key = "key_credential",
+                               .type = &kCredential,
+                               .doc = "The name of a systemd credential that holds our private key."};
+
+constexpr std::array kCertificateFields = {
+    Field{.key = "file",
+          .type = &kPath,
+          .doc = "The certificate, PEM or DER; in PEM its intermediates follow it.",
+          .required = true},
+    kKeyFile,
+    kKeyCredential,
+};
+constexpr std::array<std::string_view, 2> kKeySources = {"key_file", "key_credential"};
+constexpr Object kCertificate{.fields = kCertificateFields, .alternatives = kKeySources, .one_needed = false};
+
+constexpr std::array kAuthorityFields = {
+    Field{.key = "file",
+          .type = &kPath,
+          .doc = "The authority's own certificate, PEM or DER.",
+          .required = true},
+    Field{.key = "intermediates",
+          .type = &kPath,
+          .doc = "A PEM file with certificates between this authority and peers that do not send them."},
+    Field{.key = "crls",
+          .type = &kPaths,
+          .doc = "Files with the revocation lists of the authority and its intermediates, one in each."},
+};
+constexpr Object kAuthority{.fields = kAuthorityFields};
+
+constexpr std::array kPublicKeyFields = {
+    Field{.key = "id",
+          .type = &kPattern,
+          .doc = "Whose key it is: the peer's identity with \"file\", our own with \"key_file\".",
+          .required = true},
+    Field{.key = "file", .type = &kPath, .doc = "The peer's public key, PEM or DER (SubjectPublicKeyInfo)."},
+    kKeyFile,
+    kKeyCredential,
+};
+constexpr std::array<std::string_view, 3> kPublicKeySources = {"file", "key_file", "key_credential"};
+constexpr Object kPublicKey{.fields = kPublicKeyFields, .alternatives = kPublicKeySources};
+
+constexpr std::array kLimitFields = {
+    Field{.key = "cookies_from",
+          .type = &kIkeSaCount,
+          .doc = "From this many half-open IKE SAs on, initiators must return a cookie first.",
+          .standard = "64"},
+    Field{.key = "cookies_from_per_source",
+          .type = &kIkeSaCount,
+          .doc = "Likewise for those from one IPv4 address or IPv6 /64; twice as many are the most.",
+          .standard = "16"},
+    Field{.key = "half_open",
+          .type = &kIkeSaCount,
+          .doc = "How many IKE SAs may wait for their peer's proof of identity.",
+          .standard = "4096"},
+    Field{.key = "half_open_timeout",
+          .type = &kDuration,
+          .doc = "How long a peer has to prove its identity.",
+          .standard = "\"30s\""},
+    Field{.key = "ike_sas",
+          .type = &kIkeSaCount,
+          .doc = "How many IKE SAs there may be.",
+          .standard = "100000"},
+    Field{.key = "children",
+          .type = &kChildCount,
+          .doc = "How many Child SAs an IKE SA may have.",
+          .standard = "64"},
+};
+constexpr Object kLimits{.fields = kLimitFields};
 
 constexpr std::array kLocalFields = {
-    Field{.key = "id", .type = &kIdentityWord, .doc = "Who we say we are.", .required = true},
-    Field{.key = "address", .type = &kAddressWord, .doc = "The address that we speak from."},
+    Field{.key = "id", .type = &kIdentity, .doc = "Who we say we are.", .required = true},
+    Field{.key = "address", .type = &kAddress, .doc = "The address that we speak from."},
+    Field{.key = "auth",
+          .type = &kMethods,
+          .doc = "How we prove who we are, best first. If missing: by the certificate or public key that we "
+                 "have for our identity, else by the secret that we share with the peer."},
 };
 constexpr Object kLocal{.fields = kLocalFields};
 
 constexpr std::array kRemoteFields = {
     Field{.key = "id",
-          .type = &kPatternWord,
+          .type = &kPattern,
           .doc =
               "Who the peer must be: an identity, \"*.example.org\" for all names below a domain, or \"*\".",
           .required = true},
     Field{.key = "address",
-          .type = &kAddressWord,
-          .doc = "Where the gateway is.",
+          .type = &kAddress,
+          .doc = "Where the gateway or peer is; a peer connection without it only answers.",
           .required = true,
-          .role = "client"},
-    Field{
-        .key = "port", .type = &kPort, .doc = "The gateway's UDP port.", .standard = "500", .role = "client"},
+          .roles = kClientOrPeer,
+          .required_by = "client"},
+    Field{.key = "port",
+          .type = &kPort,
+          .doc = "The UDP port of the gateway or peer.",
+          .standard = "500",
+          .roles = kClientOrPeer},
+    Field{.key = "auth",
+          .type = &kMethods,
+          .doc = "Which proofs of the peer we accept. If missing: any that we have the means to check."},
+    Field{.key = "authorities",
+          .type = &kNames,
+          .doc = "In which of the \"authorities\" the peer's certificate must end; any if missing."},
+    Field{.key = "require_crl",
+          .type = &kBoolean,
+          .doc = "Whether certificates are refused whose authority's revocation list we do not have.",
+          .standard = "false"},
+    Field{.key = "allow_sha1",
+          .type = &kBoolean,
+          .doc = "Whether an RSA signature with SHA-1 is accepted of a peer that knows nothing better. Weak.",
+          .standard = "false"},
 };
 constexpr Object kRemote{.fields = kRemoteFields};
 
 constexpr std::array kRetransmitFields = {
     Field{.key = "first",
-          .type = &kWaitWord,
+          .type = &kWait,
           .doc = "How long the first answer is waited for; each further wait is twice as long.",
           .standard = "\"500ms\""},
     Field{.key = "tries", .type = &kTries, .doc = "How often a request is sent in all.", .standard = "6"},
 };
 constexpr Object kRetransmit{.fields = kRetransmitFields};
 
+constexpr std::array kRekeyFields = {
+    Field{
+        .key = "time", .type = &kLifetime, .doc = "After how long; \"0s\" for never.", .standard = "\"1h\""},
+    Field{.key = "bytes",
+          .type = &kAmount,
+          .doc = "After how many octets in one direction; 0 for any number.",
+          .standard = "0"},
+    Field{.key = "packets",
+          .type = &kAmount,
+          .doc = "After how many packets in one direction; 0 for any number.",
+          .standard = "0"},
+};
+constexpr Object kRekey{.fields = kRekeyFields};
+constexpr Type kRekeyObject{.kind = Kind::object, .object = &kRekey};
+
+// What a connection of a gateway or client says of its one Child SA, and each child of a peer of itself.
+constexpr Field child_field(Field field, Roles roles) {
+    field.roles = roles;
+    return field;
+}
+constexpr Field kEsp{.key = "esp",
+                     .type = &kEspProposals,
+                     .doc = "Algorithms of the Child SAs, best first; strong ones if missing."};
+constexpr Field kChildReplayWindow{.key = "replay_window",
+                                   .type = &kReplayWindow,
+                                   .doc = "How many packets behind the newest are still taken; 0 takes all, "
+                                          "replayed ones as well.",
+                                   .standard = "64"};
+constexpr Field kChildDscp{.key = "dscp",
+                           .type = &kDscp,
+                           .doc = "Tunnel mode: whether DSCP is copied \"out\" to the outer header, \"in\" "
+                                  "from it, \"both\" or \"none\".",
+                           .standard = "\"out\""};
+constexpr Field kChildEcn{.key = "ecn",
+                          .type = &kBoolean,
+                          .doc = "Tunnel mode: whether congestion marks are carried over.",
+                          .standard = "true"};
+constexpr Field kChildDf{.key = "df",
+                         .type = &kDf,
+                         .doc =
+                             "Tunnel mode, IPv4: \"copy\" of the inner DF bit, or \"clear\" in all packets.",
+                         .standard = "\"copy\""};
+constexpr std::string_view kRekeyDoc = "When the keys of a Child SA are replaced: what comes first.";
+
+constexpr std::array kChildFields = {
+    Field{.key = "mode", .type = &kMode, .doc = "Tunnel or transport mode.", .standard = "\"tunnel\""},
+    Field{.key = "local",
+          .type = &kSelectors,
+          .doc = "Our side of the traffic. Transport mode: the outer address if missing."},
+    Field{.key = "remote",
+          .type = &kSelectors,
+          .doc = "The peer's side of the traffic. Transport mode: the outer address if missing."},
+    Field{.key = "start",
+          .type = &kStart,
+          .doc = "When we begin: only on command, with the first packet, or at once and after each loss.",
+          .standard = "\"manual\""},
+    Field{.key = "without_sa",
+          .type = &kWithoutSa,
+          .doc = "What becomes of packets while there is no SA, with start \"trap\" and \"now\".",
+          .standard = "\"drop\""},
+    kEsp,
+    Field{.key = "rekey", .type = &kRekeyObject, .doc = kRekeyDoc},
+    kChildReplayWindow,
+    kChildDscp,
+    kChildEcn,
+    kChildDf,
+};
+constexpr Object kChild{.fields = kChildFields};
+constexpr Type kChildObject{.kind = Kind::object, .object = &kChild};
+constexpr Type kChildren{.kind = Kind::object, .item = &kChildObject, .names = &kNameFormat};
+
 constexpr Type kListenObject{.kind = Kind::object, .object = &kListen};
+constexpr Type kLimitsObject{.kind = Kind::object, .object = &kLimits};
 constexpr Type kLocalObject{.kind = Kind::object, .object = &kLocal};
 constexpr Type kRemoteObject{.kind = Kind::object, .object = &kRemote};
 constexpr Type kRetransmitObject{.kind = Kind::object, .object = &kRetransmit};
@@ -148,63 +260,117 @@ constexpr std::array kConnectionFields = {
     Field{.key = "networks",
           .type = &kPrefixes,
           .doc = "What lies behind the gateway and may be reached through it.",
-          .standard = R"(["::/0", "0.0.0.0/0"])"},
+          .standard = R"(["::/0", "0.0.0.0/0"])",
+          .roles = kGatewayOrClient},
+    Field{.key = "children",
+          .type = &kChildren,
+          .doc = "The Child SAs, by name.",
+          .required = true,
+          .roles = kPeer},
     Field{.key = "ike",
           .type = &kIkeProposals,
           .doc = "Algorithms of the IKE SA, best first; strong ones if missing."},
-    Field{.key = "esp",
-          .type = &kEspProposals,
-          .doc = "Algorithms of the Child SAs, best first; strong ones if missing."},
+    child_field(kEsp, kGatewayOrClient),
     Field{.key = "liveness",
-          .type = &kDurationWord,
+          .type = &kDuration,
           .doc = "The silence after which the peer is asked whether it lives; \"0s\" for never.",
           .standard = "\"30s\""},
     Field{.key = "retransmit", .type = &kRetransmitObject, .doc = "When requests are sent again."},
+    Field{.key = "rekey",
+          .type = &kLifetime,
+          .doc = "When the keys of the IKE SA are replaced; \"0s\" for never.",
+          .standard = "\"4h\""},
+    Field{.key = "child_rekey", .type = &kRekeyObject, .doc = kRekeyDoc, .roles = kGatewayOrClient},
+    Field{.key = "reauth",
+          .type = &kLifetime,
+          .doc = "When we make a new IKE SA with authentication instead; \"0s\" for never.",
+          .standard = "\"0s\""},
+    child_field(kChildReplayWindow, kGatewayOrClient),
+    child_field(kChildDscp, kGatewayOrClient),
+    child_field(kChildEcn, kGatewayOrClient),
+    child_field(kChildDf, kGatewayOrClient),
+    Field{.key = "nat_keepalive",
+          .type = &kDuration,
+          .doc = "Behind a NAT: the silence after which it is reminded of us; \"0s\" for never.",
+          .standard = "\"20s\""},
+    Field{.key = "encapsulation",
+          .type = &kEncapsulation,
+          .doc = "ESP in UDP where there is a NAT, or always.",
+          .standard = "\"auto\""},
+    Field{.key = "childless",
+          .type = &kBoolean,
+          .doc = "Whether we begin with an IKE SA alone where the peer knows RFC 6023.",
+          .standard = "false",
+          .roles = kClientOrPeer},
+    Field{.key = "unique",
+          .type = &kUnique,
+          .doc = "When a peer comes a second time: the new IKE SA takes over, is refused, or stands beside.",
+          .standard = "\"replace\"",
+          .roles = kGatewayOrPeer},
     Field{.key = "pools",
           .type = &kNames,
           .doc = "The pools that clients are given addresses from, best first.",
           .required = true,
-          .role = "gateway"},
+          .roles = kGateway},
     Field{.key = "dns",
           .type = &kServers,
           .doc = "The name servers that clients are told.",
           .standard = "[]",
-          .role = "gateway"},
+          .roles = kGateway},
     Field{.key = "request",
           .type = &kRequests,
           .doc =
               "What to ask for: \"prefix\" is a /64 of RFC 5739, \"ipv6\" and \"ipv4\" are one address each.",
           .standard = R"(["prefix", "ipv4"])",
-          .role = "client"},
+          .roles = kClient},
     Field{.key = "interface",
-          .type = &kInterfaceWord,
-          .doc = "The virtual interface of the connection.",
-          .standard = "\"sheaf0\"",
-          .role = "client"},
+          .type = &kInterface,
+          .doc =
+              "The virtual interface of the connection; if missing, \"sheaf0\" for a client and none for a "
+              "peer.",
+          .roles = kClientOrPeer},
     Field{.key = "start",
           .type = &kBoolean,
           .doc = "Whether to connect at start and again after a loss.",
           .standard = "false",
-          .role = "client"},
+          .roles = kClient},
 };
 constexpr Object kConnection{.fields = kConnectionFields};
 
 constexpr Type kPoolObject{.kind = Kind::object, .object = &kPool};
 constexpr Type kSecretObject{.kind = Kind::object, .object = &kSecretEntry};
+constexpr Type kCertificateObject{.kind = Kind::object, .object = &kCertificate};
+constexpr Type kAuthorityObject{.kind = Kind::object, .object = &kAuthority};
+constexpr Type kPublicKeyObject{.kind = Kind::object, .object = &kPublicKey};
 constexpr Type kConnectionObject{.kind = Kind::object, .object = &kConnection};
-constexpr Type kPools{.kind = Kind::object, .item = &kPoolObject, .names = &kName};
-constexpr Type kSecrets{.kind = Kind::object, .item = &kSecretObject, .names = &kName};
-constexpr Type kConnections{.kind = Kind::object, .item = &kConnectionObject, .names = &kName};
+constexpr Type kPools{.kind = Kind::object, .item = &kPoolObject, .names = &kNameFormat};
+constexpr Type kSecrets{.kind = Kind::object, .item = &kSecretObject, .names = &kNameFormat};
+constexpr Type kCertificates{.kind = Kind::object, .item = &kCertificateObject, .names = &kNameFormat};
+constexpr Type kAuthorities{.kind = Kind::object, .item = &kAuthorityObject, .names = &kNameFormat};
+constexpr Type kPublicKeys{.kind = Kind::object, .item = &kPublicKeyObject, .names = &kNameFormat};
+constexpr Type kConnections{.kind = Kind::object, .item = &kConnectionObject, .names = &kNameFormat};
 
 constexpr std::array kRootFields = {
     Field{.key = "$schema", .type = &kText, .doc = "For editors: where the schema of this file is."},
     Field{.key = "listen", .type = &kListenObject, .doc = "Where IKE is received."},
     Field{.key = "interface",
-          .type = &kInterfaceWord,
+          .type = &kInterface,
           .doc = "The gateway's virtual interface.",
           .standard = "\"sheaf0\""},
+    Field{.key = "limits", .type = &kLimitsObject, .doc = "Bounds on what peers can make us keep."},
     Field{.key = "pools", .type = &kPools, .doc = "Address blocks for clients, by name."},
     Field{.key = "secrets", .type = &kSecrets, .doc = "Pre-shared keys, by a name of yours."},
+    Field{.key = "certificates",
+          .type = &kCertificates,
+          .doc =
+              "Certificates with our private keys, and those of peers that send none, by a name of yours."},
+    Field{.key = "authorities",
+          .type = &kAuthorities,
+          .doc = "Who issues the certificates that we trust, by a name of yours."},
+    Field{.key = "public_keys",
+          .type = &kPublicKeys,
+          .doc =
+              "Raw public keys of peers and private ones of ours, without certificates, by a name of yours."},
     Field{.key = "connections",
           .type = &kConnections,
           .doc = "With whom to make SAs, by name.",

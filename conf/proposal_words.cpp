@@ -19,6 +19,7 @@ constexpr std::size_t kMaxWords = 16; // per proposal; fits one proposal of the 
 struct Refused {
     std::string_view word;
     std::string_view instead;
+    std::string_view still = {}; // the word by which it can be had
 };
 constexpr std::array<Refused, 16> kWeak = {{
     {"3des", "aes256gcm16"},
@@ -27,11 +28,11 @@ constexpr std::array<Refused, 16> kWeak = {{
     {"cast128", "aes256gcm16"},
     {"null", "aes256gcm16"},
     {"md5", "sha256"},
-    {"sha", "sha256"},
-    {"sha1", "sha256"},
+    {"sha", "sha256", "weak-sha1"},
+    {"sha1", "sha256", "weak-sha1"},
     {"aesxcbc", "sha256"},
     {"prfmd5", "prfsha256"},
-    {"prfsha1", "prfsha256"},
+    {"prfsha1", "prfsha256", "weak-prfsha1"},
     {"prfaesxcbc", "prfsha256"},
     {"modp768", "modp2048"},
     {"modp1024", "modp2048"},
@@ -45,9 +46,13 @@ struct Parts {
     std::vector<crypto::IntegId> integrity;
     std::vector<crypto::PrfId> prf;
     std::vector<crypto::KeId> key_exchange;
+    std::vector<crypto::EsnId> sequence_numbers;
 };
 
-bool is_weak(std::string_view word) { return word.starts_with("weak-"); }
+constexpr std::array<std::string_view, 3> kEspWords = {"none", "esn", "noesn"};
+constexpr std::string_view kWeakMark = "weak-";
+
+bool is_weak(std::string_view word) { return word.starts_with(kWeakMark); }
 
 std::vector<std::string_view> known_words(bool ike) {
     std::vector<std::string_view> out;
@@ -59,6 +64,7 @@ std::vector<std::string_view> known_words(bool ike) {
     take(crypto::integ_words());
     if (ike) take(crypto::prf_words());
     take(crypto::ke_words());
+    if (!ike) take(kEspWords);
     return out;
 }
 
@@ -68,11 +74,33 @@ Fault unknown_word(std::string_view word, std::string_view text, bool ike) {
                 "words are joined by a single \"-\""};
     const auto weak = std::ranges::find(kWeak, word, &Refused::word);
     if (weak != kWeak.end())
-        return {"the algorithm " + quote(word) + " is too weak to be offered", "use " + quote(weak->instead),
-                word};
+        return {
+            "the algorithm " + quote(word) + " is too weak to be offered",
+            "use " + quote(weak->instead) +
+                (weak->still.empty() ? "" : "; if the peer has nothing better, write " + quote(weak->still)),
+            word};
     if (!ike && crypto::prf_from_string(word))
         return {"the PRF " + quote(word) + " has no place in an ESP proposal", "remove it", word};
     return {"unknown algorithm " + quote(word), suggestion(word, known_words(ike)), word};
+}
+
+bool take_esp(std::string_view word, Parts& parts) {
+    if (word == "none")
+        parts.key_exchange.push_back(crypto::KeId::none);
+    else if (word == "esn")
+        parts.sequence_numbers.push_back(crypto::EsnId::esn);
+    else if (word == "noesn")
+        parts.sequence_numbers.push_back(crypto::EsnId::none);
+    else
+        return false;
+    return true;
+}
+
+// The word at `begin`, "weak-" and what it stands before being one.
+std::string_view word_at(std::string_view text, std::size_t begin) {
+    const std::size_t mark = text.substr(begin).starts_with(kWeakMark) ? kWeakMark.size() : 0;
+    const std::size_t end = std::min(text.find('-', begin + mark), text.size());
+    return text.substr(begin, end - begin);
 }
 
 // Puts one word where it belongs; false if it is none.
@@ -86,7 +114,7 @@ bool take(std::string_view word, bool ike, Parts& parts) {
     else if (const auto group = crypto::ke_from_string(word))
         parts.key_exchange.push_back(*group);
     else
-        return false;
+        return !ike && take_esp(word, parts);
     return true;
 }
 
@@ -94,8 +122,7 @@ std::expected<Parts, Fault> split(std::string_view text, bool ike) {
     Parts parts;
     std::vector<std::string_view> seen;
     for (std::size_t begin = 0; begin <= text.size();) {
-        const std::size_t end = std::min(text.find('-', begin), text.size());
-        const auto word = text.substr(begin, end - begin);
+        const auto word = word_at(text, begin);
         if (std::ranges::find(seen, word) != seen.end())
             return std::unexpected(Fault{quote(word) + " stands twice in the proposal", "remove one", word});
         if (seen.size() == kMaxWords)
@@ -104,7 +131,7 @@ std::expected<Parts, Fault> split(std::string_view text, bool ike) {
                                          {}});
         if (!take(word, ike, parts)) return std::unexpected(unknown_word(word, text, ike));
         seen.push_back(word);
-        begin = end + 1;
+        begin += word.size() + 1;
     }
     return parts;
 }
@@ -146,8 +173,21 @@ std::expected<child::EspProposal, Fault> parse_esp_proposal(std::string_view tex
     auto parts = split(text, false);
     if (!parts) return std::unexpected(std::move(parts.error()));
     if (auto fault = check_protection(*parts, text)) return std::unexpected(std::move(*fault));
+    if (std::ranges::all_of(parts->key_exchange, [](crypto::KeId ke) { return ke == crypto::KeId::none; }))
+        parts->key_exchange.clear();
+    if (parts->sequence_numbers.empty()) parts->sequence_numbers = {crypto::EsnId::esn, crypto::EsnId::none};
     return child::EspProposal{std::move(parts->encryption), std::move(parts->integrity),
-                              std::move(parts->key_exchange)};
+                              std::move(parts->key_exchange), std::move(parts->sequence_numbers)};
+}
+
+std::vector<std::string_view> weak_words(std::string_view text) {
+    std::vector<std::string_view> out;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto word = word_at(text, begin);
+        if (is_weak(word)) out.push_back(word);
+        begin += word.size() + 1;
+    }
+    return out;
 }
 
 } // namespace sheaf::conf

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "conf/json.h"
+#include "lib/base/time.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -16,6 +18,9 @@ namespace sheaf::conf {
 
 [[nodiscard]] std::string_view string_at(const json::Value& object, std::string_view key,
                                          std::string_view otherwise = {});
+[[nodiscard]] bool boolean_at(const json::Value& object, std::string_view key, bool otherwise);
+[[nodiscard]] Duration duration_at(const json::Value& object, std::string_view key, Duration otherwise);
+[[nodiscard]] std::size_t count_at(const json::Value& object, std::string_view key, std::size_t otherwise);
 [[nodiscard]] std::uint16_t port_at(const json::Value& object, std::string_view key, std::uint16_t otherwise);
 
 // Of an array's strings, each that `parse` (word -> optional) can read.

@@ -55,13 +55,17 @@ Json field_schema(const Field& field) {
     return out;
 }
 
+bool always_required(const Field& field) {
+    return field.required && field.roles.empty() && field.required_by.empty();
+}
+
 // What a role adds: keys that it must have, and keys of the other role as false. Empty if it adds nothing.
 Json role_schema(const Object& object, std::string_view role) {
     Json properties = Json::object();
     Json required = Json::array();
     for (const auto& field : object.fields) {
-        if (!field.role.empty() && field.role != role) properties[text(field.key)] = false;
-        if (field.role == role && field.required) required.push_back(text(field.key));
+        if (!field.applies_to(role)) properties[text(field.key)] = false;
+        if (!always_required(field) && field.required_of(role)) required.push_back(text(field.key));
         if (!field.type->object) continue;
         if (Json inner = role_schema(*field.type->object, role); !inner.empty())
             properties[text(field.key)] = std::move(inner);
@@ -86,10 +90,14 @@ Json object_schema(const Object& object) {
     Json out = {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
     for (const auto& field : object.fields) {
         out["properties"][text(field.key)] = field_schema(field);
-        if (field.required && field.role.empty()) out["required"].push_back(text(field.key));
+        if (always_required(field)) out["required"].push_back(text(field.key));
     }
-    for (const auto key : object.exactly_one)
-        out["oneOf"].push_back({{"required", Json::array({text(key)})}});
+    if (object.one_needed)
+        for (const auto key : object.alternatives)
+            out["oneOf"].push_back({{"required", Json::array({text(key)})}});
+    else if (object.alternatives.size() > 1)
+        for (const auto key : object.alternatives)
+            out["not"]["required"].push_back(text(key));
     add_roles(object, out);
     return out;
 }

@@ -1,6 +1,6 @@
 #include "conf/secrets.h"
 
-#include "conf/file.h"
+#include "conf/material.h"
 #include "conf/read.h"
 #include "conf/text.h"
 #include "conf/words.h"
@@ -8,9 +8,7 @@
 #include "lib/base/secret.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <expected>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,26 +16,6 @@
 
 namespace sheaf::conf {
 namespace {
-
-enum class Guard : std::uint8_t { mode, systemd };
-
-Fault system_fault(const std::string& path, int error) {
-    std::string hint;
-    if (error == ENOENT) hint = "create the file, or correct the path";
-    if (error == EACCES)
-        hint = "the daemon's user must be its owner, or let systemd pass it as a \"credential\"";
-    return {"cannot read " + path + ": " + error_text(error), std::move(hint)};
-}
-
-std::optional<Fault> check_file(const struct stat& info, const std::string& path, Guard guard) {
-    if (!S_ISREG(info.st_mode)) return Fault{path + " is no regular file", {}};
-    if (guard == Guard::mode && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return Fault{path + " is open to others than its owner", "chmod 600 " + path};
-    if (std::cmp_greater(info.st_size, kMaxSecret))
-        return Fault{path + " is longer than " + std::to_string(kMaxSecret) + " octets",
-                     "is it the right file?"};
-    return std::nullopt;
-}
 
 // Without the newline that editors and echo put at the end.
 View without_newline(View bytes) {
@@ -47,30 +25,11 @@ View without_newline(View bytes) {
     return bytes;
 }
 
-std::expected<Secret, Fault> read_file(const std::string& path, Guard guard) {
-    auto file = File::open(path);
-    if (!file) return std::unexpected(system_fault(path, file.error()));
-    if (auto fault = check_file(file->info(), path, guard)) return std::unexpected(std::move(*fault));
-    Secret buffer(kMaxSecret);
-    const auto size = file->read(buffer.span());
-    if (!size) return std::unexpected(system_fault(path, size.error()));
-    const View content = without_newline(buffer.view().first(*size));
-    if (content.empty()) return std::unexpected(Fault{path + " is empty", "write the key into it"});
-    return Secret::copy_of(content);
-}
-
-std::expected<Secret, Fault> read_credential(std::string_view name, const Environment& environment) {
-    if (environment.credentials_directory.empty())
-        return std::unexpected(
-            Fault{"the credential " + quote(name) + " is not at hand: $CREDENTIALS_DIRECTORY is not set",
-                  "systemd sets it for LoadCredential=" + std::string(name) +
-                      ":/path in the unit; elsewhere use \"file\""});
-    const auto path = std::filesystem::path(environment.credentials_directory) / name;
-    auto secret = read_file(path.string(), Guard::systemd);
-    if (!secret && !std::filesystem::exists(std::filesystem::status(path)))
-        return std::unexpected(Fault{"there is no credential " + quote(name),
-                                     "add LoadCredential=" + std::string(name) + ":/path to the unit"});
-    return secret;
+std::expected<Secret, Fault> key_of(std::expected<Secret, Fault> content, const std::string& path) {
+    if (!content) return content;
+    const View key = without_newline(content->view());
+    if (key.empty()) return std::unexpected(Fault{path + " is empty", "write the key into it"});
+    return Secret::copy_of(key);
 }
 
 Secret take_text(std::string& text) {
@@ -103,10 +62,11 @@ std::optional<Secret> Reader::key(json::Value& entry, const std::string& path) {
         if (name == "text") return take_text(value.string);
         std::expected<Secret, Fault> secret;
         if (name == "file" && !check_path(value.string)) {
-            const auto folder = std::filesystem::path(report_.source().name()).parent_path();
-            secret = read_file((folder / value.string).string(), Guard::mode);
+            const auto path_of_key = beside(report_.source(), value.string);
+            secret = key_of(read_file(path_of_key, Guard::owner_only, kMaxSecret), path_of_key);
         } else if (name == "credential" && !check_credential(value.string)) {
-            secret = read_credential(value.string, environment_);
+            secret = key_of(read_credential(value.string, environment_, kMaxSecret),
+                            credential_path(value.string, environment_));
         } else {
             continue;
         }

@@ -19,6 +19,6 @@ inline constexpr std::size_t kMaxSecret = 4096;
 // Files: only their owner may read or write them. Credentials are systemd's to protect: it lets the service's
 // user in by an ACL, which looks like a group's permission.
 [[nodiscard]] std::vector<auth::SharedKey> read_secrets(json::Value& root, const Environment& environment,
-                                                       Report& report);
+                                                        Report& report);
 
 } // namespace sheaf::conf

@@ -1,9 +1,11 @@
 #include "conf/settings.h"
 
+#include "conf/certificates.h"
 #include "conf/connections.h"
 #include "conf/file.h"
 #include "conf/json.h"
 #include "conf/pools.h"
+#include "conf/proofs.h"
 #include "conf/read.h"
 #include "conf/secrets.h"
 #include "conf/shape.h"
@@ -51,6 +53,30 @@ void read_listen(const json::Value& root, Settings& settings, Report& report) {
         settings.listen_addresses = {IpAddress::any(Family::ipv6), IpAddress::any(Family::ipv4)};
 }
 
+ike::Limits read_limits(const json::Value& root, Report& report) {
+    ike::Limits out;
+    const auto* limits = child(root, "limits", json::Kind::object);
+    if (!limits) return out;
+    out.half_open_for_cookies = count_at(*limits, "cookies_from", out.half_open_for_cookies);
+    out.half_open_per_source = count_at(*limits, "cookies_from_per_source", out.half_open_per_source);
+    out.half_open = count_at(*limits, "half_open", out.half_open);
+    out.ike_sas = count_at(*limits, "ike_sas", out.ike_sas);
+    out.children_per_ike_sa = count_at(*limits, "children", out.children_per_ike_sa);
+    out.half_open_timeout = duration_at(*limits, "half_open_timeout", out.half_open_timeout);
+    if (out.half_open_for_cookies > out.half_open) {
+        const auto* from = child(*limits, "cookies_from", json::Kind::integer);
+        const auto* most = child(*limits, "half_open", json::Kind::integer);
+        report.add((from ? from : most)->place,
+                   "limits: no cookie would be asked for before \"half_open\" is reached",
+                   "make \"cookies_from\" smaller than \"half_open\"");
+    }
+    const auto* timeout = child(*limits, "half_open_timeout", json::Kind::string);
+    if (timeout && out.half_open_timeout == Duration::zero())
+        report.add(timeout->place, "limits.half_open_timeout: no peer could prove its identity in no time",
+                   "write \"30s\", or leave it out");
+    return out;
+}
+
 Diagnostic whole_file(const std::string& path, std::string message, std::string hint) {
     Diagnostic out;
     out.file = path;
@@ -80,10 +106,18 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     read_listen(*root, settings, report);
     engine.gateway_interface = string_at(*root, "interface", engine.gateway_interface);
     engine.pools = read_pools(*root, report);
+    engine.limits = read_limits(*root, report);
+    auto certificates = read_certificates(*root, environment, report);
+    engine.credentials = std::move(certificates.credentials);
     engine.credentials.shared_keys = read_secrets(*root, environment, report);
-    engine.connections = read_connections(*root);
+    engine.connections = read_connections(*root, certificates.authorities);
     check_connections(*root, engine, settings.listen_addresses, report);
+    check_proofs(*root, engine, certificates.complete, report);
     if (!report.empty()) return std::unexpected(report.diagnostics());
+    settings.notes = weakness_notes(*root);
+    if (environment.now)
+        for (auto& note : certificate_notes(engine.credentials, *environment.now))
+            settings.notes.push_back(std::move(note));
     return settings;
 }
 

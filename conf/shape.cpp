@@ -35,8 +35,8 @@ class Checker {
                                  std::string_view role);
     void missing(const Value& value, const Object& object, const std::string& path, Place name,
                  std::string_view role, const std::vector<std::string_view>& meant);
-    void exactly_one(const Value& value, const Object& object, const std::string& path, Place name,
-                     const std::vector<std::string_view>& meant);
+    void one_of(const Value& value, const Object& object, const std::string& path, Place name,
+                const std::vector<std::string_view>& meant);
 
     Report& report_;
 };
@@ -67,7 +67,10 @@ Place narrowed(const Value& value, std::string_view part) {
     return {begin, begin + part.size()};
 }
 
-bool applies(const Field& field, std::string_view role) { return field.role.empty() || field.role == role; }
+std::string roles_of(const Field& field) {
+    const std::size_t count = field.roles.words[1].empty() ? 1 : 2;
+    return (count == 1 ? "role " : "roles ") + alternatives(std::span(field.roles.words).first(count));
+}
 
 // The role that the object states, if it states a valid one; else the one around it.
 std::string_view role_of(const Value& value, const Object& object, std::string_view around) {
@@ -154,15 +157,15 @@ void Checker::object(const Value& object_value, const Object& object, const std:
             meant.push_back(unknown_key(member, object, path, role));
             continue;
         }
-        if (!role.empty() && !applies(*field, role))
+        if (!role.empty() && !field->applies_to(role))
             report_.add(member.place,
-                        quote(member.key) + " " + place_of(path) + " is for the role " + quote(field->role) +
+                        quote(member.key) + " " + place_of(path) + " is for the " + roles_of(*field) +
                             ", not for " + quote(role),
                         "remove it, or change the role");
         value(member.value, *field->type, below(path, member.key), member.place, role);
     }
     missing(object_value, object, path, name, role, meant);
-    exactly_one(object_value, object, path, name, meant);
+    one_of(object_value, object, path, name, meant);
 }
 
 // The key that it was probably meant to be, or empty.
@@ -170,7 +173,8 @@ std::string_view Checker::unknown_key(const json::Member& member, const Object& 
                                       const std::string& path, std::string_view role) {
     std::vector<std::string_view> keys;
     for (const auto& field : object.fields)
-        if (!field.key.starts_with('$') && (role.empty() || applies(field, role))) keys.push_back(field.key);
+        if (!field.key.starts_with('$') && (role.empty() || field.applies_to(role)))
+            keys.push_back(field.key);
     report_.add(member.place, "unknown key " + quote(member.key) + " " + place_of(path),
                 suggestion(member.key, keys));
     return nearest(member.key, keys);
@@ -180,16 +184,16 @@ void Checker::missing(const Value& value, const Object& object, const std::strin
                       std::string_view role, const std::vector<std::string_view>& meant) {
     for (const auto& field : object.fields) {
         const bool there = json::find(value, field.key) || std::ranges::find(meant, field.key) != meant.end();
-        if (!field.required || !applies(field, role) || there) continue;
+        if (!field.required_of(role) || there) continue;
         report_.add(name, std::string(subject(path)) + " lacks " + quote(field.key),
                     quote(field.key) + ": " + std::string(field.doc));
     }
 }
 
-void Checker::exactly_one(const Value& value, const Object& object, const std::string& path, Place name,
-                          const std::vector<std::string_view>& meant) {
+void Checker::one_of(const Value& value, const Object& object, const std::string& path, Place name,
+                     const std::vector<std::string_view>& meant) {
     const auto is_one = [&object](std::string_view key) {
-        return std::ranges::find(object.exactly_one, key) != object.exactly_one.end();
+        return std::ranges::find(object.alternatives, key) != object.alternatives.end();
     };
     const json::Member* first = nullptr;
     for (const auto& member : value.members) {
@@ -200,8 +204,9 @@ void Checker::exactly_one(const Value& value, const Object& object, const std::s
         else
             first = &member;
     }
-    if (object.exactly_one.empty() || first || std::ranges::any_of(meant, is_one)) return;
-    report_.add(name, path + " lacks " + alternatives(object.exactly_one), "add exactly one of them");
+    if (object.alternatives.empty() || !object.one_needed || first || std::ranges::any_of(meant, is_one))
+        return;
+    report_.add(name, path + " lacks " + alternatives(object.alternatives), "add exactly one of them");
 }
 
 } // namespace

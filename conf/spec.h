@@ -3,6 +3,7 @@
 #include "conf/json.h"
 #include "conf/words.h"
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -35,25 +36,43 @@ struct Type {
     bool secret = false;            // string: not for showing
 };
 
+// Up to two roles of a connection; empty ones stand for none.
+struct Roles {
+    std::array<std::string_view, 2> words = {};
+    [[nodiscard]] constexpr bool empty() const { return words[0].empty(); }
+    [[nodiscard]] constexpr bool has(std::string_view role) const {
+        return !role.empty() && (words[0] == role || words[1] == role);
+    }
+};
+
 struct Field {
     std::string_view key = {};
     const Type* type = nullptr;
     std::string_view doc = {}; // one sentence
     bool required = false;
-    std::string_view standard = {}; // the default as JSON; empty: none
-    std::string_view role = {};     // if not empty, only connections of this role have it
+    std::string_view standard = {};    // the default as JSON; empty: none
+    Roles roles = {};                  // if not empty, only connections of these roles have it
+    std::string_view required_by = {}; // if not empty, it is required of this role alone
+
+    [[nodiscard]] constexpr bool applies_to(std::string_view role) const {
+        return roles.empty() || roles.has(role);
+    }
+    [[nodiscard]] constexpr bool required_of(std::string_view role) const {
+        return required && applies_to(role) && (required_by.empty() || required_by == role);
+    }
 };
 
 struct Object {
     std::span<const Field> fields = {};
-    // Of these keys an object has one; then they are not required by themselves.
-    std::span<const std::string_view> exactly_one = {};
+    // Of these keys an object has at most one.
+    std::span<const std::string_view> alternatives = {};
+    bool one_needed = true; // and at least one of them
 };
 
 // The whole file.
 [[nodiscard]] const Object& model();
 
-// The key whose word decides Field::role.
+// The key whose word decides Field::roles.
 inline constexpr std::string_view kRoleKey = "role";
 
 } // namespace sheaf::conf

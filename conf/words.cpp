@@ -1,6 +1,7 @@
 #include "conf/words.h"
 
 #include "conf/proposal_words.h"
+#include "conf/selector_words.h"
 #include "conf/text.h"
 #include "lib/auth/identity.h"
 
@@ -23,7 +24,8 @@ struct Unit {
     std::string_view name;
     std::int64_t milliseconds;
 };
-constexpr std::array<Unit, 4> kUnits = {{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::array<Unit, 5> kUnits = {
+    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 
 bool is_alphanumeric(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -44,7 +46,7 @@ std::optional<Fault> check_range(std::string_view word, Duration least, Duration
         return Fault{
             quote(word) + " is no duration",
             bare ? "did you mean " + quote(std::string(word) + "s") + "?"
-                 : "write a whole number and a unit (ms, s, m, h): \"500ms\", \"30s\", \"5m\", \"1h\""};
+                 : "write a whole number and a unit (ms, s, m, h, d): \"500ms\", \"30s\", \"5m\", \"1h\""};
     }
     if (*duration < least || *duration > most)
         return Fault{quote(word) + " is not " + std::string(range), {}};
@@ -67,6 +69,10 @@ std::optional<Duration> parse_duration(std::string_view word) {
 
 std::optional<Fault> check_duration(std::string_view word) {
     return check_range(word, Duration::zero(), kMaxDuration, "between 0s and 24h");
+}
+
+std::optional<Fault> check_lifetime(std::string_view word) {
+    return check_range(word, Duration::zero(), kMaxLifetime, "between 0s and 30d");
 }
 
 std::optional<Fault> check_wait(std::string_view word) {
@@ -93,6 +99,11 @@ std::optional<Fault> check_prefix(std::string_view word) {
     return std::nullopt;
 }
 
+std::optional<Fault> check_selector(std::string_view word) {
+    const auto selector = parse_selector(word);
+    return selector ? std::nullopt : std::optional(selector.error());
+}
+
 std::optional<Fault> check_interface(std::string_view word) {
     if (word.size() > kMaxInterfaceName)
         return Fault{"the interface name " + quote(word) + " is longer than " +
@@ -117,8 +128,10 @@ std::optional<Fault> check_identity(std::string_view word) {
     if (auth::Identity::parse(word)) return std::nullopt;
     if (auth::IdentityPattern::parse(word))
         return Fault{"the pattern " + quote(word) + " names nobody", "write the one identity that is ours"};
-    return Fault{quote(word) + " is no identity",
-                 "write a host name, user@host, an IP address, or @# and hexadecimal digits"};
+    return Fault{
+        quote(word) + " is no identity",
+        "write a host name, user@host, an IP address, a name such as \"CN=gw, O=Example\", or @# and "
+        "hexadecimal digits"};
 }
 
 std::optional<Fault> check_identity_pattern(std::string_view word) {

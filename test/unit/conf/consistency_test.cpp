@@ -22,7 +22,7 @@ TEST_CASE("Algorithms are checked", "[conf]") {
               R"(sheafd.json:15:16: connections.clients.esp: unknown algorithm "serpent"
    15 |       "esp": ["serpent"]
       |                ^~~~~~~
-   use one of "aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305", "aes256", "aes192", "aes128", "sha256", "sha384", "sha512", "x25519", "ecp256", "ecp384", "ecp521", "modp4096", "modp3072" or "modp2048"
+   use one of "aes256gcm16", "aes192gcm16", "aes128gcm16", "chacha20poly1305", "aes256", "aes192", "aes128", "sha256", "sha384", "sha512", "x25519", "ecp256", "ecp384", "ecp521", "modp4096", "modp3072", "modp2048", "none", "esn" or "noesn"
 )");
     }
     SECTION("a weak algorithm") {
@@ -39,7 +39,7 @@ TEST_CASE("Algorithms are checked", "[conf]") {
               R"(sheafd.json:15:23: connections.clients.esp: the algorithm "sha1" is too weak to be offered
    15 |       "esp": ["aes256-sha1"]
       |                       ^~~~
-   use "sha256"
+   use "sha256"; if the peer has nothing better, write "weak-sha1"
 )");
     }
     SECTION("an AEAD with integrity") {

@@ -1,14 +1,18 @@
 #include "conf/schema.h"
 #include "conf/settings.h"
+#include "test/unit/conf/folder.h"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 using namespace sheaf::conf;
+using namespace sheaf::conf::test;
 
 namespace {
 
@@ -21,14 +25,36 @@ std::string file(const std::string& name) {
     return out.str();
 }
 
-// The examples name files that are not on this machine: the same with the key in the text.
-std::string example(const std::string& name) {
-    std::string text = file("examples/" + name);
-    for (const std::string key : {"\"file\": \"/etc/sheaf/", "\"credential\": \""})
-        for (auto at = text.find(key); at != text.npos; at = text.find(key))
-            text.replace(at, key.size(), "\"text\": \"");
-    return text;
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+    for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
+        text.replace(at, from.size(), to);
 }
+
+// What the examples name is not on this machine: the same with files of the test.
+class Examples {
+  public:
+    Examples() {
+        for (const auto* name : {"ca.pem", "ca.crl", "gw.pem", "gw.key", "alice.pem", "alice.key"})
+            folder_.copy(name);
+        for (const auto* name : {"alice.psk", "bob.psk", "gw.psk", "db.psk"})
+            folder_.write(name, "correct horse");
+    }
+    [[nodiscard]] std::string text(const std::string& name) const {
+        std::string out = file("examples/" + name);
+        replace_all(out, "/etc/sheaf/", folder_.path(""));
+        return out;
+    }
+    [[nodiscard]] Loaded read(std::string text) const {
+        return parse("x", std::move(text), {folder_.path(""), {}});
+    }
+
+  private:
+    Folder folder_;
+};
+
+constexpr std::array kExamples{
+    "gateway.json",      "client.json",      "gateway-certificates.json", "client-certificates.json",
+    "site-to-site.json", "host-to-host.json"};
 
 } // namespace
 
@@ -38,36 +64,59 @@ TEST_CASE("The published schema is that of the model", "[conf]") {
 }
 
 TEST_CASE("The examples are right", "[conf]") {
-    const auto* name = GENERATE("gateway.json", "client.json");
-    const auto loaded = parse(name, example(name), {});
-    INFO((loaded ? "" : to_string(loaded.error())));
-    CHECK(loaded);
+    const Examples examples;
+    for (const auto* name : kExamples) {
+        const auto loaded = examples.read(examples.text(name));
+        INFO(name << "\n" << (loaded ? "" : to_string(loaded.error())));
+        CHECK(loaded);
+        if (loaded) CHECK(loaded->notes.empty());
+    }
+}
+
+TEST_CASE("No example is left out of the tests", "[conf]") {
+    const auto folder = std::filesystem::path(SHEAF_TEST_DATA).parent_path() / "conf/examples";
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        CHECK(std::ranges::find(kExamples, entry.path().filename().string()) != kExamples.end());
+        ++count;
+    }
+    CHECK(count == kExamples.size());
 }
 
 TEST_CASE("The examples name the files that they say, and nothing else is missing", "[conf]") {
-    const auto gateway = parse("gateway.json", file("examples/gateway.json"), {"/nonexistent"});
-    REQUIRE_FALSE(gateway);
-    for (const auto& diagnostic : gateway.error())
-        CHECK(diagnostic.message.starts_with("secrets."));
+    for (const auto* name : kExamples) {
+        const auto loaded = parse(name, file(std::string("examples/") + name), {"/nonexistent", {}});
+        REQUIRE_FALSE(loaded);
+        for (const auto& diagnostic : loaded.error()) {
+            const bool about_files = diagnostic.message.starts_with("secrets.") ||
+                                     diagnostic.message.starts_with("certificates.") ||
+                                     diagnostic.message.starts_with("authorities.");
+            INFO(diagnostic.message);
+            CHECK(about_files);
+        }
+    }
 }
 
 TEST_CASE("Truncated examples are refused, never worse", "[conf]") {
-    const auto* name = GENERATE("gateway.json", "client.json");
-    const std::string whole = example(name);
+    const Examples examples;
+    const std::string name = GENERATE("gateway.json", "site-to-site.json");
+    const std::string whole = examples.text(name);
     const std::size_t end = whole.rfind('}');
-    for (std::size_t size = 0; size <= end; ++size) {
-        const auto loaded = parse("x", whole.substr(0, size), {});
+    for (std::size_t size = 0; size <= end; size += 3) {
+        const auto loaded = examples.read(whole.substr(0, size));
         if (loaded || loaded.error().empty() || to_string(loaded.error()).empty()) FAIL("cut at " << size);
     }
 }
 
 TEST_CASE("Damaged examples never crash, and no diagnostic is without a place", "[conf]") {
-    const std::string whole = example("gateway.json");
+    const Examples examples;
+    const std::string name = GENERATE("gateway.json", "site-to-site.json");
+    const std::string whole = examples.text(name);
     constexpr char kDamage[] = {'"', '{', '}', ',', '\0', '\n', '\\', '/', '9', '\xff'};
     for (std::size_t at = 0; at < whole.size(); ++at) {
         std::string text = whole;
         text[at] = kDamage[at % sizeof kDamage];
-        const auto loaded = parse("x", std::move(text), {});
+        const auto loaded = examples.read(std::move(text));
         if (loaded) continue;
         for (const auto& diagnostic : loaded.error())
             if (diagnostic.line == 0 || diagnostic.column == 0 || diagnostic.message.empty())
@@ -76,11 +125,14 @@ TEST_CASE("Damaged examples never crash, and no diagnostic is without a place", 
 }
 
 TEST_CASE("Removed lines never crash", "[conf]") {
-    const std::string whole = example("gateway.json");
-    for (std::size_t begin = 0; begin < whole.size();) {
-        const std::size_t next = std::min(whole.find('\n', begin), whole.size() - 1) + 1;
-        const auto loaded = parse("x", whole.substr(0, begin) + whole.substr(next), {});
-        if (!loaded && loaded.error().empty()) FAIL("without the line at " << begin);
-        begin = next;
+    const Examples examples;
+    for (const auto* name : kExamples) {
+        const std::string whole = examples.text(name);
+        for (std::size_t begin = 0; begin < whole.size();) {
+            const std::size_t next = std::min(whole.find('\n', begin), whole.size() - 1) + 1;
+            const auto loaded = examples.read(whole.substr(0, begin) + whole.substr(next));
+            if (!loaded && loaded.error().empty()) FAIL(name << " without the line at " << begin);
+            begin = next;
+        }
     }
 }

@@ -42,6 +42,21 @@ inline constexpr std::string_view kGateway = R"({
 }
 )";
 
+inline constexpr std::string_view kPeer = R"({
+  "secrets": { "b": { "id": "b.example.org", "text": "correct horse" } },
+  "connections": {
+    "b": {
+      "role": "peer",
+      "local": { "id": "a.example.org" },
+      "remote": { "id": "b.example.org", "address": "192.0.2.2" },
+      "children": {
+        "net": { "local": ["10.1.0.0/16"], "remote": ["10.2.0.0/16"] }
+      }
+    }
+  }
+}
+)";
+
 // `base` with the first `from` replaced, which must be there.
 inline std::string changed(std::string_view base, std::string_view from, std::string_view to) {
     std::string out(base);

@@ -1,46 +1,13 @@
 #include "conf/settings.h"
-#include "test/unit/conf/mistakes.h"
+#include "test/unit/conf/folder.h"
 
 #include <catch2/catch.hpp>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace sheaf;
 using namespace sheaf::conf;
 using namespace sheaf::conf::test;
 
 namespace {
-
-// A folder of the test's own, with sheafd.json and what the test puts beside it.
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "sheaf-conf-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
-    void write(const std::string& name, std::string_view content, mode_t mode = 0600) const {
-        std::ofstream(path(name), std::ios::binary) << content;
-        REQUIRE(::chmod(path(name).c_str(), mode) == 0);
-    }
-    // The client's file with this as its secret.
-    [[nodiscard]] Loaded load_with(std::string_view secret, const Environment& environment = {}) const {
-        write("sheafd.json", changed(kClient, "\"text\": \"correct horse\"", secret));
-        return load(path("sheafd.json"), environment);
-    }
-
-  private:
-    std::string path_;
-};
 
 std::string key_of(const Loaded& loaded) {
     REQUIRE(loaded);
@@ -138,7 +105,7 @@ TEST_CASE("Credentials come from the folder that systemd names", "[conf]") {
     SECTION("outside of a service") {
         CHECK(only_mistake(folder.load_with(kCredential)) ==
               "secrets.gw: the credential \"key\" is not at hand: $CREDENTIALS_DIRECTORY is not set\n"
-              "systemd sets it for LoadCredential=key:/path in the unit; elsewhere use \"file\"");
+              "systemd sets it for LoadCredential=key:/path in the unit; elsewhere use a file");
     }
     SECTION("outside of the folder") {
         CHECK(only_mistake(folder.load_with(R"("credential": "../key")", {folder.path("")})) ==

@@ -17,6 +17,8 @@ Settings read(std::string_view text) {
     return *loaded;
 }
 
+const std::vector<crypto::EsnId> kBoth{crypto::EsnId::esn, crypto::EsnId::none};
+
 std::string text_of(const auth::SharedKey& key) { return {key.key->view().begin(), key.key->view().end()}; }
 
 } // namespace
@@ -76,9 +78,10 @@ TEST_CASE("Every key of a client is read", "[conf]") {
                                             {crypto::KeId::ecp384}});
     REQUIRE(home.child.esp.size() == 2);
     CHECK(home.child.esp[0] ==
-          child::EspProposal{{{crypto::EncrId::chacha20_poly1305, 0}}, {}, {crypto::KeId::x25519}});
+          child::EspProposal{{{crypto::EncrId::chacha20_poly1305, 0}}, {}, {crypto::KeId::x25519}, kBoth});
     CHECK(home.child.esp[1] ==
-          child::EspProposal{{{crypto::EncrId::aes_cbc, 128}}, {crypto::IntegId::hmac_sha2_256_128}, {}});
+          child::EspProposal{
+              {{crypto::EncrId::aes_cbc, 128}}, {crypto::IntegId::hmac_sha2_256_128}, {}, kBoth});
 }
 
 TEST_CASE("A gateway's file becomes a gateway", "[conf]") {

@@ -22,7 +22,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:8:7: unknown key "colour" in connections.home
     8 |       "colour": { "first": "500ms", "tries": 5 },
       |       ^~~~~~~~
-   use one of "role", "local", "remote", "networks", "ike", "esp", "liveness", "retransmit", "request", "interface" or "start"
+   use one of "role", "local", "remote", "networks", "ike", "esp", "liveness", "retransmit", "rekey", "child_rekey", "reauth", "replay_window", "dscp", "ecn", "df", "nat_keepalive", "encapsulation", "childless", "request", "interface" or "start"
 )");
     }
     SECTION("an unknown key at the top level") {
@@ -47,7 +47,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
 )",
                              R"({ "id": "*.example.org", "port": 500 },
 )")) ==
-            R"(sheafd.json:12:42: "port" in connections.clients.remote is for the role "client", not for "gateway"
+            R"(sheafd.json:12:42: "port" in connections.clients.remote is for the roles "client" or "peer", not for "gateway"
    12 |       "remote": { "id": "*.example.org", "port": 500 },
       |                                          ^~~~~~
    remove it, or change the role
@@ -66,7 +66,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:7:7: connections.home.remote lacks "address"
     7 |       "remote": { "id": "gw.example.org" },
       |       ^~~~~~~~
-   "address": Where the gateway is.
+   "address": Where the gateway or peer is; a peer connection without it only answers.
 )");
     }
     SECTION("a wrong type") {
@@ -179,7 +179,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:8:32: connections.home.retransmit.first: "5 seconds" is no duration
     8 |       "retransmit": { "first": "5 seconds", "tries": 5 },
       |                                ^~~~~~~~~~~
-   write a whole number and a unit (ms, s, m, h): "500ms", "30s", "5m", "1h"
+   write a whole number and a unit (ms, s, m, h, d): "500ms", "30s", "5m", "1h"
 )");
     }
     SECTION("a wait that is too long") {
@@ -244,7 +244,7 @@ TEST_CASE("Words inside strings are checked", "[conf]") {
               R"(sheafd.json:6:24: connections.home.local.id: "alice example" is no identity
     6 |       "local": { "id": "alice example" },
       |                        ^~~~~~~~~~~~~~~
-   write a host name, user@host, an IP address, or @# and hexadecimal digits
+   write a host name, user@host, an IP address, a name such as "CN=gw, O=Example", or @# and hexadecimal digits
 )");
     }
     SECTION("a pattern for our own identity") {
