@@ -87,6 +87,8 @@ std::optional<Selector> outbound(const Side& local, const Side& remote) {
                     .destination_port = remote.port};
 }
 
+std::uint32_t reqid_of(child::LinkNumber reqid, child::LinkNumber link) { return reqid != 0 ? reqid : link; }
+
 Selector turned(const Selector& selector) {
     Selector out = selector;
     std::swap(out.source, out.destination);
@@ -102,7 +104,7 @@ void add_policies(std::vector<Policy>& to, const child::PolicySet& set, const Se
                   .selector = turned(out),
                   .priority = priority_of(out),
                   .link = set.on_interface ? set.link : 0,
-                  .reqid = set.link,
+                  .reqid = reqid_of(set.reqid, set.link),
                   .mode = set.mode,
                   .source = any,
                   .destination = any};
@@ -222,7 +224,7 @@ std::expected<StatePair, std::string> states_of(const child::InstallSas& step, b
     for (State* state : {&pair.in, &pair.out}) {
         state->mode = step.mode;
         state->link = step.on_interface ? step.id.link : 0;
-        state->reqid = step.id.link;
+        state->reqid = reqid_of(step.reqid, step.id.link);
         state->esn = step.suite.esn;
         state->limits = step.limits;
     }

@@ -1,5 +1,6 @@
 #include "xfrm/kernel.h"
 
+#include "xfrm/event.h"
 #include "xfrm/kernel_parts.h"
 #include "xfrm/marks.h"
 #include "xfrm/planner.h"
@@ -44,14 +45,15 @@ std::expected<void, std::string> Kernel::Parts::open() {
     };
     for (const Wanted& wanted : {Wanted{route, NETLINK_ROUTE, "links and routes", "rtnetlink"},
                                  Wanted{xfrm, NETLINK_XFRM, "SAD and SPD (XFRM)", "xfrm_user"},
-                                 Wanted{events, NETLINK_XFRM, "events of the SAD (XFRM)", "xfrm_user"}}) {
+                                 Wanted{events, NETLINK_XFRM, "events of SAD and SPD (XFRM)", "xfrm_user"}}) {
         Opened opened = netlink::Socket::open(os, wanted.protocol, socket_settings);
         if (!opened) return std::unexpected(opening_error(wanted.what, opened.error(), wanted.module));
         wanted.socket = std::move(*opened);
     }
-    for (const unsigned group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_SA}) {
+    for (const unsigned group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING}) {
         if (const auto joined = events->listen(group); !joined)
-            return std::unexpected(opening_error("events of the SAD (XFRM)", joined.error(), "xfrm_user"));
+            return std::unexpected(
+                opening_error("events of SAD and SPD (XFRM)", joined.error(), "xfrm_user"));
     }
     events->on_event([this](const nlmsghdr& message) { on_event(message); });
     events->on_overrun([this] { resync_wanted = true; });
@@ -61,15 +63,11 @@ std::expected<void, std::string> Kernel::Parts::open() {
 
 void Kernel::Parts::on_event(const nlmsghdr& message) {
     if (message.nlmsg_pid == xfrm->port()) return; // our own doing
-    std::optional<StateNotice> notice;
-    switch (message.nlmsg_type) {
-    case XFRM_MSG_EXPIRE: notice = parse_expiry(message); break;
-    case XFRM_MSG_DELSA: notice = parse_removal(message); break;
-    case XFRM_MSG_FLUSHSA: resync_wanted = true; return; // names no entry
-    default: return;
+    if (message.nlmsg_type == XFRM_MSG_FLUSHSA) {  // names no entry
+        resync_wanted = true;
+    } else if (auto event = event_of(message)) {
+        told.push_back(std::move(*event));
     }
-    if (notice && is_ours(notice->reqid))
-        told.push_back(child::SaGone{notice->id.destination, notice->id.spi, notice->hard});
 }
 
 void Kernel::Parts::resync() {

@@ -10,9 +10,10 @@ namespace sheaf::xfrm {
 [[nodiscard]] constexpr bool is_ours(std::uint32_t number) {
     return number >= child::kFirstLink && number <= child::kLastLink;
 }
-// SAD and SPD entries carry the link's number as reqid, and again as if_id where they belong to a virtual interface.
+// SAD and SPD entries carry a number of ours as reqid, and the link's as if_id where they belong to a
+// virtual interface.
 [[nodiscard]] constexpr bool is_ours(std::uint32_t reqid, std::uint32_t if_id) {
-    return is_ours(reqid) && (if_id == 0 || if_id == reqid);
+    return is_ours(reqid) && (if_id == 0 || is_ours(if_id));
 }
 
 inline constexpr std::uint8_t kProtocol = 83; // of routes and rules, as in /etc/iproute2/rt_protos

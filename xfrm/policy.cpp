@@ -77,7 +77,7 @@ std::string Selector::to_string() const {
 
 std::string Policy::to_string() const {
     return std::string("policy ") + xfrm::to_string(direction) + " " + selector.to_string() + " (link " +
-           hex(reqid) + ")";
+           hex(link != 0 ? link : reqid) + ")";
 }
 
 namespace {

@@ -133,7 +133,7 @@ bool operator==(const Algorithm& a, const Algorithm& b) {
 
 std::string State::to_string() const {
     return "SA " + source.to_string() + " -> " + id.destination.to_string() + " SPI " + hex(id.spi) +
-           " (link " + hex(reqid) + ")";
+           " (link " + hex(link != 0 ? link : reqid) + ")";
 }
 
 netlink::Message install_state(const State& state) {

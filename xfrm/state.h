@@ -36,7 +36,7 @@ struct State {
     IpAddress source;
     child::Mode mode = child::Mode::tunnel;
     std::uint32_t link = 0;  // if_id; 0: of no virtual interface
-    std::uint32_t reqid = 0; // the link's number in any case
+    std::uint32_t reqid = 0; // by which policies find it; ours is always of the range of link numbers
 
     std::optional<Algorithm> aead; // either this
     std::optional<Algorithm> cipher;

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
 #include <set>
 
@@ -353,6 +354,81 @@ TEST_CASE("what others do to our SAs is told, what we do is not", "[xfrm]") {
         CHECK(gone.spi == id.spi);
         CHECK(gone.hard == (i < 2));
     }
+}
+
+TEST_CASE("a packet for which there is no SA is told by its addresses and ports", "[xfrm]") {
+    const auto told = [](std::uint32_t reqid, std::uint8_t protocol, std::uint16_t sport,
+                         std::uint16_t dport) {
+        netlink::Builder out(XFRM_MSG_ACQUIRE, 0);
+        auto& wanted = out.fixed<xfrm_user_acquire>();
+        wanted.id.proto = IPPROTO_ESP;
+        wanted.sel.family = AF_INET;
+        wanted.sel.saddr.a4 = htonl(0x0a000001);
+        wanted.sel.daddr.a4 = htonl(0x0a000002);
+        wanted.sel.proto = protocol;
+        wanted.sel.sport = htons(sport);
+        wanted.sel.dport = htons(dport);
+        xfrm_user_tmpl wish{};
+        wish.reqid = reqid;
+        out.put_struct(XFRMA_TMPL, wish);
+        FakeKernel fake;
+        auto kernel = open(fake);
+        fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), event_of(out, 0));
+        kernel->on_readable(kNow);
+        return kernel->take_events();
+    };
+    CHECK(told(7, 17, 1000, 53).empty());
+    const auto events = told(child::kFirstLink + 5, 17, 1000, 53);
+    REQUIRE(events.size() == 1);
+    const auto& acquire = std::get<child::Acquire>(events[0]);
+    CHECK(acquire.reqid == child::kFirstLink + 5);
+    CHECK(acquire.local == wire::TrafficSelector{17, 1000, 1000, ip("10.0.0.1"), ip("10.0.0.1")});
+    CHECK(acquire.remote == wire::TrafficSelector{17, 53, 53, ip("10.0.0.2"), ip("10.0.0.2")});
+    for (const std::uint8_t protocol : std::array<std::uint8_t, 4>{1, 58, 135, 47}) {
+        INFO("protocol " << int{protocol});
+        const bool types = protocol != 47;
+        const auto some = told(child::kFirstLink, protocol, types ? 8 : 0, 0);
+        REQUIRE(some.size() == 1);
+        CHECK(std::get<child::Acquire>(some[0]).local ==
+              wire::TrafficSelector{protocol, 0, 65535, ip("10.0.0.1"), ip("10.0.0.1")});
+    }
+}
+
+TEST_CASE("that a NAT has changed its mind is told of SAs of ours", "[xfrm]") {
+    FakeKernel fake;
+    auto kernel = open(fake);
+    for (const std::uint32_t reqid : {child::kFirstLink + 1, std::uint32_t{7}}) {
+        netlink::Builder out(XFRM_MSG_MAPPING, 0);
+        auto& moved = out.fixed<xfrm_user_mapping>();
+        moved.id.family = AF_INET;
+        moved.id.proto = IPPROTO_ESP;
+        moved.id.daddr.a4 = htonl(0xc0000201);
+        moved.id.spi = htonl(0x77);
+        moved.reqid = reqid;
+        moved.new_saddr.a4 = htonl(0xc6336405);
+        moved.new_sport = htons(1234);
+        fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), event_of(out, 0));
+    }
+    kernel->on_readable(kNow);
+    const auto events = kernel->take_events();
+    REQUIRE(events.size() == 1);
+    const auto& moved = std::get<child::PeerMoved>(events[0]);
+    CHECK(moved.destination == ip("192.0.2.1"));
+    CHECK(moved.spi == 0x77);
+    CHECK(moved.peer == Endpoint{ip("198.51.100.5"), 1234});
+}
+
+TEST_CASE("the place of an SA that the kernel has asked for is no SA", "[xfrm]") {
+    const StateId place{ip("2001:db8::1"), 0};
+    FakeKernel fake;
+    auto kernel = open(fake);
+    fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), expiry_event(place, child::kFirstLink, true));
+    fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), removal_event(place, child::kFirstLink, 4711));
+    kernel->on_readable(kNow);
+    CHECK(kernel->take_events().empty());
+    auto states = states_of(Client{.n = 1}.sas(), false);
+    states->out.id.spi = 0;
+    CHECK_FALSE(parse_state(install_state(states->out).header()));
 }
 
 TEST_CASE("after lost events all SAs are told, after the intents under way and before the next", "[xfrm]") {

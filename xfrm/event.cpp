@@ -1,0 +1,79 @@
+#include "xfrm/event.h"
+
+#include "netlink/message.h"
+#include "xfrm/address_form.h"
+#include "xfrm/marks.h"
+#include "xfrm/state.h"
+
+#include <linux/xfrm.h>
+
+#include <arpa/inet.h>
+#include <cstring>
+#include <netinet/in.h>
+
+namespace sheaf::xfrm {
+namespace {
+
+std::optional<child::KernelEvent> gone(const std::optional<StateNotice>& notice) {
+    if (!notice || !is_ours(notice->reqid)) return std::nullopt;
+    return child::SaGone{notice->id.destination, notice->id.spi, notice->hard};
+}
+
+// The reqid of a policy's first transformation; 0 when it has none.
+std::uint32_t reqid_of(View templates) {
+    xfrm_user_tmpl first{};
+    if (templates.size() < sizeof first) return 0;
+    std::memcpy(&first, templates.data(), sizeof first);
+    return first.reqid;
+}
+
+// One side of a packet. Message types are left out: what answers a message is of another type.
+wire::TrafficSelector side_of(const xfrm_address_t& address, const xfrm_selector& packet, std::uint16_t port,
+                              bool has_ports) {
+    wire::TrafficSelector out;
+    out.ip_protocol = packet.proto;
+    out.start = out.end = decode(address, packet.family);
+    if (has_ports) out.start_port = out.end_port = ntohs(port);
+    return out;
+}
+
+std::optional<child::KernelEvent> acquire(const nlmsghdr& message) {
+    xfrm_user_acquire wanted{};
+    if (!netlink::read_fixed(message, &wanted, sizeof wanted) || wanted.id.proto != IPPROTO_ESP)
+        return std::nullopt;
+    const auto reqid = reqid_of(netlink::Attributes::of(message, sizeof wanted).bytes(XFRMA_TMPL));
+    if (!is_ours(reqid)) return std::nullopt;
+    const xfrm_selector& packet = wanted.sel;
+    constexpr std::uint8_t kMobilityHeader = 135;
+    const bool has_types =
+        packet.proto == IPPROTO_ICMP || packet.proto == IPPROTO_ICMPV6 || packet.proto == kMobilityHeader;
+    // A packet without ports, or of which the kernel does not see them, shows zeros.
+    const bool has_ports = !has_types && (packet.sport != 0 || packet.dport != 0);
+    return child::Acquire{.reqid = reqid,
+                          .local = side_of(packet.saddr, packet, packet.sport, has_ports),
+                          .remote = side_of(packet.daddr, packet, packet.dport, has_ports)};
+}
+
+std::optional<child::KernelEvent> mapping(const nlmsghdr& message) {
+    xfrm_user_mapping moved{};
+    if (!netlink::read_fixed(message, &moved, sizeof moved) || moved.id.proto != IPPROTO_ESP)
+        return std::nullopt;
+    if (!is_ours(moved.reqid)) return std::nullopt;
+    return child::PeerMoved{.destination = decode(moved.id.daddr, moved.id.family),
+                            .spi = ntohl(moved.id.spi),
+                            .peer = {decode(moved.new_saddr, moved.id.family), ntohs(moved.new_sport)}};
+}
+
+} // namespace
+
+std::optional<child::KernelEvent> event_of(const nlmsghdr& message) {
+    switch (message.nlmsg_type) {
+    case XFRM_MSG_EXPIRE: return gone(parse_expiry(message));
+    case XFRM_MSG_DELSA: return gone(parse_removal(message));
+    case XFRM_MSG_ACQUIRE: return acquire(message);
+    case XFRM_MSG_MAPPING: return mapping(message);
+    default: return std::nullopt;
+    }
+}
+
+} // namespace sheaf::xfrm
