@@ -9,7 +9,8 @@
 #
 # shellcheck disable=SC2034 # scenarios use what is not used here
 # shellcheck disable=SC2016 # awk has dollars, too
-# Environment: LAB_NAME, LAB_BIN (sheafd, sheafctl), LAB_CONF (the folder conf), LAB_TMP (gone afterwards), LAB_LOGS (kept).
+# Environment: LAB_NAME, LAB_BIN (sheafd, sheafctl), LAB_CONF (the folder conf), LAB_PKI (keys and certificates, see
+# scripts/lab.d/pki), LAB_TMP (gone afterwards), LAB_LOGS (kept).
 
 set -Eeuo pipefail
 

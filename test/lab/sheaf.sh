@@ -42,7 +42,7 @@ prefix64() {
 
 # --- configurations --------------------------------------------------------------------------------------------------
 
-gateway_config() {
+gateway_config() { # [AUTH [MEMBERS]]: more members of the connection, each with a comma after it
     cat <<END
 {
   "pools": {
@@ -56,9 +56,10 @@ gateway_config() {
   "connections": {
     "clients": {
       "role": "gateway",
+      ${2:-}
       "local": { "id": "gw.example.org" },
       "remote": { "id": "*.example.org" },
-      "pools": ["v6", "v4"],
+      "pools": [${gateway_pools:-\"v6\", \"v4\"}],
       "liveness": "10s"
     }
   }
@@ -66,7 +67,7 @@ gateway_config() {
 END
 }
 
-client_config() { # HOST GATEWAY_ADDRESS [REQUEST]
+client_config() { # HOST GATEWAY_ADDRESS [REQUEST [AUTH [MEMBERS]]]
     cat <<END
 {
   "secrets": {
@@ -75,12 +76,13 @@ client_config() { # HOST GATEWAY_ADDRESS [REQUEST]
   "connections": {
     "home": {
       "role": "client",
+      ${5:-}
       "local": { "id": "${identity[$1]}" },
       "remote": { "id": "gw.example.org", "address": "$2" },
       "request": [${3:-\"prefix\", \"ipv4\"}],
       "interface": "sheaf0",
       "liveness": "3s",
-      "retransmit": { "first": "500ms", "tries": 3 },
+      "retransmit": { "first": "500ms", "tries": ${retransmit_tries:-3} },
       "start": true
     }
   }

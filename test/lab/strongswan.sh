@@ -7,11 +7,11 @@ psk="correct horse battery staple"
 # swan_start HOST CONNECTIONS [ROUTES yes|no]: starts charon in HOST with these lines as its swanctl.conf
 swan_start() {
     local host=$1 dir=$LAB_TMP/$1/strongswan
-    mkdir -p "$dir"
+    mkdir -p "$dir"/{x509,x509ca,x509crl,private}
     printf '%s\n' "$2" >"$dir/swanctl.conf"
     cat >"$dir/strongswan.conf" <<END
 charon-systemd {
-    load = random nonce openssl pem pkcs1 pkcs8 x509 constraints pubkey kdf hmac kernel-netlink socket-default vici
+    load = random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey kdf hmac kernel-netlink socket-default vici
     install_routes = ${3:-yes}
     filelog {
         stderr {
@@ -36,7 +36,8 @@ swan_load() { swan "$1" --load-all --file "$LAB_TMP/$1/strongswan/swanctl.conf" 
 swan() {
     local host=$1
     shift
-    in_host "$host" env STRONGSWAN_CONF="$LAB_TMP/$host/strongswan/strongswan.conf" swanctl "$@"
+    in_host "$host" env STRONGSWAN_CONF="$LAB_TMP/$host/strongswan/strongswan.conf" SWANCTL_DIR="$LAB_TMP/$host/strongswan" \
+        swanctl "$@"
 }
 
 swan_initiate() { # HOST CHILD
@@ -49,7 +50,28 @@ swan_established() { swan "$1" --list-sas | grep -q 'ESTABLISHED'; } # HOST
 # swan_vips HOST: the virtual addresses that a strongSwan client was given, one a line
 swan_vips() { swan "$1" --list-sas --raw | grep -oP 'local-vips=\[\K[^]]*' | tr ' ' '\n' | sort -u; }
 
-# swan_gateway LOCAL_ADDRESS: a strongSwan gateway in gw with pools for clients, on an xfrm interface
+# swan_auth HOST KIND: the lines of the section `local` for psk, rsa, ecdsa, ed25519, chain; puts what they name in its place
+swan_auth() {
+    local host=$1 kind=$2 me=gw dir=$LAB_TMP/$1/strongswan certificate
+    [ "$host" = gw ] || me=${identity[$host]%%.*}
+    mkdir -p "$dir"/{x509,x509ca,x509crl,private}
+    rm -f "$dir"/{x509,x509ca,x509crl,private}/*
+    if [ "$kind" = psk ]; then
+        echo 'auth = psk'
+        return
+    fi
+    cp "$LAB_PKI/$kind-$me.crt" "$dir/x509/"
+    cp "$LAB_PKI/$kind-$me.key" "$dir/private/"
+    cp "$LAB_PKI/$kind-ca.crt" "$dir/x509ca/"
+    cp "$LAB_PKI/$kind-ca.crl" "$dir/x509crl/"
+    if [ "$kind" = chain ]; then
+        for certificate in one two three; do cp "$LAB_PKI/chain-$certificate.crt" "$dir/x509ca/"; done
+    fi
+    printf 'auth = pubkey\n            certs = %s-%s.crt\n' "$kind" "$me"
+}
+swan_remote_auth() { if [ "$1" = psk ]; then echo 'auth = psk'; else echo 'auth = pubkey'; fi; } # KIND
+
+# swan_gateway LOCAL_ADDRESS [AUTH [LINES]]: a strongSwan gateway in gw with pools for clients, on an xfrm interface
 swan_gateway() {
     ip -n gw link show ipsec0 >/dev/null 2>&1 || {
         ip -n gw link add ipsec0 type xfrm dev wan0 if_id 42
@@ -66,12 +88,13 @@ connections {
         pools = v4, v6
         if_id_in = 42
         if_id_out = 42
+        ${3:-}
         local {
-            auth = psk
+            $(swan_auth gw "${2:-psk}")
             id = gw.example.org
         }
         remote {
-            auth = psk
+            $(swan_remote_auth "${2:-psk}")
         }
         children {
             net {
@@ -98,7 +121,7 @@ secrets {
 }" no
 }
 
-# swan_client HOST ID GATEWAY_ADDRESS: a strongSwan client that asks for an address of each family and reaches the lan
+# swan_client HOST ID GATEWAY_ADDRESS [AUTH [LINES]]: a strongSwan client that asks for an address of each family and reaches the lan
 swan_client() {
     swan_start "$1" "
 connections {
@@ -107,12 +130,13 @@ connections {
         remote_addrs = $3
         vips = 0.0.0.0, ::
         proposals = aes256gcm16-prfsha256-x25519
+        ${5:-}
         local {
-            auth = psk
+            $(swan_auth "$1" "${4:-psk}")
             id = $2
         }
         remote {
-            auth = psk
+            $(swan_remote_auth "${4:-psk}")
             id = gw.example.org
         }
         children {
@@ -131,3 +155,19 @@ secrets {
     }
 }"
 }
+
+# --- as every peer can be driven (interop.sh) ------------------------------------------------------------------------
+
+strongswan_gateway() { swan_gateway "$@"; }                                        # ADDRESS AUTH [LINES]
+strongswan_client() { swan_client "$1" "${identity[$1]}" "${@:2}"; }              # HOST GATEWAY_ADDRESS AUTH [LINES]
+strongswan_initiate() { swan_initiate "$1" home; }                                 # HOST
+strongswan_show() { swan "$1" --list-sas; }                                        # HOST
+strongswan_count() { strongswan_show "$1" | grep -c ', ESTABLISHED, ' || :; }      # HOST
+strongswan_rekey_ike() { swan_quietly "$1" --rekey --ike "$(swan_name "$1")"; }    # HOST
+strongswan_rekey_child() { swan_quietly "$1" --rekey --child "$(swan_child "$1")"; } # HOST
+strongswan_delete() { swan_quietly "$1" --terminate --ike "$(swan_name "$1")"; }   # HOST
+strongswan_stop() { daemon_stop "$1" charon; }                                     # HOST
+strongswan_kill() { daemon_stop "$1" charon KILL; }                                # HOST
+swan_name() { if [ "$1" = gw ]; then echo clients; else echo home; fi; }           # HOST
+swan_child() { if [ "$1" = gw ]; then echo net; else echo home; fi; }              # HOST
+swan_quietly() { swan "$@" >>"$LAB_LOGS/$1.command.log" 2>&1; }                    # HOST ARGUMENT...
