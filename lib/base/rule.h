@@ -86,6 +86,9 @@ enum class RuleKind : std::uint8_t {
     X(chosen_not_offered, unacceptable, 7, "the peer chose a proposal that we did not offer")                \
     X(ts_unacceptable, unacceptable, 38, "the traffic selectors have nothing in common with ours")           \
     X(ts_not_narrowed, unacceptable, 38, "the answered traffic selectors are not a subset of ours")          \
+    X(mode_refused, unacceptable, 38, "transport or tunnel mode is wanted by one side only")                 \
+    X(collision, unexpected, 43, "the request collides with one that is under way; it has to wait")          \
+    X(already_connected, unacceptable, 24, "the identity has an IKE SA already, and only one is allowed")    \
     X(address_failure, limit, 36, "no address or prefix can be given to the peer")                           \
     X(configuration_required, unacceptable, 37, "the connection needs a configuration request")              \
     X(no_connection, unacceptable, 14, "no connection is configured for this peer")                          \

@@ -60,10 +60,10 @@ struct SaLimits {
 
 // How the outer header of tunnel mode follows from the inner one, and back (RFC 4301 5.1.2).
 struct OuterHeader {
-    bool ecn = true;       // congestion marks are carried over (RFC 6040)
-    bool dscp_out = true;  // the inner DSCP is copied outwards
-    bool dscp_in = false;  // the outer DSCP is copied inwards
-    bool path_mtu = true;  // the outer DF bit follows the inner one; false: it is never set
+    bool ecn = true;      // congestion marks are carried over (RFC 6040)
+    bool dscp_out = true; // the inner DSCP is copied outwards
+    bool dscp_in = false; // the outer DSCP is copied inwards
+    bool path_mtu = true; // the outer DF bit follows the inner one; false: it is never set
     friend bool operator==(const OuterHeader&, const OuterHeader&) = default;
 };
 
@@ -71,7 +71,8 @@ struct OuterHeader {
 // initiator is known to have its counterpart (RFC 7296 2.8).
 struct InstallSas {
     SaPairId id;
-    LinkNumber reqid = 0; // by which policies find their SAs, out of the range of link numbers; 0: the link's number
+    LinkNumber reqid =
+        0; // by which policies find their SAs, out of the range of link numbers; 0: the link's number
     Mode mode = Mode::tunnel;
     Directions directions = Directions::both;
     bool on_interface = true;       // packets enter and leave by the link's virtual interface (if_id)
@@ -204,7 +205,7 @@ struct SasPresent {
 
 // A packet matched an outbound policy that no SA serves (XFRM_MSG_ACQUIRE). The packet itself was dropped.
 struct Acquire {
-    LinkNumber reqid = 0; // of the policy
+    LinkNumber reqid = 0;        // of the policy
     wire::TrafficSelector local; // of the packet
     wire::TrafficSelector remote;
 };

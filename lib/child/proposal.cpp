@@ -135,7 +135,8 @@ std::optional<ChosenEsp> match_esp(const EspProposal& ours, const wire::Proposal
         if (!choice) return std::nullopt;
         if (*choice != KeId::none) group = *choice;
     }
-    return ChosenEsp{{cipher->id, cipher->key_bits, *integrity, group, *numbers == crypto::EsnId::esn}, 0, {}};
+    return ChosenEsp{
+        {cipher->id, cipher->key_bits, *integrity, group, *numbers == crypto::EsnId::esn}, 0, {}};
 }
 
 std::vector<Transform> transforms_of(const crypto::IkeSuite& suite) {
@@ -262,8 +263,8 @@ std::optional<KeId> first_group(std::span<const EspProposal> ours) {
 
 bool offers_group(std::span<const EspProposal> ours, KeId group) {
     return group != KeId::none && std::ranges::any_of(ours, [group](const EspProposal& p) {
-        return std::ranges::find(p.key_exchange, group) != p.key_exchange.end();
-    });
+               return std::ranges::find(p.key_exchange, group) != p.key_exchange.end();
+           });
 }
 
 std::expected<ChosenIke, Rule> choose_ike(std::span<const IkeProposal> ours, const wire::Sa& offered,

@@ -27,7 +27,8 @@ struct IkeProposal {
 struct EspProposal {
     std::vector<crypto::Encryption> encryption;
     std::vector<crypto::IntegId> integrity;
-    std::vector<crypto::KeId> key_exchange; // for CREATE_CHILD_SA; "none" among them: or without one; empty: never one
+    std::vector<crypto::KeId>
+        key_exchange; // for CREATE_CHILD_SA; "none" among them: or without one; empty: never one
     std::vector<crypto::EsnId> sequence_numbers{crypto::EsnId::none}; // RFC 7296 3.3.2: 32 or 64 bits
     friend bool operator==(const EspProposal&, const EspProposal&) = default;
 };

@@ -53,10 +53,10 @@ struct ChildSa {
     // then the peer is known to have the inbound one.
     std::optional<child::InstallSas> outbound;
 
-    wire::ChildSpi rekeys = 0; // our SPI of the Child SA that this one is to replace
-    Bytes lowest_nonce;        // of the exchange that made it
-    bool initiator = false;    // whether that exchange was ours
-    bool rekeying = false;     // a request of ours to replace it is wanted or under way
+    wire::ChildSpi rekeys = 0;                       // our SPI of the Child SA that this one is to replace
+    Bytes lowest_nonce;                              // of the exchange that made it
+    bool initiator = false;                          // whether that exchange was ours
+    bool rekeying = false;                           // a request of ours to replace it is wanted or under way
     std::optional<Successor<wire::ChildSpi>> ours;   // made by our request
     std::optional<Successor<wire::ChildSpi>> theirs; // made by the peer's
     Instant since;

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "lib/address/pool_spec.h"
+#include "lib/auth/credentials.h"
 #include "lib/auth/identity.h"
 #include "lib/auth/terms.h"
-#include "lib/auth/credentials.h"
 #include "lib/base/ip.h"
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
@@ -68,7 +68,7 @@ enum class Start : std::uint8_t {
 struct ChildConfig {
     std::string name; // unique within its connection
     child::Mode mode = child::Mode::tunnel;
-    std::vector<wire::TrafficSelector> local;  // transport mode: empty stands for the outer address
+    std::vector<wire::TrafficSelector> local; // transport mode: empty stands for the outer address
     std::vector<wire::TrafficSelector> remote;
     Start start = Start::manual;
     bool clear_without_sa = false; // false: with trap and now, what matches is dropped while there is no SA
@@ -93,15 +93,15 @@ struct Connection {
     std::optional<Endpoint> remote; // client, and a peer that may be begun with: where it listens
     std::vector<Prefix> networks;   // gateway, client: behind the gateway, seen from either role
     std::vector<child::IkeProposal> ike;
-    ChildTerms child;                  // gateway, client
-    std::vector<ChildConfig> children; // peer
+    ChildTerms child;                             // gateway, client
+    std::vector<ChildConfig> children;            // peer
     Duration liveness = std::chrono::seconds(30); // silence before an empty INFORMATIONAL; zero: never
     RetransmitPolicy retransmit;
     Duration rekey = std::chrono::hours(4); // of the IKE SA, as in Lifetime
     Duration reauth{};                      // a new IKE SA with authentication instead; zero: never
     Duration nat_keepalive = std::chrono::seconds(20); // RFC 3948 4; zero: none
-    bool force_encapsulation = false; // ESP in UDP although there is no NAT
-    bool childless = false;           // begins without a Child SA where the peer knows RFC 6023
+    bool force_encapsulation = false;                  // ESP in UDP although there is no NAT
+    bool childless = false; // begins without a Child SA where the peer knows RFC 6023
     Uniqueness uniqueness = Uniqueness::replace;
 
     std::vector<std::string> pools; // gateway: names, in the order of preference
@@ -117,7 +117,8 @@ struct Connection {
 // Bounds on what unauthenticated senders can make us keep.
 struct Limits {
     std::size_t half_open_for_cookies = 64; // from this many half-open IKE SAs on, cookies are asked for
-    std::size_t half_open_per_source = 16;  // likewise, from one IPv4 address or IPv6 /64; twice as many are the most
+    std::size_t half_open_per_source =
+        16; // likewise, from one IPv4 address or IPv6 /64; twice as many are the most
     std::size_t half_open = 4096;
     std::size_t ike_sas = 100'000;
     std::size_t children_per_ike_sa = 64;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "lib/address/pools.h"
+#include "lib/child/selector.h"
 #include "lib/crypto/backend.h"
+#include "lib/ike/assignment.h"
 #include "lib/ike/cookie.h"
 #include "lib/ike/engine.h"
 #include "lib/ike/ike_sa.h"
@@ -11,40 +13,79 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 // The engine's inside. Its member functions stand in one source per part of the protocol:
-//   engine.cpp         the verbs
+//   engine.cpp         the verbs, commands
 //   receive.cpp        from a datagram to the payloads of an exchange
-//   exchange.cpp       requests, responses, retransmission
+//   exchange.cpp       requests, responses, retransmission, windows
 //   initiator.cpp      IKE_SA_INIT and IKE_AUTH, our requests
 //   responder.cpp      IKE_SA_INIT and IKE_AUTH, the peer's requests
-//   informational.cpp  INFORMATIONAL and what we refuse of CREATE_CHILD_SA
-//   lifecycle.cpp      the end of an IKE SA, timers, clients that come back
+//   first_child.cpp    the Child SA of IKE_AUTH, for each role
+//   create_child.cpp   CREATE_CHILD_SA for Child SAs, our requests
+//   answer_child.cpp   likewise, the peer's requests
+//   rekey_child.cpp    which of two Child SAs stays
+//   rekey_ike.cpp      CREATE_CHILD_SA for the IKE SA
+//   informational.cpp  INFORMATIONAL: DELETE and liveness
+//   children.cpp       Child SAs in the kernel
+//   path.cpp           NAT keepalives, a peer that moves
+//   lifecycle.cpp      the end of an IKE SA, timers
+//   initiation.cpp     connections that we begin, and begin again; traps
+//   reload.cpp         another configuration
 //   snapshot.cpp       status()
 namespace sheaf::ike {
 
-// A connection in which we are the client: what the operator wants of it and how far we are.
-struct Client {
-    Client(ConnectionPtr c, Instant now) : connection(std::move(c)), wanted(connection->start) {
-        if (wanted) next_attempt = now;
-    }
+// What installs a Child SA of a peer connection without waiting for anybody: its number in the kernel, and whether its
+// policies are there as a trap.
+struct Trap {
+    child::LinkNumber number = 0;
+    std::optional<child::PolicySet> policies; // while they are installed
+};
+
+// A connection that we may begin: what the operator wants of it and how far we are.
+struct Initiation {
+    Initiation(ConnectionPtr c, Instant now);
 
     ConnectionPtr connection;
-    bool wanted = false; // to be up; retried until it is
-    wire::Spi sa = 0;    // our SPI of the current IKE SA or attempt, 0: none
+    bool wanted = false;  // to be up; retried until it is
+    wire::Spi sa = 0;     // our SPI of the current IKE SA or attempt, 0: none
+    wire::Spi before = 0; // while `sa` is an attempt to reauthenticate: the IKE SA that it is to replace
     unsigned failures = 0;
     std::optional<Instant> next_attempt;
     std::string last_error;
+    std::set<std::string> children;      // peer: to be made, by name
+    std::map<std::string, Trap> traps;   // peer, by the Child SA's name
+    bool traps_wait = false;             // for a route
+    std::unique_ptr<VirtualLink> parked; // kept open without an IKE SA, so that nothing leaves in clear
+
+    // Whether it is to come back by itself after a loss.
+    [[nodiscard]] bool lasting() const;
+    // Whether it drops what it has no SA for.
+    [[nodiscard]] bool fails_closed() const;
+};
+
+// What a request for a Child SA holds; views of its payloads.
+struct Offer {
+    const wire::Sa* sa = nullptr;
+    const wire::TrafficSelectors* ts_i = nullptr;
+    const wire::TrafficSelectors* ts_r = nullptr;
+    const wire::Nonce* nonce = nullptr;    // null in IKE_AUTH
+    const wire::KeyExchange* ke = nullptr; // may be absent
+    bool transport = false;
+
+    // Errors: missing_payload, duplicate_payload.
+    [[nodiscard]] static std::expected<Offer, Rule> read(std::span<const wire::Payload> payloads);
 };
 
 class Engine::Core {
   public:
-    Core(Config config, Random& random, SourceAddress& source, Instant now);
+    Core(Config config, Random& random, Surroundings& host, Instant now);
 
     void datagram(Instant now, const Datagram& datagram);
     std::expected<void, std::string> command(Instant now, Command command);
@@ -56,6 +97,7 @@ class Engine::Core {
     const Counters& counters() const { return counters_; }
     bool idle() const { return sas_.empty() && intents_.empty(); }
     void trace(bool on) { trace_ = on; }
+    void write_keys(bool on) { write_keys_ = on; }
 
   private:
     // What is known of the datagram that is being worked on.
@@ -64,131 +106,273 @@ class Engine::Core {
         const Datagram& datagram;
         const wire::Header& header;
     };
+    using Payloads = std::span<const wire::Payload>;
+    using Reply = std::vector<wire::Payload>;
+
+    // engine.cpp
+    std::expected<void, std::string> up(Instant now, const Up& command);
+    std::expected<void, std::string> down(Instant now, const std::string& name);
+    std::expected<void, std::string> rekey(Instant now, const Rekey& command);
+    std::expected<void, std::string> reauthenticate(Instant now, const Reauthenticate& command);
+    std::expected<void, std::string> down_child(Instant now, const DownChild& command);
+    void shut_down(Instant now);
+    std::vector<wire::Spi> named(const std::string& name) const;
 
     // receive.cpp
     void receive_init(const Input& in, const wire::OuterMessage& outer);
     void receive_for_sa(const Input& in, const wire::OuterMessage& outer);
     void receive_unprotected(const Input& in, IkeSa& sa, const wire::OuterMessage& outer);
     std::optional<Reassembly::Whole> open(const Input& in, IkeSa& sa, const wire::Encrypted& encrypted);
+    bool in_window(const IkeSa& sa, std::uint32_t message_id) const;
     void on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole);
     void on_response(const Input& in, IkeSa& sa, const Reassembly::Whole& whole);
-    void dispatch_request(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
+    void dispatch_request(const Input& in, IkeSa& sa, Payloads payloads);
+    void dispatch_response(const Input& in, IkeSa& sa, Outstanding request, Payloads payloads);
     void answer_unknown_spi(const Input& in);
-
-    // responder.cpp
-    void on_init_request(const Input& in, std::span<const wire::Payload> payloads);
-    bool admit(const Input& in, std::span<const wire::Payload> payloads, View nonce);
-    void answer_init(const Input& in, std::span<const wire::Payload> payloads,
-                     const ConnectionPtr& connection, const child::ChosenIke& chosen,
-                     const wire::KeyExchange& ke, const wire::Nonce& nonce);
-    std::expected<std::pair<ConnectionPtr, child::ChosenIke>, Rule>
-    choose_connection(const Datagram& datagram, const wire::Sa& offer, std::uint16_t group) const;
-    bool derive_half_open_keys(IkeSa& sa);
-    void on_auth_request(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
-    std::expected<auth::Verified, Rule> authenticate_initiator(IkeSa& sa,
-                                                               std::span<const wire::Payload> payloads);
-    std::expected<void, Rule> prepare_child(IkeSa& sa, const auth::Verified& peer,
-                                            std::span<const wire::Payload> payloads,
-                                            std::vector<wire::Payload>& reply);
-    void finish_auth(Instant now, IkeSa& sa, bool installed);
-    static void forget_auth_keys(IkeSa& sa);
-    ConnectionPtr connection_for(const IkeSa& sa, const auth::Identity& peer,
-                                 const std::optional<auth::Identity>& wanted) const;
-
-    // initiator.cpp
-    void start(Instant now, Client& client);
-    void send_init(Instant now, IkeSa& sa);
-    void on_init_response(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
-    bool restart_init(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
-    void send_auth(const Input& in, IkeSa& sa, Connecting connecting, View nonce_r);
-    void on_auth_response(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
-    std::expected<auth::Verified, Rule> authenticate_responder(IkeSa& sa,
-                                                               std::span<const wire::Payload> payloads);
-    std::expected<void, Rule> accept_child(auth::Verified peer, IkeSa& sa,
-                                           std::span<const wire::Payload> payloads);
-
-    // informational.cpp
-    void on_informational_request(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads);
-    void on_create_child_request(const Input& in, IkeSa& sa);
-    void probe_liveness(Instant now, IkeSa& sa);
 
     // exchange.cpp
     wire::Header header_for(const IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
                             bool response) const;
-    void send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange,
-                      std::span<const wire::Payload> payloads);
-    void send_outstanding(IkeSa& sa);
-    void send_response(IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
-                       std::span<const wire::Payload> payloads);
+    void send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange, Purpose purpose, Reply payloads);
+    void send_outstanding(Instant now, IkeSa& sa, const Outstanding& request);
+    // REQUIRES: the request with this ID was received and is not answered.
+    void send_response(Instant now, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
+                       Payloads payloads);
     void send_plain(const Endpoint& local, const Endpoint& peer, const wire::Header& header,
-                    std::span<const wire::Payload> payloads);
+                    Payloads payloads);
     void transmit(const Endpoint& local, const Endpoint& peer, Bytes bytes);
-    void retransmit(Instant now, IkeSa& sa);
+    void retransmit(Instant now, IkeSa& sa, Outstanding& request);
     static std::size_t largest_message(const IkeSa& sa);
+    void want(Instant now, IkeSa& sa, Want want);
+    void want_later(Instant now, IkeSa& sa, Want want);
+    // Sends what is wanted as far as the window, and the rules of RFC 7296 2.25, let it.
+    void serve(Instant now, IkeSa& sa);
+    bool may_start(const IkeSa& sa, const Want& want) const;
+    void begin(Instant now, IkeSa& sa, const Want& want);
+    template <typename T>
+    static const T* under_way(const IkeSa& sa);
+
+    // responder.cpp
+    void on_init_request(const Input& in, Payloads payloads);
+    bool admit(const Input& in, Payloads payloads, View nonce);
+    void answer_init(const Input& in, Payloads payloads, const ConnectionPtr& connection,
+                     const child::ChosenIke& chosen, const wire::KeyExchange& ke, const wire::Nonce& nonce);
+    std::expected<std::pair<ConnectionPtr, child::ChosenIke>, Rule>
+    choose_connection(const Datagram& datagram, const wire::Sa& offer, std::uint16_t group) const;
+    bool derive_half_open_keys(IkeSa& sa);
+    void on_auth_request(const Input& in, IkeSa& sa, Payloads payloads);
+    auth::Verdict judge_initiator(IkeSa& sa, Payloads first, Payloads received);
+    void refuse_auth(const Input& in, IkeSa& sa, Payloads payloads, const auth::Refusal& why);
+    void accept_initiator(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads);
+    void finish_auth(Instant now, IkeSa& sa, bool installed);
+    void establish(Instant now, IkeSa& sa, auth::Verified peer);
+    static void forget_auth_keys(IkeSa& sa);
+    ConnectionPtr connection_for(const IkeSa& sa, const auth::Identity& peer,
+                                 const std::optional<auth::Identity>& wanted) const;
+    auth::Session session_of(IkeSa& sa);
+    bool is_connected(const auth::Identity& peer, const Connection& connection) const;
+    void replace_others(Instant now, IkeSa& sa);
+
+    // initiator.cpp
+    void start(Instant now, Initiation& initiation);
+    void send_init(Instant now, IkeSa& sa);
+    void on_init_response(const Input& in, IkeSa& sa, Payloads payloads);
+    bool restart_init(const Input& in, IkeSa& sa, Payloads payloads);
+    void begin_auth(const Input& in, IkeSa& sa, Connecting connecting, View nonce_r);
+    void on_auth_response(const Input& in, IkeSa& sa, Payloads payloads);
+    auth::Verdict judge_responder(IkeSa& sa, Payloads payloads);
+    void accept_responder(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads);
+
+    // first_child.cpp
+    void ask_first_child(IkeSa& sa, Authenticating& state, Reply& request);
+    std::expected<void, Rule> answer_first_child(const Input& in, IkeSa& sa, const auth::Verified& peer,
+                                                 Payloads payloads, Reply& reply);
+    std::expected<void, Rule> accept_first_child(Instant now, IkeSa& sa, Payloads payloads);
+    std::expected<std::vector<child::KernelStep>, Rule>
+    assign_link(Instant now, IkeSa& sa, const auth::Verified& peer, Payloads payloads, Assignment& assigned);
+    std::expected<std::vector<child::KernelStep>, Rule> take_link(IkeSa& sa, Payloads payloads,
+                                                                  const child::Narrowed& narrowed);
+    std::unique_ptr<VirtualLink> take_over_link(Instant now, IkeSa& sa);
+    void close_link(IkeSa& sa);
+
+    // create_child.cpp
+    void create_child(Instant now, IkeSa& sa, const Want& want);
+    void on_child_response(const Input& in, IkeSa& sa, CreatingChild request, Payloads payloads);
+    std::expected<void, Rule> accept_child(Instant now, IkeSa& sa, CreatingChild& request, Payloads payloads);
+    void on_child_refused(const Input& in, IkeSa& sa, const CreatingChild& request,
+                          const wire::Notify& error);
+
+    // answer_child.cpp
+    struct Match {
+        std::string name;
+        const ChildTerms* terms = nullptr;
+        child::Mode mode{};
+        child::Narrowed narrowed;
+    };
+    struct ChildRefused {
+        Rule rule{};
+        wire::Notify answer;
+        std::string detail;
+    };
+    void on_create_child_request(const Input& in, IkeSa& sa, Payloads payloads);
+    void on_child_request(const Input& in, IkeSa& sa, Payloads payloads);
+    std::expected<Match, Rule> match(const IkeSa& sa, const Offer& offer) const;
+    std::expected<void, ChildRefused> answer_child(const Input& in, IkeSa& sa, ChildSa* old,
+                                                   const Offer& offer);
+
+    // rekey_child.cpp
+    void decide(Instant now, IkeSa& sa, ChildSa& old);
+    void child_lost(Instant now, IkeSa& sa, ChildSa& child, const std::string& why);
+    void rekey_child(Instant now, IkeSa& sa, ChildSa& child);
+
+    // rekey_ike.cpp
+    void rekey_ike(Instant now, IkeSa& sa, const Want& want);
+    void on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads payloads);
+    void on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads);
+    std::expected<void, Rule> accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
+                                               Payloads payloads);
+    // Established as the old one is, or, if that is ending, to be deleted.
+    IkeSa& successor_of(Instant now, IkeSa& old, wire::Spi ours, wire::Spi theirs, bool initiator,
+                        Protection protection);
+    void inherit(Instant now, IkeSa& old, IkeSa& heir);
+    void retire(Instant now, IkeSa& sa);
+    void set_ike_lifetimes(Instant now, IkeSa& sa);
+
+    // informational.cpp
+    void on_informational_request(const Input& in, IkeSa& sa, Payloads payloads);
+    void on_ike_deleted(const Input& in, IkeSa& sa);
+    bool on_children_deleted(const Input& in, IkeSa& sa, const std::vector<wire::ChildSpi>& theirs,
+                             Reply& reply);
+    bool has_twin(const IkeSa& sa, const ChildSa& child) const;
+
+    // children.cpp
+    // A Child SA on this IKE SA as far as configuration and path decide it.
+    ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode);
+    ChildSa successor_to(const IkeSa& sa, const ChildSa& old) const;
+    // Of a peer connection with an interface: what opens it with the first Child SA.
+    std::unique_ptr<VirtualLink> link_of_peer(const Connection& connection);
+    std::vector<child::KernelStep> open_peer_link(IkeSa& sa, const ChildSa& child);
+    ChildSa* find_child(IkeSa& sa, wire::ChildSpi spi_in);
+    ChildSa* find_child_by_peer(IkeSa& sa, wire::ChildSpi spi_out);
+    std::pair<IkeSa*, ChildSa*> find_child(wire::ChildSpi spi_in);
+    // Adds it to the IKE SA and asks the kernel; `before` come first, such as what opens the link.
+    child::IntentId install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child,
+                            std::vector<child::KernelStep> before = {});
+    child::InstallSas without_keys(const IkeSa& sa, const ChildSa& child) const;
+    child::SaLimits limits_of(const ChildSa& child) const;
+    void set_lifetimes(Instant now, ChildSa& child);
+    void on_intent_done(Instant now, const child::IntentDone& done);
+    void on_child_installed(Instant now, IkeSa& sa, ChildSa& child);
+    void on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& child, const std::string& error);
+    void answer_deferred(Instant now, IkeSa& sa, wire::ChildSpi child, bool installed);
+    void delete_child(Instant now, IkeSa& sa, const Want& want);
+    void on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi);
+    static void shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
+    void activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
+    static void shed(ChildSa& child, std::vector<child::KernelStep>& steps);
+    // The child is gone afterwards, but for its inbound entry if it drains.
+    void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);
+    void leave_kernel(IkeSa& sa);
+    std::tuple<IkeSa*, ChildSa*, bool> find_entry(const IpAddress& destination, wire::ChildSpi spi);
+    void forget(IkeSa& sa, wire::ChildSpi spi_in);
+    bool lasting(const Connection& connection, child::LinkNumber number) const;
+    void lose_sa(Instant now, const IpAddress& destination, wire::ChildSpi spi, const std::string& why);
+    void sa_worn(Instant now, const IpAddress& destination, wire::ChildSpi spi);
+    void tell_child_up(const IkeSa& sa, const ChildSa& child);
+    void record_keys(const IkeSa& sa);
+    void record_keys(const child::InstallSas& sas);
+
+    // path.cpp
+    void follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer);
+    void on_peer_moved(const child::PeerMoved& moved);
+    void keep_mapping(Instant now, IkeSa& sa);
 
     // lifecycle.cpp
     void arm(IkeSa& sa);
     Instant due(const IkeSa& sa) const;
+    Instant keepalive_due(const IkeSa& sa) const;
     void look_at(Instant now, IkeSa& sa);
+    bool look_at_children(Instant now, IkeSa& sa);
+    void renew(Instant now, IkeSa& sa);
+    void expire(Instant now, IkeSa& sa);
+    void count_half_open(const IkeSa& sa, int change);
     void set_state(IkeSa& sa, State next);
     // Tells the peer, takes the SA out of the kernel and forgets it when the peer has answered or is silent.
     void close(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
     // Forgets it at once. The reference is dead afterwards.
     void drop(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
-    void send_delete(Instant now, IkeSa& sa);
-    void leave_kernel(IkeSa& sa);
     void report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
     void erase(IkeSa& sa);
+    std::vector<wire::Spi> others_of_peer(const IkeSa& sa) const;
     void drop_others_of_peer(Instant now, const IkeSa& sa);
-    void retry(Instant now, Client& client, DownReason reason, const std::string& detail);
-    void on_intent_done(Instant now, const child::IntentDone& done);
-    void lose_child(Instant now, const IpAddress& destination, wire::ChildSpi spi, const std::string& why);
+    Duration jittered(Duration most);
+
+    // initiation.cpp
+    Initiation* initiation_of(const IkeSa& sa);
+    void on_up(Instant now, Initiation& initiation, IkeSa& sa);
+    void adopt(Instant now, IkeSa& sa);
+    // Authenticates anew while the present IKE SA goes on.
+    void begin_again(Instant now, Initiation& initiation, IkeSa& sa);
+    void retry(Instant now, Initiation& initiation, DownReason reason, const std::string& detail);
+    void set_traps(Initiation& initiation);
+    void lift_traps(Initiation& initiation);
+    void on_acquire(Instant now, const child::Acquire& acquire);
+    // Whichever side began it.
+    IkeSa* established_of(const Initiation& initiation);
+    void make_children(Instant now, Initiation& initiation);
+    // Keeps a client's link open that is to be up again, without an IKE SA; true if so.
+    bool park_link(IkeSa& sa);
+    void close_parked(Initiation& initiation);
+
+    // reload.cpp
     void reload(Instant now, Config config);
+    void forget_authorities();
 
     // shared
     IkeSa& create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,
                      bool initiator);
     IkeSa* find(wire::Spi our_spi);
-    Client* client_of(const IkeSa& sa);
-    void install(IkeSa& sa, auth::Verified peer, crypto::ChildKeys keys, ChildSa child,
-                 std::vector<wire::Payload> reply, std::vector<wire::Payload> otherwise);
-    child::IntentId submit(std::vector<child::KernelStep> steps, wire::Spi sa);
+    child::IntentId submit(std::vector<child::KernelStep> steps, wire::ChildSpi child = 0);
+    void submit(child::KernelStep step);
     wire::ChildSpi fresh_child_spi();
     wire::Spi fresh_spi();
-    child::LinkNumber fresh_link();
+    child::LinkNumber fresh_number();
     void refuse(const Endpoint& peer, Rule rule, wire::Spi spi = 0, std::string detail = {});
     void tell(Event event) { out_.events.push_back(std::move(event)); }
     void trace_message(bool sent, const wire::Header& header, const Endpoint& local, const Endpoint& peer,
-                       std::span<const wire::Payload> payloads);
+                       Payloads payloads);
     Bytes nonce();
 
     Config config_;
     std::vector<ConnectionPtr> connections_;
-    std::map<std::string, Client> clients_;
+    std::map<std::string, Initiation> initiations_;
     address::Pools pools_;
-    auth::KeyRing keys_;
+    std::unique_ptr<auth::Authority> authority_;
+    std::vector<std::unique_ptr<auth::Authority>> retired_authorities_; // of configurations before this one
     Random* random_;
-    SourceAddress* source_;
+    Surroundings* host_;
     crypto::Backend backend_;
     CookieJar cookies_;
     Timers timers_;
     Outputs out_;
     Counters counters_;
     bool trace_ = false;
+    bool write_keys_ = false;
     bool shutting_down_ = false;
     std::size_t half_open_ = 0;
+    std::map<Prefix, std::size_t> half_open_from_; // by source: an IPv4 address or an IPv6 /64
     Instant unknown_spi_window_;
     unsigned unknown_spi_answers_ = 0;
 
     std::unordered_map<wire::Spi, std::unique_ptr<IkeSa>> sas_;   // by our SPI
     std::map<std::pair<wire::Spi, Endpoint>, wire::Spi> by_init_; // responder: initiator's SPI and address
-    std::unordered_multimap<std::uint64_t, wire::Spi>
-        by_peer_; // responder: authenticated identity (its hash)
-    std::unordered_map<wire::ChildSpi, wire::Spi> by_child_spi_; // inbound SPIs to our IKE SPI
-    std::unordered_map<child::IntentId, wire::Spi> intents_;     // unanswered; 0: of no IKE SA any more
-    std::unordered_map<child::LinkNumber, wire::Spi> links_;
+    std::unordered_multimap<std::uint64_t, wire::Spi> by_peer_;   // authenticated identity (its hash)
+    std::unordered_map<wire::ChildSpi, wire::Spi> by_child_spi_;  // inbound SPIs to our IKE SPI
+    std::unordered_multimap<wire::ChildSpi, wire::ChildSpi> by_peer_spi_; // outbound SPIs to inbound ones
+    std::unordered_map<child::IntentId, wire::ChildSpi> intents_;         // unanswered; 0: of no Child SA
+    std::set<child::LinkNumber> numbers_;                                 // of links and requests, in use
     child::IntentId last_intent_ = 0;
-    child::LinkNumber last_link_ = child::kLastLink;
+    child::LinkNumber last_number_ = child::kLastLink;
 };
 
 // The single payload of a type. Errors: missing_payload, duplicate_payload.
@@ -218,10 +402,23 @@ single_ts(std::span<const wire::Payload> payloads, bool initiator);
 // The error notify that a broken rule asks for; REQUIRES notify_type(rule) != 0.
 [[nodiscard]] wire::Notify notify(Rule rule);
 
+[[nodiscard]] std::vector<crypto::HashId> announced_hashes(std::span<const wire::Payload> payloads);
+[[nodiscard]] std::uint32_t announced_window(std::span<const wire::Payload> payloads);
+// Whether we know where the peer is.
+[[nodiscard]] bool may_begin(const Connection& connection);
+// To what half-open IKE SAs are counted: an IPv4 address, or an IPv6 /64.
+[[nodiscard]] Prefix source_of(const IpAddress& address);
+[[nodiscard]] Bytes spi_octets(wire::ChildSpi spi);
+[[nodiscard]] const ChildConfig* child_config(const Connection& connection, const std::string& name);
+// Configured selectors; none stand for the outer address.
+[[nodiscard]] std::vector<wire::TrafficSelector>
+selectors_of(const std::vector<wire::TrafficSelector>& configured, const IpAddress& outer);
 [[nodiscard]] std::uint64_t peer_hash(const auth::Identity& identity);
 [[nodiscard]] std::string describe(const crypto::IkeSuite& suite);
 [[nodiscard]] std::string describe(const crypto::EspSuite& suite);
 
+// How long the IKE SA of a peer stays that has authenticated another one: the peer is to delete it.
+inline constexpr Duration kReplacedStays = std::chrono::seconds(10);
 inline constexpr Duration kNever = Duration::max();
 
 } // namespace sheaf::ike

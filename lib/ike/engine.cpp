@@ -6,8 +6,8 @@
 
 namespace sheaf::ike {
 
-Engine::Engine(Config config, Random& random, SourceAddress& source, Instant now)
-    : core_(std::make_unique<Core>(std::move(config), random, source, now)) {}
+Engine::Engine(Config config, Random& random, Surroundings& host, Instant now)
+    : core_(std::make_unique<Core>(std::move(config), random, host, now)) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -24,6 +24,7 @@ Status Engine::status() const { return core_->status(); }
 const Counters& Engine::counters() const { return core_->counters(); }
 bool Engine::idle() const { return core_->idle(); }
 void Engine::trace(bool on) { core_->trace(on); }
+void Engine::write_keys(bool on) { core_->write_keys(on); }
 
 namespace {
 
@@ -36,91 +37,191 @@ std::vector<ConnectionPtr> share(const std::vector<Connection>& connections) {
 
 } // namespace
 
-Engine::Core::Core(Config config, Random& random, SourceAddress& source, Instant now)
+bool may_begin(const Connection& connection) {
+    return connection.role == Role::client ||
+           (connection.role == Role::peer && connection.remote.has_value());
+}
+
+Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant now)
     : config_(std::move(config)), connections_(share(config_.connections)), pools_(config_.pools),
-      keys_(config_.secrets), random_(&random), source_(&source), cookies_(random, now),
-      unknown_spi_window_(now) {
+      authority_(std::make_unique<auth::Authority>(std::move(config_.credentials))), random_(&random),
+      host_(&host), cookies_(random, now), unknown_spi_window_(now) {
     for (const ConnectionPtr& connection : connections_) {
-        if (connection->role != Role::client) continue;
-        clients_.emplace(connection->name, Client(connection, now));
+        if (may_begin(*connection)) initiations_.emplace(connection->name, Initiation(connection, now));
     }
+    for (auto& [connection_name, initiation] : initiations_)
+        set_traps(initiation);
 }
 
 Engine::Outputs Engine::Core::take() { return std::exchange(out_, {}); }
 
 std::expected<void, std::string> Engine::Core::command(Instant now, Command command) {
-    const bool begins = std::holds_alternative<Reload>(command) || std::holds_alternative<Up>(command);
-    if (shutting_down_ && begins) return std::unexpected("sheafd is ending; start it again first");
-    if (auto* reload_command = std::get_if<Reload>(&command)) {
-        reload(now, std::move(reload_command->config));
+    if (std::holds_alternative<Shutdown>(command)) {
+        shut_down(now);
         return {};
     }
-    if (const auto* up = std::get_if<Up>(&command)) {
-        const auto client = clients_.find(up->connection);
-        if (client == clients_.end())
-            return std::unexpected("no connection \"" + up->connection +
-                                   "\" with role client is configured; `sheafctl list` names those that are");
-        client->second.wanted = true;
-        if (client->second.sa == 0) {
-            client->second.failures = 0;
-            start(now, client->second);
-        }
+    const auto* down_command = std::get_if<Down>(&command);
+    if (shutting_down_ && !down_command) return std::unexpected("sheafd is ending; start it again first");
+    if (down_command) return down(now, down_command->name);
+    if (auto* next = std::get_if<Reload>(&command)) {
+        reload(now, std::move(next->config));
         return {};
     }
-    const auto* down = std::get_if<Down>(&command);
-    bool found = false;
-    std::vector<wire::Spi> doomed;
+    if (const auto* child = std::get_if<DownChild>(&command)) return down_child(now, *child);
+    if (const auto* fresh = std::get_if<Rekey>(&command)) return rekey(now, *fresh);
+    if (const auto* again = std::get_if<Reauthenticate>(&command)) return reauthenticate(now, *again);
+    return up(now, std::get<Up>(command));
+}
+
+std::expected<void, std::string> Engine::Core::up(Instant now, const Up& command) {
+    const auto found = initiations_.find(command.connection);
+    if (found == initiations_.end())
+        return std::unexpected(
+            "no connection \"" + command.connection +
+            "\" that this side can begin is configured; `sheafctl list` names those that are");
+    Initiation& initiation = found->second;
+    initiation.wanted = true;
+    for (const ChildConfig& config : initiation.connection->children)
+        initiation.children.insert(config.name);
+    if (initiation.sa != 0 || initiation.connection->role == Role::peer) {
+        if (initiation.sa == 0) initiation.next_attempt.reset();
+        make_children(now, initiation);
+        return {};
+    }
+    initiation.failures = 0;
+    start(now, initiation);
+    return {};
+}
+
+// IKE SAs of a connection, or of one peer identity.
+std::vector<wire::Spi> Engine::Core::named(const std::string& given) const {
+    std::vector<wire::Spi> out;
     for (const auto& [spi, sa] : sas_) {
-        const bool named = !down || sa->connection->name == down->name ||
-                           (sa->peer_id && sa->peer_id->to_string() == down->name);
-        if (named) doomed.push_back(spi);
+        const bool fits = sa->connection->name == given || (sa->peer_id && sa->peer_id->to_string() == given);
+        if (fits) out.push_back(spi);
     }
-    for (auto& [connection_name, client] : clients_) {
-        if (down && connection_name != down->name) continue;
-        found = true;
-        client.wanted = false;
-        client.next_attempt.reset();
+    return out;
+}
+
+std::expected<void, std::string> Engine::Core::down(Instant now, const std::string& given) {
+    const auto doomed = named(given);
+    const auto initiation = initiations_.find(given);
+    if (initiation != initiations_.end()) {
+        initiation->second.wanted = false;
+        initiation->second.next_attempt.reset();
+        initiation->second.children.clear();
+        if (initiation->second.connection->role == Role::client) close_parked(initiation->second);
     }
-    shutting_down_ = shutting_down_ || !down;
     for (const wire::Spi spi : doomed) {
-        if (IkeSa* sa = find(spi)) close(now, *sa, down ? DownReason::command : DownReason::shutdown, {});
+        if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, {});
     }
-    const bool configured = down && std::ranges::any_of(connections_, [&](const ConnectionPtr& connection) {
-                                return connection->name == down->name;
-                            });
-    if (down && !found && doomed.empty() && !configured)
-        return std::unexpected("no connection and no connected peer is named \"" + down->name +
+    const bool configured = std::ranges::any_of(
+        connections_, [&](const ConnectionPtr& connection) { return connection->name == given; });
+    if (doomed.empty() && !configured)
+        return std::unexpected("no connection and no connected peer is named \"" + given +
                                "\"; `sheafctl status` shows both");
     return {};
+}
+
+std::expected<void, std::string> Engine::Core::rekey(Instant now, const Rekey& command) {
+    bool found = false;
+    for (const wire::Spi spi : named(command.name)) {
+        IkeSa* sa = find(spi);
+        if (!sa || !sa->in<Established>() || sa->standing != Standing::current) continue;
+        found = true;
+        if (command.what == Rekey::What::ike) {
+            want(now, *sa, {Want::Kind::rekey_ike});
+            continue;
+        }
+        std::vector<wire::ChildSpi> children;
+        for (const ChildSa& child : sa->children)
+            children.push_back(child.id.spi_in);
+        for (const wire::ChildSpi child : children) {
+            if (ChildSa* there = find_child(*sa, child)) rekey_child(now, *sa, *there);
+        }
+    }
+    if (!found)
+        return std::unexpected("nothing of \"" + command.name + "\" is up; `sheafctl status` shows what is");
+    return {};
+}
+
+std::expected<void, std::string> Engine::Core::reauthenticate(Instant now, const Reauthenticate& command) {
+    const auto found = initiations_.find(command.connection);
+    IkeSa* sa = found == initiations_.end() ? nullptr : find(found->second.sa);
+    if (!sa || !sa->in<Established>())
+        return std::unexpected("no connection \"" + command.connection +
+                               "\" that this side began is up; `sheafctl status` shows those that are");
+    begin_again(now, found->second, *sa);
+    return {};
+}
+
+std::expected<void, std::string> Engine::Core::down_child(Instant now, const DownChild& command) {
+    bool found = false;
+    for (const wire::Spi spi : named(command.connection)) {
+        IkeSa* sa = find(spi);
+        if (!sa || !sa->in<Established>()) continue;
+        std::vector<wire::ChildSpi> doomed;
+        for (const ChildSa& child : sa->children) {
+            if (child.name == command.child && child.state == ChildState::live)
+                doomed.push_back(child.id.spi_in);
+        }
+        found = found || !doomed.empty();
+        for (const wire::ChildSpi child : doomed)
+            want(now, *sa, {Want::Kind::delete_child, {}, child});
+    }
+    if (!found)
+        return std::unexpected("no Child SA \"" + command.child + "\" of \"" + command.connection +
+                               "\" is up; `sheafctl status` shows those that are");
+    return {};
+}
+
+void Engine::Core::shut_down(Instant now) {
+    shutting_down_ = true;
+    std::vector<wire::Spi> doomed;
+    for (const auto& [spi, sa] : sas_)
+        doomed.push_back(spi);
+    for (auto& [connection_name, initiation] : initiations_) {
+        initiation.wanted = false;
+        initiation.next_attempt.reset();
+        initiation.children.clear();
+    }
+    for (const wire::Spi spi : doomed) {
+        if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::shutdown, {});
+    }
+    for (auto& [connection_name, initiation] : initiations_)
+        lift_traps(initiation);
 }
 
 void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* done = std::get_if<child::IntentDone>(&event)) return on_intent_done(now, *done);
     if (const auto* gone = std::get_if<child::SaGone>(&event)) {
-        if (gone->hard) lose_child(now, gone->destination, gone->spi, "the kernel no longer holds its SA");
-        return;
+        if (!gone->hard) return sa_worn(now, gone->destination, gone->spi);
+        return lose_sa(now, gone->destination, gone->spi, "the kernel no longer holds its SA");
     }
+    if (const auto* acquire = std::get_if<child::Acquire>(&event)) return on_acquire(now, *acquire);
+    if (const auto* moved = std::get_if<child::PeerMoved>(&event)) return on_peer_moved(*moved);
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
     std::vector<child::SasPresent::Sa> missing;
-    for (const auto& [child_spi, ike_spi] : by_child_spi_) {
-        const IkeSa* sa = find(ike_spi);
-        if (!sa) continue;
+    const auto check = [&](const IpAddress& destination, wire::ChildSpi spi) {
+        const child::SasPresent::Sa wanted{destination, spi};
+        if (!std::ranges::binary_search(present, wanted)) missing.push_back(wanted);
+    };
+    for (const auto& [ike_spi, sa] : sas_) {
         for (const ChildSa& child : sa->children) {
-            if (child.id.spi_in != child_spi || !child.installed) continue;
-            const child::SasPresent::Sa wanted{child.id.local.address, child_spi};
-            const bool there = std::ranges::binary_search(present, wanted);
-            if (!there) missing.push_back(wanted);
+            if (child.in) check(child.id.local.address, child.id.spi_in);
+            if (child.out) check(child.id.peer.address, child.id.spi_out);
         }
     }
     for (const auto& sa : missing)
-        lose_child(now, sa.destination, sa.spi, "the kernel no longer holds its SA");
+        lose_sa(now, sa.destination, sa.spi, "the kernel no longer holds its SA");
 }
 
 std::optional<Instant> Engine::Core::next_timeout() const {
     std::optional<Instant> next = timers_.next();
-    for (const auto& [connection_name, client] : clients_) {
-        if (client.next_attempt && (!next || *client.next_attempt < *next)) next = client.next_attempt;
+    for (const auto& [connection_name, initiation] : initiations_) {
+        if (initiation.next_attempt && (!next || *initiation.next_attempt < *next))
+            next = initiation.next_attempt;
     }
     return next;
 }
@@ -132,19 +233,21 @@ void Engine::Core::on_timeout(Instant now) {
         sa->armed = Instant::max();
         look_at(now, *sa);
     }
-    for (auto& [connection_name, client] : clients_) {
-        if (client.next_attempt && *client.next_attempt <= now) start(now, client);
+    for (auto& [connection_name, initiation] : initiations_) {
+        if (!initiation.next_attempt || *initiation.next_attempt > now) continue;
+        initiation.next_attempt.reset();
+        if (std::exchange(initiation.traps_wait, false)) set_traps(initiation);
+        if (initiation.sa != 0) continue;
+        if (initiation.connection->role == Role::peer)
+            make_children(now, initiation);
+        else
+            start(now, initiation);
     }
 }
 
 IkeSa* Engine::Core::find(wire::Spi our_spi) {
     const auto found = sas_.find(our_spi);
     return found == sas_.end() ? nullptr : found->second.get();
-}
-
-Client* Engine::Core::client_of(const IkeSa& sa) {
-    const auto found = clients_.find(sa.connection->name);
-    return found != clients_.end() && found->second.sa == sa.our_spi() ? &found->second : nullptr;
 }
 
 IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,
@@ -157,7 +260,9 @@ IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, con
     sa->path = path;
     sa->init_peer = path.peer;
     sa->last_heard = now;
-    if (sa->in<HalfOpen>()) ++half_open_;
+    sa->last_sent = now;
+    sa->authenticator = authority_->authenticator(connection->auth);
+    count_half_open(*sa, 1);
     return *sas_.emplace(spi, std::move(sa)).first->second;
 }
 
@@ -178,17 +283,35 @@ wire::ChildSpi Engine::Core::fresh_child_spi() {
     return spi;
 }
 
-child::LinkNumber Engine::Core::fresh_link() {
+// REQUIRES: fewer are in use than there are, which the limits of IKE SAs and their Child SAs see to.
+child::LinkNumber Engine::Core::fresh_number() {
     do
-        last_link_ = last_link_ == child::kLastLink ? child::kFirstLink : last_link_ + 1;
-    while (links_.contains(last_link_));
-    return last_link_;
+        last_number_ = last_number_ == child::kLastLink ? child::kFirstLink : last_number_ + 1;
+    while (!numbers_.insert(last_number_).second);
+    return last_number_;
 }
 
 Bytes Engine::Core::nonce() {
     Bytes out(32);
     random_->fill(out);
     return out;
+}
+
+void Engine::Core::record_keys(const IkeSa& sa) {
+    if (!write_keys_) return;
+    const crypto::IkeKeys& keys = sa.protection->keys;
+    out_.keys.emplace_back(IkeKeys{sa.spi_i, sa.spi_r, sa.protection->suite, keys.ei.copy(), keys.er.copy(),
+                                   keys.ai.copy(), keys.ar.copy()});
+}
+
+void Engine::Core::record_keys(const child::InstallSas& sas) {
+    if (!write_keys_) return;
+    const IpAddress& local = sas.id.local.address;
+    const IpAddress& peer = sas.id.peer.address;
+    out_.keys.emplace_back(
+        ChildKeys{peer, local, sas.id.spi_in, sas.suite, sas.in.encryption.copy(), sas.in.integrity.copy()});
+    out_.keys.emplace_back(ChildKeys{local, peer, sas.id.spi_out, sas.suite, sas.out.encryption.copy(),
+                                     sas.out.integrity.copy()});
 }
 
 void Engine::Core::refuse(const Endpoint& peer, Rule rule, wire::Spi spi, std::string detail) {

@@ -53,7 +53,8 @@ enum class DownReason : std::uint8_t {
     replaced,
     failed,
     shutdown,
-    kernel
+    kernel,
+    expired, // its keys could not be replaced in time
 };
 [[nodiscard]] std::string_view name(DownReason reason);
 
@@ -105,7 +106,7 @@ struct ChildDown {
     wire::ChildSpi spi_out = 0;
 };
 
-using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed, ChildRekeyed,
-                           PeerMoved>;
+using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
+                           ChildRekeyed, PeerMoved>;
 
 } // namespace sheaf::ike

@@ -1,23 +1,34 @@
-// Requests, responses and retransmission (RFC 7296 2.1 to 2.3).
+// Requests, responses, windows and retransmission (RFC 7296 2.1 to 2.3).
 
 #include "lib/ike/core.h"
 
 #include <algorithm>
 
 namespace sheaf::ike {
+
+using wire::ExchangeType;
+
 namespace {
 
-// RFC 7383 2.5.1: as much as passes any IPv6 path, and for IPv4 what its hosts must take, unfragmented.
-constexpr std::size_t kIp6Message = 1280 - 40 - 8 - 4;
-constexpr std::size_t kIp4Message = 576 - 20 - 8 - 4;
+// RFC 7383 2.5.1: as much as passes any IPv6 path, and most IPv4 ones; where that gets no answer, what every IPv4 host
+// must take in one piece.
+constexpr std::size_t kLargeIp6 = 1280 - 40 - 8 - 4;
+constexpr std::size_t kLargeIp4 = 1280 - 20 - 8 - 4;
+constexpr std::size_t kSmallIp4 = 576 - 20 - 8 - 4;
+// RFC 7383 2.5.2: after so many transmissions without an answer, smaller fragments are tried.
+constexpr unsigned kTriesBeforeSmaller = 2;
+
+// RFC 7296 2.25: how long to wait before asking again for what the peer has put off.
+constexpr Duration kPutOff = std::chrono::seconds(10);
 
 } // namespace
 
 std::size_t Engine::Core::largest_message(const IkeSa& sa) {
-    return sa.path.peer.address.is_v6() ? kIp6Message : kIp4Message;
+    if (sa.path.peer.address.is_v6()) return kLargeIp6;
+    return sa.small_fragments ? kSmallIp4 : kLargeIp4;
 }
 
-wire::Header Engine::Core::header_for(const IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
+wire::Header Engine::Core::header_for(const IkeSa& sa, ExchangeType exchange, std::uint32_t message_id,
                                       bool response) const {
     wire::Header header;
     header.initiator_spi = sa.spi_i;
@@ -35,19 +46,24 @@ void Engine::Core::transmit(const Endpoint& local, const Endpoint& peer, Bytes b
 }
 
 void Engine::Core::send_plain(const Endpoint& local, const Endpoint& peer, const wire::Header& header,
-                              std::span<const wire::Payload> payloads) {
+                              Payloads payloads) {
     trace_message(true, header, local, peer, payloads);
     transmit(local, peer, wire::encode_message(header, payloads));
 }
 
-// REQUIRES: nothing is outstanding.
-void Engine::Core::send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange,
-                                std::span<const wire::Payload> payloads) {
+// REQUIRES: the peer's window has room.
+void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, Purpose purpose,
+                                Reply payloads) {
     const std::uint32_t id = sa.next_request++;
     const wire::Header header = header_for(sa, exchange, id, false);
     const RetransmitPolicy& policy = sa.connection->retransmit;
-    Outstanding request{
-        id, exchange, {}, now + policy.first, policy.first, policy.tries > 0 ? policy.tries - 1 : 0};
+    Outstanding request;
+    request.message_id = id;
+    request.exchange = exchange;
+    request.purpose = std::move(purpose);
+    request.wait = policy.first;
+    request.due = now + policy.first;
+    request.left = policy.tries > 0 ? policy.tries - 1 : 0;
     if (sa.in<Connecting>()) {
         request.datagrams.push_back(wire::encode_message(header, payloads));
     } else {
@@ -55,18 +71,21 @@ void Engine::Core::send_request(Instant now, IkeSa& sa, wire::ExchangeType excha
                                          sa.fragmentation, largest_message(sa));
     }
     trace_message(true, header, sa.path.local, sa.path.peer, payloads);
-    sa.outstanding = std::move(request);
-    send_outstanding(sa);
+    const bool may_shrink = sa.fragmentation && request.datagrams.size() > 1 &&
+                            !sa.path.peer.address.is_v6() && !sa.small_fragments;
+    if (may_shrink) request.payloads = std::move(payloads);
+    sa.outstanding.push_back(std::move(request));
+    send_outstanding(now, sa, sa.outstanding.back());
     arm(sa);
 }
 
-void Engine::Core::send_outstanding(IkeSa& sa) {
-    for (const Bytes& datagram : sa.outstanding->datagrams)
+void Engine::Core::send_outstanding(Instant now, IkeSa& sa, const Outstanding& request) {
+    sa.last_sent = now;
+    for (const Bytes& datagram : request.datagrams)
         transmit(sa.path.local, sa.path.peer, datagram);
 }
 
-void Engine::Core::retransmit(Instant now, IkeSa& sa) {
-    Outstanding& request = *sa.outstanding;
+void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
     if (request.left == 0) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::peer_silent));
         if (sa.in<Deleting>()) return erase(sa);
@@ -78,18 +97,103 @@ void Engine::Core::retransmit(Instant now, IkeSa& sa) {
     request.wait *= 2;
     request.due = now + request.wait;
     ++counters_.retransmits;
-    send_outstanding(sa);
+    const unsigned sent = sa.connection->retransmit.tries - request.left;
+    if (!request.payloads.empty() && sent > kTriesBeforeSmaller) {
+        sa.small_fragments = true;
+        request.datagrams = seal_message(backend_, *sa.protection, *random_,
+                                         header_for(sa, request.exchange, request.message_id, false),
+                                         request.payloads, true, largest_message(sa));
+        request.payloads.clear();
+    }
+    send_outstanding(now, sa, request);
     arm(sa);
 }
 
-void Engine::Core::send_response(IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
-                                 std::span<const wire::Payload> payloads) {
+void Engine::Core::send_response(Instant now, IkeSa& sa, ExchangeType exchange, std::uint32_t message_id,
+                                 Payloads payloads) {
     const wire::Header header = header_for(sa, exchange, message_id, true);
-    sa.last_response = seal_message(backend_, *sa.protection, *random_, header, payloads, sa.fragmentation,
-                                    largest_message(sa));
+    std::vector<Bytes>& answer = sa.answers[message_id];
+    answer = seal_message(backend_, *sa.protection, *random_, header, payloads, sa.fragmentation,
+                          largest_message(sa));
     trace_message(true, header, sa.answer_from, sa.answer_to, payloads);
-    for (const Bytes& datagram : sa.last_response)
+    sa.last_sent = now;
+    for (const Bytes& datagram : answer)
         transmit(sa.answer_from, sa.answer_to, datagram);
+    // RFC 7296 2.3: answers are kept as far back as the peer may still ask for them.
+    while (true) {
+        const auto next = sa.answers.find(sa.next_expected);
+        if (next == sa.answers.end() || next->second.empty()) break;
+        ++sa.next_expected;
+    }
+    const std::uint32_t window = sa.in<HalfOpen>() || sa.in<Installing>() ? 1 : kWindow;
+    std::erase_if(sa.answers, [&](const auto& kept) { return kept.first + window < sa.next_expected; });
+}
+
+template <typename T>
+const T* Engine::Core::under_way(const IkeSa& sa) {
+    for (const Outstanding& request : sa.outstanding) {
+        if (const T* found = std::get_if<T>(&request.purpose)) return found;
+    }
+    return nullptr;
+}
+template const CreatingChild* Engine::Core::under_way(const IkeSa&);
+template const DeletingChild* Engine::Core::under_way(const IkeSa&);
+template const RekeyingIke* Engine::Core::under_way(const IkeSa&);
+
+void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {
+    if (std::ranges::find(sa.wanted, wanted) == sa.wanted.end()) sa.wanted.push_back(std::move(wanted));
+    serve(now, sa);
+}
+
+void Engine::Core::want_later(Instant now, IkeSa& sa, Want wanted) {
+    sa.later.emplace_back(now + kPutOff + jittered(kPutOff / 2), std::move(wanted));
+    arm(sa);
+}
+
+// RFC 7296 2.25: no Child SA is made, rekeyed or deleted while the IKE SA is being rekeyed, and the other way round; what
+// ends the IKE SA is the last that is asked.
+bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
+    const bool quiet = sa.outstanding.empty();
+    switch (wanted.kind) {
+    case Want::Kind::liveness: return true;
+    case Want::Kind::delete_ike: return quiet;
+    case Want::Kind::rekey_ike: {
+        const bool installing = std::ranges::any_of(
+            sa.children, [](const ChildSa& child) { return child.state == ChildState::installing; });
+        return quiet && sa.deferred.empty() && !installing;
+    }
+    case Want::Kind::create_child:
+    case Want::Kind::rekey_child:
+    case Want::Kind::delete_child: return !under_way<RekeyingIke>(sa) && !sa.theirs;
+    }
+    return false;
+}
+
+void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
+    switch (wanted.kind) {
+    case Want::Kind::liveness: return send_request(now, sa, ExchangeType::informational, Liveness{}, {});
+    case Want::Kind::delete_ike:
+        return send_request(now, sa, ExchangeType::informational, DeletingIke{},
+                            {wire::Delete{wire::Protocol::ike, {}}});
+    case Want::Kind::rekey_ike: return rekey_ike(now, sa, wanted);
+    case Want::Kind::create_child:
+    case Want::Kind::rekey_child: return create_child(now, sa, wanted);
+    case Want::Kind::delete_child: return delete_child(now, sa, wanted);
+    }
+}
+
+void Engine::Core::serve(Instant now, IkeSa& sa) {
+    const bool deleting = sa.in<Deleting>() != nullptr;
+    if (!deleting && !sa.in<Established>()) return;
+    while (!sa.wanted.empty() && sa.outstanding.size() < sa.peer_window) {
+        const Want next = sa.wanted.front();
+        const bool obsolete =
+            next.kind != Want::Kind::delete_ike && (deleting || sa.standing != Standing::current);
+        if (!obsolete && !may_start(sa, next)) break;
+        sa.wanted.pop_front();
+        if (!obsolete) begin(now, sa, next);
+    }
+    arm(sa);
 }
 
 } // namespace sheaf::ike

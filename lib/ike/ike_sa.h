@@ -59,11 +59,11 @@ struct HalfOpen {
 struct Authenticating {
     Bytes nonce_i;
     Bytes nonce_r;
-    Bytes request;       // IKE_SA_INIT, for our AUTH
-    Bytes init_response; // as received, for the responder's AUTH
-    wire::ChildSpi spi_in = 0;  // 0: no Child SA was asked for
-    std::string child;          // its name
-    bool transport = false;     // as offered
+    Bytes request;             // IKE_SA_INIT, for our AUTH
+    Bytes init_response;       // as received, for the responder's AUTH
+    wire::ChildSpi spi_in = 0; // 0: no Child SA was asked for
+    std::string child;         // its name
+    bool transport = false;    // as offered
     std::vector<wire::TrafficSelector> local;
     std::vector<wire::TrafficSelector> remote;
     wire::InterfaceId interface_id{};
@@ -109,6 +109,7 @@ struct VirtualLink {
     std::vector<address::Lease> leases; // gateway
     Bytes link_id;                      // RFC 5739
     std::vector<IpAddress> dns;         // client
+    bool open = false;                  // the kernel has it, or has been asked for it
 };
 
 // What an IKE SA is among those that a rekeying has made of it (RFC 7296 2.8).
@@ -140,22 +141,23 @@ struct IkeSa {
     Path path;
     Endpoint init_peer; // where IKE_SA_INIT went or came from
     State state;
-    std::optional<Protection> protection;  // from the moment the keys exist
-    std::optional<auth::Identity> peer_id; // as proved; stays through Deleting
-    bool fragmentation = false;            // both sides announced RFC 7383
-    bool small_fragments = false;          // the larger ones did not get through
-    bool peer_childless = false;           // the responder announced RFC 6023
-    std::vector<crypto::HashId> peer_hashes; // RFC 7427 4
+    std::optional<Protection> protection;               // from the moment the keys exist
+    std::optional<auth::Identity> peer_id;              // as proved; stays through Deleting
+    bool fragmentation = false;                         // both sides announced RFC 7383
+    bool small_fragments = false;                       // the larger ones did not get through
+    bool peer_childless = false;                        // the responder announced RFC 6023
+    std::vector<crypto::HashId> peer_hashes;            // RFC 7427 4
     std::unique_ptr<auth::Authenticator> authenticator; // until the peer has proved itself
 
-    std::uint32_t next_request = 0;  // message ID of our next request
-    std::uint32_t peer_window = 1;   // how many of ours may be under way
+    std::uint32_t next_request = 0; // message ID of our next request
+    std::uint32_t peer_window = 1;  // how many of ours may be under way
     std::vector<Outstanding> outstanding;
     std::deque<Want> wanted;
     std::vector<std::pair<Instant, Want>> later; // what the peer has put off
 
     std::uint32_t next_expected = 0; // the oldest of the peer's requests that is not answered
-    std::map<std::uint32_t, std::vector<Bytes>> answers; // of the window behind and before it; empty: being worked on
+    std::map<std::uint32_t, std::vector<Bytes>>
+        answers;          // of the window behind and before it; empty: being worked on
     Endpoint answer_from; // between these the answer to the peer's latest request goes
     Endpoint answer_to;
     std::vector<Deferred> deferred;

@@ -1,4 +1,4 @@
-// INFORMATIONAL (RFC 7296 1.4), and what is answered to CREATE_CHILD_SA.
+// INFORMATIONAL (RFC 7296 1.4): DELETE and liveness.
 
 #include "lib/ike/core.h"
 
@@ -8,7 +8,7 @@ namespace sheaf::ike {
 
 using wire::Payload;
 
-void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, std::span<const Payload> payloads) {
+void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads payloads) {
     std::vector<wire::ChildSpi> theirs; // named by the SPIs that the peer receives on
     bool whole = false;
     for (const Payload& payload : payloads) {
@@ -20,42 +20,80 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, std::spa
     }
     // RFC 7296 1.4.1: the answer to the deletion of the IKE SA is empty, as is that to a question for
     // liveness.
-    if (whole) {
-        send_response(sa, in.header.exchange, in.header.message_id, {});
-        return sa.in<Deleting>() ? erase(sa) : drop(in.now, sa, DownReason::deleted_by_peer, {});
+    if (whole) return on_ike_deleted(in, sa);
+    Reply reply;
+    const wire::Spi spi = sa.our_spi();
+    const bool lost_all = !theirs.empty() && on_children_deleted(in, sa, theirs, reply);
+    send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
+    // A client has nothing without its Child SA: it begins anew if it is to be up.
+    if (lost_all) return close(in.now, sa, DownReason::deleted_by_peer, "the peer deleted the Child SA");
+    serve(in.now, sa);
+    if (IkeSa* left = find(spi)) arm(*left);
+}
+
+void Engine::Core::on_ike_deleted(const Input& in, IkeSa& sa) {
+    send_response(in.now, sa, in.header.exchange, in.header.message_id, {});
+    // RFC 7296 2.25.2: a rekeying of our own is forgotten, and if the peer's succeeded, that is what it prefers.
+    if (sa.theirs && sa.standing == Standing::current) {
+        if (IkeSa* heir = find(sa.theirs->spi)) inherit(in.now, sa, *heir);
     }
-    // RFC 7296 1.4.1: the other half of each deleted pair is named in the answer.
+    if (sa.in<Deleting>() || sa.standing != Standing::current) return erase(sa);
+    drop(in.now, sa, DownReason::deleted_by_peer, {});
+}
+
+// RFC 7296 1.4.1: the other half of each deleted pair is named in the answer, unless we are deleting it, too. Whether the
+// IKE SA of a client is left without any Child SA.
+bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::vector<wire::ChildSpi>& theirs,
+                                       Reply& reply) {
     wire::Delete ours{wire::Protocol::esp, {}};
-    for (const ChildSa& child : sa.children) {
-        if (std::ranges::find(theirs, child.id.spi_out) != theirs.end()) ours.spis.push_back(child.id.spi_in);
+    std::vector<std::string> lost;
+    for (const wire::ChildSpi spi_out : theirs) {
+        ChildSa* child = find_child_by_peer(sa, spi_out);
+        if (!child) continue;
+        const wire::ChildSpi spi = child->id.spi_in;
+        const bool deleting = child->state == ChildState::deleting;
+        if (!deleting) ours.spis.push_back(spi);
+        std::vector<child::KernelStep> steps;
+        // RFC 7296 2.8: now the peer is known to have the successor.
+        const auto successor = child->theirs ? child->theirs->spi : child->ours ? child->ours->spi : 0;
+        ChildSa* heir = successor != 0 ? find_child(sa, successor) : nullptr;
+        if (!heir) {
+            const auto coming = std::ranges::find_if(sa.children, [spi](const ChildSa& c) {
+                return c.rekeys == spi && c.state == ChildState::installing;
+            });
+            if (coming != sa.children.end()) heir = &*coming;
+        }
+        if (heir && heir->state == ChildState::live) activate_outbound(*heir, steps);
+        if (!steps.empty()) submit(std::move(steps));
+        const bool replaced = heir || child->rekeys != 0;
+        const bool by_twin = child->rekeys != 0 && !heir && has_twin(sa, *child);
+        if (!heir && !by_twin && !deleting) {
+            tell(ChildDown{sa.name(), child->name, spi, spi_out});
+            lost.push_back(child->name);
+        }
+        remove_child(in.now, sa, spi, replaced);
     }
-    std::vector<Payload> reply;
-    if (!ours.spis.empty()) reply.emplace_back(ours);
-    send_response(sa, in.header.exchange, in.header.message_id, reply);
-    if (!ours.spis.empty()) {
-        leave_kernel(sa);
-        // Without its Child SA an IKE SA is of no use as long as none can be added: it ends, and a client that is to
-        // be up begins anew.
-        if (sa.in<Established>())
-            return close(in.now, sa, DownReason::deleted_by_peer, "the peer deleted the Child SA");
+    if (!ours.spis.empty()) reply.emplace_back(std::move(ours));
+    if (lost.empty() || !sa.in<Established>()) return false;
+    const bool left =
+        std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state <= ChildState::live; });
+    if (sa.connection->role == Role::client) return !left;
+    const Initiation* initiation = initiation_of(sa);
+    for (const std::string& child_name : lost) {
+        const ChildConfig* config = child_config(*sa.connection, child_name);
+        if (config && config->start == Start::now && initiation && initiation->wanted)
+            want_later(in.now, sa, {Want::Kind::create_child, child_name});
     }
-    arm(sa);
+    return false;
 }
 
-// RFC 7296 1.3, 2.25: a peer that wants to rekey or to add a Child SA is told that this IKE SA takes none, or
-// to wait while the IKE SA is on its way down.
-void Engine::Core::on_create_child_request(const Input& in, IkeSa& sa) {
-    const bool going = sa.in<Deleting>() != nullptr;
-    if (!going) refuse(in.datagram.peer, Rule::no_additional_sas, sa.our_spi());
-    send_response(sa, in.header.exchange, in.header.message_id,
-                  std::vector<Payload>{going ? notify(wire::NotifyType::temporary_failure)
-                                             : notify(Rule::no_additional_sas)});
-    arm(sa);
-}
-
-// RFC 7296 1.4, 2.4: an empty request that only a living peer can answer.
-void Engine::Core::probe_liveness(Instant now, IkeSa& sa) {
-    send_request(now, sa, wire::ExchangeType::informational, {});
+// Whether another Child SA stands where this one does: the other outcome of two simultaneous rekeyings, or what both were to
+// replace.
+bool Engine::Core::has_twin(const IkeSa& sa, const ChildSa& child) const {
+    return std::ranges::any_of(sa.children, [&](const ChildSa& other) {
+        if (&other == &child || other.state > ChildState::live) return false;
+        return other.rekeys == child.rekeys || other.id.spi_in == child.rekeys;
+    });
 }
 
 } // namespace sheaf::ike

@@ -1,7 +1,5 @@
 // IKE_SA_INIT and IKE_AUTH as the initiator (RFC 7296 1.2).
 
-#include "lib/child/selector.h"
-#include "lib/crypto/psk_auth.h"
 #include "lib/ike/assignment.h"
 #include "lib/ike/core.h"
 #include "lib/ike/nat_detection.h"
@@ -42,25 +40,24 @@ std::string error_text(const wire::Notify& error) {
 
 } // namespace
 
-void Engine::Core::start(Instant now, Client& client) {
-    client.next_attempt.reset();
-    const Connection& connection = *client.connection;
+void Engine::Core::start(Instant now, Initiation& initiation) {
+    initiation.next_attempt.reset();
+    const Connection& connection = *initiation.connection;
     const Endpoint peer = connection.remote.value_or(Endpoint{});
-    const auto source =
-        connection.local_address ? connection.local_address : source_->source_for(peer.address);
+    const auto source = connection.local_address ? connection.local_address : host_->source_for(peer.address);
     const crypto::KeId group = first_group(connection);
     if (shutting_down_) return;
     if (!source || group == kNoGroup) {
         const std::string why = source ? "the connection has no key exchange group"
                                        : "there is no route to " + peer.address.to_string();
-        retry(now, client, DownReason::failed, why);
+        retry(now, initiation, DownReason::failed, why);
         return tell(IkeDown{
-            {0, connection.name, peer, {}}, DownReason::failed, why, client.next_attempt.has_value()});
+            {0, connection.name, peer, {}}, DownReason::failed, why, initiation.next_attempt.has_value()});
     }
     Connecting state{crypto::KeyExchange::create(backend_, group, *random_), nonce(), {}, {}, 0};
-    IkeSa& sa = create_sa(now, client.connection, {{*source, config_.port}, peer, false, false},
-                          std::move(state), true);
-    client.sa = sa.our_spi();
+    Path path{{*source, config_.port}, peer, false, false, connection.force_encapsulation};
+    IkeSa& sa = create_sa(now, initiation.connection, path, std::move(state), true);
+    initiation.sa = sa.our_spi();
     send_init(now, sa);
 }
 
@@ -72,14 +69,17 @@ void Engine::Core::send_init(Instant now, IkeSa& sa) {
     payloads.emplace_back(
         wire::KeyExchange{static_cast<std::uint16_t>(state.exchange.id()), state.exchange.public_value()});
     payloads.emplace_back(wire::Nonce{state.nonce});
-    payloads.emplace_back(
-        nat_detection(backend_, NotifyType::nat_detection_source_ip, sa.spi_i, 0, sa.path.local));
+    // RFC 7296 2.23: with a hash of no address the responder finds a NAT, and both use UDP.
+    const Endpoint source = sa.path.forced ? Endpoint{} : sa.path.local;
+    payloads.emplace_back(nat_detection(backend_, NotifyType::nat_detection_source_ip, sa.spi_i, 0, source));
     payloads.emplace_back(
         nat_detection(backend_, NotifyType::nat_detection_destination_ip, sa.spi_i, 0, sa.path.peer));
     payloads.emplace_back(notify(NotifyType::fragmentation_supported));
+    payloads.emplace_back(sa.authenticator->hash_algorithms());
     sa.next_request = 0; // RFC 7296 2.6: a retry with cookie or another group keeps message ID 0
-    send_request(now, sa, wire::ExchangeType::ike_sa_init, payloads);
-    state.request = sa.outstanding->datagrams.front();
+    sa.outstanding.clear();
+    send_request(now, sa, wire::ExchangeType::ike_sa_init, FirstExchange{}, payloads);
+    state.request = sa.outstanding.front().datagrams.front();
 }
 
 // Whether the answer asked for another try of IKE_SA_INIT, which is then made or refused.
@@ -130,151 +130,118 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
     if (!shared) return refuse(in.datagram.peer, shared.error(), sa.our_spi());
 
     sa.spi_r = in.header.responder_spi;
-    sa.outstanding.reset();
+    sa.outstanding.clear();
     sa.last_heard = in.now;
     const NatFound nat = find_nat(backend_, payloads, sa.spi_i, sa.spi_r, sa.path.local, sa.path.peer);
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
-    if (nat.here || nat.there) {
+    if (sa.path.encapsulated()) {
         // RFC 7296 2.23: with a NAT on the path all goes on at the other port, IKE and ESP alike.
         sa.path.local.port = config_.nat_port;
         if (sa.path.peer.port == 500) sa.path.peer.port = 4500;
     }
     sa.fragmentation = find_notify(payloads, NotifyType::fragmentation_supported) != nullptr;
+    sa.peer_childless = find_notify(payloads, NotifyType::childless_supported) != nullptr;
+    sa.peer_hashes = announced_hashes(payloads);
     const crypto::Nonces nonces{state.nonce, (*nonce_r)->data};
     const Secret seed = crypto::skeyseed(backend_, chosen->suite.prf, nonces, shared->view());
     sa.protection.emplace(
         Protection{chosen->suite,
                    crypto::ike_keys(backend_, chosen->suite, seed.view(), nonces, {sa.spi_i, sa.spi_r}),
                    {}});
-    send_auth(in, sa, std::move(state), (*nonce_r)->data);
+    record_keys(sa);
+    begin_auth(in, sa, std::move(state), (*nonce_r)->data);
 }
 
-void Engine::Core::send_auth(const Input& in, IkeSa& sa, Connecting connecting, View nonce_r) {
+void Engine::Core::begin_auth(const Input& in, IkeSa& sa, Connecting connecting, View nonce_r) {
     const Connection& connection = *sa.connection;
-    const auto& peer_id = connection.remote_id.exact();
-    const Secret* key = peer_id ? keys_.find(*peer_id) : nullptr;
-    if (!key)
-        return drop(in.now, sa, DownReason::failed,
-                    "no secret is configured for " + connection.remote_id.to_string());
-
     Authenticating next;
     next.nonce_i = std::move(connecting.nonce);
     next.nonce_r.assign(nonce_r.begin(), nonce_r.end());
+    next.request = std::move(connecting.request);
     next.init_response = in.datagram.bytes;
-    next.spi_in = fresh_child_spi();
     next.interface_id = random_interface_id(*random_);
-
-    const wire::Identification our_id = connection.local_id.payload(true);
-    const Bytes id_body = wire::identification_body(our_id);
-    const crypto::PrfId prf = sa.protection->suite.prf;
-    const Bytes octets = crypto::signed_octets(
-        backend_, prf, {connecting.request, nonce_r, id_body, sa.protection->keys.pi.view()});
-    std::vector<Payload> payloads{our_id};
+    set_state(sa, std::move(next));
+    const auto& peer_id = connection.remote_id.exact();
+    const std::vector<Payload> received = wire::parse_message(in.datagram.bytes)->payloads;
+    auto proof = sa.authenticator->prove(session_of(sa), connection.local_id, peer_id, received);
+    if (!proof) {
+        refuse(in.datagram.peer, proof.error().rule, sa.our_spi(), proof.error().why);
+        return drop(in.now, sa, DownReason::failed, proof.error().why);
+    }
+    Reply payloads = *std::move(proof);
     // RFC 7296 2.4: only if it is true that we have no other IKE SA between these identities.
     const bool first = std::ranges::none_of(sas_, [&](const auto& entry) {
         const IkeSa& other = *entry.second;
-        return &other != &sa && other.initiator && other.peer_id == peer_id &&
-               !other.template in<Deleting>() && other.connection->local_id == connection.local_id;
+        return &other != &sa && other.peer_id && other.peer_id == peer_id && !other.template in<Deleting>() &&
+               other.connection->local_id == connection.local_id;
     });
-    if (first) payloads.emplace_back(notify(NotifyType::initial_contact));
-    payloads.emplace_back(peer_id->payload(false));
-    payloads.emplace_back(auth::prove_shared_key(backend_, prf, key->view(), octets));
-    payloads.emplace_back(address_request(connection.request, next.interface_id));
-    payloads.emplace_back(child::offer_esp(connection.esp, next.spi_in, false));
-    payloads.emplace_back(wire::TrafficSelectors{true, requested_selectors(connection.request)});
-    payloads.emplace_back(wire::TrafficSelectors{false, child::selectors(connection.networks)});
-    set_state(sa, std::move(next));
-    send_request(in.now, sa, wire::ExchangeType::ike_auth, payloads);
+    if (first && peer_id) payloads.emplace_back(notify(NotifyType::initial_contact));
+    if (peer_id) payloads.emplace_back(peer_id->payload(false));
+    for (Payload& request : sa.authenticator->requests(backend_))
+        payloads.emplace_back(std::move(request));
+    payloads.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
+    ask_first_child(sa, sa.as<Authenticating>(), payloads);
+    send_request(in.now, sa, wire::ExchangeType::ike_auth, FirstExchange{}, std::move(payloads));
 }
 
-std::expected<auth::Verified, Rule> Engine::Core::authenticate_responder(IkeSa& sa,
-                                                                         std::span<const Payload> payloads) {
-    const auto id = single_id(payloads, false);
-    const auto proof = single<wire::Authentication>(payloads);
-    if (!id) return std::unexpected(id.error());
-    if (!proof) return std::unexpected(proof.error());
-    const auth::Identity peer = auth::Identity::from(**id);
-    const Secret* key = keys_.find(peer);
-    if (!sa.connection->remote_id.matches(peer) || !key) return std::unexpected(Rule::unknown_identity);
-    const auto& state = sa.as<Authenticating>();
-    const Bytes id_body = wire::identification_body(**id);
-    const crypto::PrfId prf = sa.protection->suite.prf;
-    const Bytes octets = crypto::signed_octets(
-        backend_, prf, {state.init_response, state.nonce_i, id_body, sa.protection->keys.pr.view()});
-    return auth::verify_shared_key(backend_, prf, key->view(), octets, peer, **proof);
+// The first answer names the responder; later rounds, if the method has some, go on with that.
+auth::Verdict Engine::Core::judge_responder(IkeSa& sa, Payloads payloads) {
+    auto& state = sa.as<Authenticating>();
+    if (!state.peer_id) {
+        const auto id = single_id(payloads, false);
+        if (!id) return auth::Refusal{id.error(), std::string(sentence(id.error()))};
+        state.peer_id = **id;
+    }
+    const auth::Identity peer = auth::Identity::from(*state.peer_id);
+    if (!sa.connection->remote_id.matches(peer))
+        return auth::Refusal{Rule::unknown_identity, "the peer says it is " + peer.to_string() +
+                                                         ", and we expect " +
+                                                         sa.connection->remote_id.to_string() +
+                                                         "; compare remote.id with the peer's own identity"};
+    return sa.authenticator->verify(session_of(sa), *state.peer_id, payloads);
 }
 
-void Engine::Core::on_auth_response(const Input& in, IkeSa& sa, std::span<const Payload> payloads) {
+void Engine::Core::on_auth_response(const Input& in, IkeSa& sa, Payloads payloads) {
     const wire::Notify* error = find_error(payloads);
-    auto peer = authenticate_responder(sa, payloads);
-    if (!peer) {
+    auto verdict = judge_responder(sa, payloads);
+    if (auto* further = std::get_if<auth::Continue>(&verdict))
+        return send_request(in.now, sa, wire::ExchangeType::ike_auth, FirstExchange{},
+                            std::move(further->payloads));
+    if (const auto* refusal = std::get_if<auth::Refusal>(&verdict)) {
         // An error instead of AUTH is the responder's refusal; it came under protection.
-        const bool refused = error && peer.error() == Rule::missing_payload;
-        const std::string why = refused ? error_text(*error) : std::string(sentence(peer.error()));
-        refuse(in.datagram.peer, refused ? Rule::peer_refused : peer.error(), sa.our_spi(),
-               refused ? why : std::string());
+        const bool refused = error && refusal->rule == Rule::missing_payload;
+        const std::string why = refused ? error_text(*error) : refusal->why;
+        refuse(in.datagram.peer, refused ? Rule::peer_refused : refusal->rule, sa.our_spi(), why);
         // RFC 7296 2.21.2: a responder that could not prove itself has an IKE SA that we do not want.
         if (refused) return drop(in.now, sa, DownReason::failed, why);
         return close(in.now, sa, DownReason::failed, why);
     }
-    sa.peer_id = peer->identity();
-    if (error) {
-        refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), error_text(*error));
-        return close(in.now, sa, DownReason::failed, error_text(*error));
-    }
-    const auto child = accept_child(*std::move(peer), sa, payloads);
-    if (child) return;
-    refuse(in.datagram.peer, child.error(), sa.our_spi());
-    close(in.now, sa, DownReason::failed, std::string(sentence(child.error())));
+    accept_responder(in, sa, std::get<auth::Verified>(std::move(verdict)), payloads);
 }
 
-std::expected<void, Rule> Engine::Core::accept_child(auth::Verified peer, IkeSa& sa,
-                                                     std::span<const Payload> payloads) {
-    const auto& state = sa.as<Authenticating>();
-    const Connection& connection = *sa.connection;
-    const auto answer = single<wire::Sa>(payloads);
-    const auto ts_i = single_ts(payloads, true);
-    const auto ts_r = single_ts(payloads, false);
-    if (!answer) return std::unexpected(answer.error());
-    if (!ts_i) return std::unexpected(ts_i.error());
-    if (!ts_r) return std::unexpected(ts_r.error());
-    const auto chosen = child::accept_esp(connection.esp, **answer, false);
-    if (!chosen) return std::unexpected(chosen.error());
-    const auto narrowed = child::Narrowed::accept((*ts_i)->selectors, requested_selectors(connection.request),
-                                                  (*ts_r)->selectors, child::selectors(connection.networks));
-    if (!narrowed) return std::unexpected(narrowed.error());
-    const auto reply = single<wire::Configuration>(payloads);
-    auto received = read_reply(connection.request, state.interface_id, reply ? *reply : nullptr);
-    if (!received) return std::unexpected(received.error());
-
-    const child::LinkNumber number = fresh_link();
-    child::Link link{
-        number, child::LinkRole::client, connection.interface, std::move(received->addresses), {}};
-    for (const wire::TrafficSelector& selector : narrowed->responder()) {
-        const auto prefixes = child::prefixes_of(selector, wire::kMaxSelectors);
-        if (!prefixes) return std::unexpected(Rule::ts_not_narrowed);
-        for (const Prefix& prefix : *prefixes) {
-            const bool usable = std::ranges::any_of(link.addresses, [&](const child::InterfaceAddress& a) {
-                return a.address.family() == prefix.family() && !a.address.is_link_local();
-            });
-            if (usable) link.routes.push_back(prefix);
-        }
+void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads) {
+    const wire::Notify* error = find_error(payloads);
+    sa.peer_id = peer.identity();
+    by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
+    sa.peer_window = announced_window(payloads);
+    const bool asked = sa.as<Authenticating>().spi_in != 0;
+    if (!asked) return establish(in.now, sa, std::move(peer));
+    const auto child = error ? std::unexpected(Rule::peer_refused) : accept_first_child(in.now, sa, payloads);
+    if (child) {
+        const child::IntentId intent = sa.children.back().intent;
+        return set_state(sa, Installing{std::move(peer), intent, 0, {}, {}});
     }
-    links_.emplace(number, sa.our_spi());
-    sa.link = std::make_unique<VirtualLink>(
-        VirtualLink{std::move(link), {}, std::move(received->link_id), std::move(received->dns)});
-
-    ChildSa child_sa;
-    child_sa.id = {number, sa.path.local, sa.path.peer, state.spi_in, chosen->peer_spi};
-    child_sa.suite = chosen->suite;
-    child_sa.udp_encapsulation = sa.path.nat();
-    child_sa.local = narrowed->initiator();
-    child_sa.remote = narrowed->responder();
-    auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
-                                   chosen->suite, {state.nonce_i, state.nonce_r}, {});
-    install(sa, std::move(peer), std::move(keys), std::move(child_sa), {}, {});
-    return {};
+    const std::string why = error ? error_text(*error) : std::string(sentence(child.error()));
+    const wire::ChildSpi made = error ? 0 : sa.as<Authenticating>().spi_in;
+    refuse(in.datagram.peer, child.error(), sa.our_spi(),
+           error ? why : "the Child SA that the peer answered with");
+    if (sa.connection->role == Role::client) return close(in.now, sa, DownReason::failed, why);
+    // RFC 7296 1.2: without a Child SA the IKE SA is up all the same.
+    const wire::Spi spi = sa.our_spi();
+    if (Initiation* initiation = initiation_of(sa)) initiation->last_error = why;
+    establish(in.now, sa, std::move(peer));
+    if (IkeSa* left = find(spi); left && made != 0) want(in.now, *left, {Want::Kind::delete_child, {}, made});
 }
 
 } // namespace sheaf::ike

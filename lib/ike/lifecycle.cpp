@@ -1,4 +1,4 @@
-// The end of an IKE SA, its timers, its kernel state, and clients that come back.
+// The end of an IKE SA, and its timers.
 
 #include "lib/ike/core.h"
 
@@ -11,8 +11,6 @@ using wire::Payload;
 
 namespace {
 
-constexpr Duration kFirstRetry = std::chrono::seconds(1);
-constexpr Duration kLongestRetry = std::chrono::seconds(60);
 constexpr Duration kLasting = std::chrono::seconds(10);
 
 template <typename... Handlers>
@@ -37,6 +35,7 @@ std::string_view name(DownReason reason) {
     case DownReason::failed: return "failed";
     case DownReason::shutdown: return "shutdown";
     case DownReason::kernel: return "kernel";
+    case DownReason::expired: return "expired";
     }
     return "unknown";
 }
@@ -56,19 +55,43 @@ SaName IkeSa::name() const {
 }
 
 void Engine::Core::set_state(IkeSa& sa, State next) {
-    if (sa.in<HalfOpen>()) --half_open_;
+    count_half_open(sa, -1);
     sa.state = std::move(next);
-    if (sa.in<HalfOpen>()) ++half_open_;
+    count_half_open(sa, 1);
+}
+
+void Engine::Core::count_half_open(const IkeSa& sa, int change) {
+    if (!sa.in<HalfOpen>()) return;
+    std::size_t& here = half_open_from_[source_of(sa.init_peer.address)];
+    if (change > 0) {
+        ++half_open_;
+        ++here;
+        return;
+    }
+    --half_open_;
+    if (--here == 0) half_open_from_.erase(source_of(sa.init_peer.address));
+}
+
+// Evenly below `most`, so that what was made at once is not renewed at once.
+Duration Engine::Core::jittered(Duration most) {
+    if (most <= Duration::zero()) return Duration::zero();
+    return Duration(static_cast<Duration::rep>(random_->u64() % static_cast<std::uint64_t>(most.count())));
 }
 
 Instant Engine::Core::due(const IkeSa& sa) const {
-    Instant at = Instant::max();
-    if (sa.outstanding) at = std::min(at, sa.outstanding->due);
+    Instant at = std::min(sa.expires, keepalive_due(sa));
+    for (const Outstanding& request : sa.outstanding)
+        at = std::min(at, request.due);
     if (const auto* half_open = sa.in<HalfOpen>()) at = std::min(at, half_open->expires);
     if (const auto* deleting = sa.in<Deleting>()) at = std::min(at, deleting->expires);
+    for (const auto& [when, wanted] : sa.later)
+        at = std::min(at, when);
+    for (const ChildSa& child : sa.children)
+        at = std::min({at, child.rekey_at, child.expires});
+    if (!sa.in<Established>() || sa.standing != Standing::current) return at;
+    at = std::min({at, sa.rekey_at, sa.reauth_at});
     const Duration liveness = sa.connection->liveness;
-    if (sa.in<Established>() && liveness > Duration::zero() && !sa.outstanding)
-        at = std::min(at, sa.last_heard + liveness);
+    if (liveness > Duration::zero() && sa.outstanding.empty()) at = std::min(at, sa.last_heard + liveness);
     return at;
 }
 
@@ -79,85 +102,143 @@ void Engine::Core::arm(IkeSa& sa) {
     timers_.arm(at, sa.our_spi());
 }
 
+// One thing that is due at a time: each may end the IKE SA. The next look finds the others.
 void Engine::Core::look_at(Instant now, IkeSa& sa) {
     if (due(sa) > now) return arm(sa);
-    if (sa.outstanding && sa.outstanding->due <= now) return retransmit(now, sa);
+    for (Outstanding& request : sa.outstanding) {
+        if (request.due <= now) return retransmit(now, sa, request);
+    }
     if (const auto* half_open = sa.in<HalfOpen>(); half_open && half_open->expires <= now) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::half_open_timeout));
         return erase(sa);
     }
     if (const auto* deleting = sa.in<Deleting>(); deleting && deleting->expires <= now) return erase(sa);
-    if (sa.in<Established>()) return probe_liveness(now, sa);
+    if (sa.expires <= now) return expire(now, sa);
+    if (keepalive_due(sa) <= now) return keep_mapping(now, sa);
+    const auto later =
+        std::ranges::find_if(sa.later, [now](const auto& entry) { return entry.first <= now; });
+    if (later != sa.later.end()) {
+        const Want wanted = std::move(later->second);
+        sa.later.erase(later);
+        return want(now, sa, wanted);
+    }
+    if (!look_at_children(now, sa) && sa.in<Established>() && sa.standing == Standing::current)
+        renew(now, sa);
     arm(sa);
+}
+
+// Rekeying, reauthentication, liveness: what a living IKE SA has to do in time.
+void Engine::Core::renew(Instant now, IkeSa& sa) {
+    if (sa.reauth_at <= now) {
+        sa.reauth_at = Instant::max();
+        if (Initiation* initiation = initiation_of(sa)) return begin_again(now, *initiation, sa);
+    } else if (sa.rekey_at <= now) {
+        sa.rekey_at = Instant::max();
+        want(now, sa, {Want::Kind::rekey_ike});
+    } else if (sa.outstanding.empty()) {
+        // RFC 7296 1.4, 2.4: an empty request that only a living peer can answer. It waits for nothing.
+        begin(now, sa, {Want::Kind::liveness});
+    }
+}
+
+// True if something was done.
+bool Engine::Core::look_at_children(Instant now, IkeSa& sa) {
+    for (ChildSa& child : sa.children) {
+        if (child.expires <= now) {
+            if (child.state == ChildState::draining) {
+                remove_child(now, sa, child.id.spi_in, false);
+            } else {
+                // Whoever should have deleted it has not.
+                child.expires = Instant::max();
+                want(now, sa, {Want::Kind::delete_child, {}, child.id.spi_in});
+            }
+            return true;
+        }
+        if (child.rekey_at <= now) {
+            rekey_child(now, sa, child);
+            return true;
+        }
+    }
+    return false;
+}
+
+void Engine::Core::expire(Instant now, IkeSa& sa) {
+    sa.expires = Instant::max();
+    if (sa.standing != Standing::current) return retire(now, sa);
+    const bool replaced = std::ranges::any_of(others_of_peer(sa), [&](wire::Spi spi) {
+        const IkeSa* other = find(spi);
+        return other && other->in<Established>() && other->connection == sa.connection;
+    });
+    close(now, sa, replaced ? DownReason::replaced : DownReason::expired,
+          replaced ? "the peer authenticated anew" : "the IKE SA could not be rekeyed in time");
 }
 
 void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
     if (sa.in<Deleting>()) return;
     // Nothing to tell where the peer has no authenticated IKE SA with us.
     const bool told =
-        sa.in<Installing>() || sa.in<Established>() || (sa.in<Authenticating>() && !sa.outstanding);
+        sa.in<Installing>() || sa.in<Established>() || (sa.in<Authenticating>() && sa.outstanding.empty());
     if (!told) return drop(now, sa, reason, detail);
+    // A rekeying of the peer's that is not decided yet is a second IKE SA to the peer.
+    if (IkeSa* heir = sa.theirs && sa.standing == Standing::current ? find(sa.theirs->spi) : nullptr) {
+        heir->standing = Standing::redundant;
+        retire(now, *heir);
+    }
     const bool unanswered = !sa.initiator && sa.in<Installing>();
-    leave_kernel(sa);
+    const std::uint32_t message_id = unanswered ? sa.as<Installing>().message_id : 0;
     report_down(now, sa, reason, detail);
+    leave_kernel(sa);
+    sa.wanted.clear();
+    sa.later.clear();
+    sa.rekey_at = sa.reauth_at = sa.expires = Instant::max();
     if (unanswered) {
         // The peer waits for the answer to IKE_AUTH: that it is refused says all.
-        send_response(sa, wire::ExchangeType::ike_auth, 1,
-                      std::vector<Payload>{notify(Rule::authentication_failed)});
+        send_response(now, sa, wire::ExchangeType::ike_auth, message_id,
+                      std::vector<Payload>{notify(wire::NotifyType::authentication_failed)});
         set_state(sa, Deleting{now + config_.limits.half_open_timeout});
         return arm(sa);
     }
     set_state(sa, Deleting{Instant::max()});
-    if (sa.outstanding) {
-        sa.delete_wanted = true;
-    } else {
-        send_delete(now, sa);
-    }
-}
-
-void Engine::Core::send_delete(Instant now, IkeSa& sa) {
-    sa.delete_wanted = false;
-    send_request(now, sa, wire::ExchangeType::informational,
-                 std::vector<Payload>{wire::Delete{wire::Protocol::ike, {}}});
+    want(now, sa, {Want::Kind::delete_ike});
 }
 
 void Engine::Core::drop(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
+    // A rekeying of the peer's that was not decided yet goes with what it was to replace.
+    const wire::Spi heir = sa.theirs && sa.standing == Standing::current ? sa.theirs->spi : 0;
+    if (!sa.in<Deleting>() && sa.standing == Standing::current) report_down(now, sa, reason, detail);
     leave_kernel(sa);
-    if (!sa.in<Deleting>()) report_down(now, sa, reason, detail);
     erase(sa);
+    if (IkeSa* orphan = find(heir)) erase(*orphan);
 }
 
 void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
-    Client* client = client_of(sa);
-    if (client) client->sa = 0;
+    Initiation* initiation = initiation_of(sa);
+    if (initiation) {
+        if (initiation->before == sa.our_spi()) {
+            initiation->before = 0; // the attempt to replace it goes on
+        } else {
+            // An attempt to authenticate anew has failed: the IKE SA from before goes on, and tries again.
+            initiation->sa = std::exchange(initiation->before, 0);
+            IkeSa* old = find(initiation->sa);
+            if (!old)
+                initiation->sa = 0;
+            else
+                old->reauth_at = now + std::chrono::minutes(1);
+            if (old) arm(*old);
+        }
+    }
     // What lasted is no failure: the next attempt is made at once. What is lost as soon as it is up counts as one.
     const auto* established = sa.in<Established>();
-    if (client && established && now - established->since >= kLasting) client->failures = 0;
-    const bool retrying = client && client->wanted && client->connection->start && !shutting_down_;
-    if (!sa.in<HalfOpen>()) tell(IkeDown{sa.name(), reason, detail, retrying});
-    if (client) retry(now, *client, reason, detail);
-}
-
-void Engine::Core::retry(Instant now, Client& client, DownReason reason, const std::string& detail) {
-    client.last_error = detail.empty() ? std::string(name(reason)) : detail;
-    if (!client.wanted || shutting_down_) return;
-    if (!client.connection->start) {
-        client.wanted = false;
-        return;
-    }
-    // A connection that was up is tried again at once; attempts that fail one after the other wait ever
-    // longer.
-    const unsigned doublings = std::min(client.failures, 10U);
-    const Duration wait = client.failures == 0
-                              ? Duration::zero()
-                              : std::min(kLongestRetry, kFirstRetry * (1 << (doublings - 1)));
-    ++client.failures;
-    client.next_attempt = now + wait;
+    if (initiation && established && now - established->since >= kLasting) initiation->failures = 0;
+    const bool again =
+        initiation && initiation->sa == 0 && initiation->wanted && initiation->lasting() && !shutting_down_;
+    if (!sa.in<HalfOpen>()) tell(IkeDown{sa.name(), reason, detail, again});
+    if (initiation && initiation->sa == 0) retry(now, *initiation, reason, detail);
 }
 
 void Engine::Core::erase(IkeSa& sa) {
     const wire::Spi spi = sa.our_spi();
-    if (sa.in<HalfOpen>()) --half_open_;
+    count_half_open(sa, -1);
     if (!sa.initiator) {
         const auto init = by_init_.find({sa.spi_i, sa.init_peer});
         if (init != by_init_.end() && init->second == spi) by_init_.erase(init);
@@ -171,140 +252,22 @@ void Engine::Core::erase(IkeSa& sa) {
     sas_.erase(spi);
 }
 
-void Engine::Core::drop_others_of_peer(Instant now, const IkeSa& sa) {
-    std::vector<wire::Spi> dead;
+std::vector<wire::Spi> Engine::Core::others_of_peer(const IkeSa& sa) const {
+    std::vector<wire::Spi> out;
+    if (!sa.peer_id) return out;
     const auto [first, last] = by_peer_.equal_range(peer_hash(*sa.peer_id));
     for (auto entry = first; entry != last; ++entry) {
-        const IkeSa* other = find(entry->second);
-        if (other && other != &sa && other->peer_id == sa.peer_id) dead.push_back(entry->second);
-    }
-    for (const wire::Spi spi : dead) {
-        if (IkeSa* old = find(spi)) drop(now, *old, DownReason::replaced, "the peer began anew");
-    }
-}
-
-child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, wire::Spi sa) {
-    const child::IntentId id = ++last_intent_;
-    intents_.emplace(id, sa);
-    out_.intents.push_back({id, std::move(steps)});
-    return id;
-}
-
-void Engine::Core::install(IkeSa& sa, auth::Verified peer, crypto::ChildKeys keys, ChildSa child,
-                           std::vector<Payload> reply, std::vector<Payload> otherwise) {
-    auto& to_peer = sa.initiator ? keys.initiator_to_responder : keys.responder_to_initiator;
-    auto& from_peer = sa.initiator ? keys.responder_to_initiator : keys.initiator_to_responder;
-    child::InstallSas sas;
-    sas.id = child.id;
-    sas.udp_encapsulation = child.udp_encapsulation;
-    sas.role = sa.initiator ? child::LinkRole::client : child::LinkRole::gateway;
-    sas.suite = child.suite;
-    sas.in = {std::move(from_peer.encr), std::move(from_peer.integ)};
-    sas.out = {std::move(to_peer.encr), std::move(to_peer.integ)};
-    std::vector<child::KernelStep> steps;
-    steps.emplace_back(child::OpenLink{sa.link->link});
-    steps.emplace_back(std::move(sas));
-    steps.emplace_back(child::InstallPolicies{child.policies()});
-    by_child_spi_.emplace(child.id.spi_in, sa.our_spi());
-    sa.children.push_back(std::move(child));
-    const child::IntentId intent = submit(std::move(steps), sa.our_spi());
-    set_state(sa, Installing{std::move(peer), intent, std::move(reply), std::move(otherwise)});
-    arm(sa);
-}
-
-// Takes all that belongs to the IKE SA out of the kernel, in the reverse order of its installation.
-void Engine::Core::leave_kernel(IkeSa& sa) {
-    std::vector<child::KernelStep> steps;
-    for (const ChildSa& child : sa.children) {
-        steps.emplace_back(child::RemovePolicies{child.policies()});
-        steps.emplace_back(child::RemoveSas{child.id});
-        by_child_spi_.erase(child.id.spi_in);
-        if (child.installed) tell(ChildDown{sa.name(), child.id.spi_in, child.id.spi_out});
-    }
-    sa.children.clear();
-    if (sa.link) {
-        if (!steps.empty()) steps.emplace_back(child::CloseLink{sa.link->link});
-        links_.erase(sa.link->link.number);
-        sa.link.reset();
-    }
-    if (!steps.empty()) submit(std::move(steps), 0);
-}
-
-void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
-    const auto found = intents_.find(done.id);
-    if (found == intents_.end()) return;
-    IkeSa* sa = find(found->second);
-    intents_.erase(found);
-    if (done.error) ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
-    const auto* installing = sa ? sa->in<Installing>() : nullptr;
-    if (!installing || installing->intent != done.id) {
-        if (done.error) tell(Refused{Rule::kernel_refused, {}, 0, *done.error});
-        return;
-    }
-    if (!done.error) {
-        if (Client* client = client_of(*sa)) {
-            client->last_error.clear();
-        }
-        return finish_auth(now, *sa, true);
-    }
-    tell(Refused{Rule::kernel_refused, sa->path.peer, sa->our_spi(), *done.error});
-    // The kernel has undone what it did of the intent: nothing is to be removed.
-    for (const ChildSa& child : sa->children)
-        by_child_spi_.erase(child.id.spi_in);
-    sa->children.clear();
-    if (sa->link) links_.erase(sa->link->link.number);
-    sa->link.reset();
-    if (sa->initiator) return close(now, *sa, DownReason::kernel, *done.error);
-    finish_auth(now, *sa, false);
-}
-
-void Engine::Core::lose_child(Instant now, const IpAddress& destination, wire::ChildSpi spi,
-                              const std::string& why) {
-    const auto found = by_child_spi_.find(spi);
-    if (found == by_child_spi_.end()) return;
-    IkeSa* sa = find(found->second);
-    if (sa && sa->in<Established>() && sa->path.local.address == destination)
-        close(now, *sa, DownReason::kernel, why);
-}
-
-void Engine::Core::reload(Instant now, Config config) {
-    std::vector<ConnectionPtr> next;
-    for (const Connection& connection : config.connections) {
-        const auto same =
-            std::ranges::find_if(connections_, [&](const ConnectionPtr& old) { return *old == connection; });
-        next.push_back(same != connections_.end() ? *same : std::make_shared<const Connection>(connection));
-    }
-    const bool pools_changed = config.pools != config_.pools;
-    connections_ = std::move(next);
-    pools_.update(config.pools);
-    keys_ = auth::KeyRing(config.secrets);
-    config_ = std::move(config);
-    const auto kept = [&](const IkeSa& sa) {
-        if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
-        if (!sa.link) return true;
-        // The links of a gateway share one interface; it cannot have two names.
-        if (!sa.initiator && sa.link->link.interface != config_.gateway_interface) return false;
-        if (!pools_changed) return true;
-        return std::ranges::all_of(sa.link->leases, [](const address::Lease& lease) { return lease.held(); });
-    };
-    std::vector<wire::Spi> doomed;
-    for (const auto& [spi, sa] : sas_) {
-        if (!kept(*sa)) doomed.push_back(spi);
-    }
-    // Clients first, so that those whose connection is gone or new do not try to come back with the old one.
-    std::map<std::string, Client> clients;
-    for (const ConnectionPtr& connection : connections_) {
-        if (connection->role != Role::client) continue;
-        const auto old = clients_.find(connection->name);
-        if (old != clients_.end() && old->second.connection == connection) {
-            clients.emplace(connection->name, std::move(old->second));
+        const auto other = sas_.find(entry->second);
+        if (other == sas_.end() || other->second.get() == &sa || other->second->peer_id != sa.peer_id)
             continue;
-        }
-        clients.emplace(connection->name, Client(connection, now));
+        if (other->second->connection->local_id == sa.connection->local_id) out.push_back(entry->second);
     }
-    clients_ = std::move(clients);
-    for (const wire::Spi spi : doomed) {
-        if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, "the configuration changed");
+    return out;
+}
+
+void Engine::Core::drop_others_of_peer(Instant now, const IkeSa& sa) {
+    for (const wire::Spi spi : others_of_peer(sa)) {
+        if (IkeSa* old = find(spi)) drop(now, *old, DownReason::replaced, "the peer began anew");
     }
 }
 

@@ -106,7 +106,7 @@ void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& out
 void Engine::Core::receive_unprotected(const Input& in, IkeSa& sa, const wire::OuterMessage& outer) {
     refuse(in.datagram.peer, Rule::missing_encrypted_payload, sa.our_spi());
     const bool hint = in.header.response && find_notify(outer.payloads, wire::NotifyType::invalid_ike_spi);
-    if (hint && sa.in<Established>() && !sa.outstanding) probe_liveness(in.now, sa);
+    if (hint && sa.in<Established>() && sa.outstanding.empty()) want(in.now, sa, {Want::Kind::liveness});
 }
 
 // RFC 7296 2.21.4: an answer outside of any IKE SA. It is small and limited in rate.
@@ -130,36 +130,44 @@ std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,
         refuse(in.datagram.peer, plaintext.error(), sa.our_spi());
         return std::nullopt;
     }
-    // Only what would be worked on is collected, so that a peer's fragments take one buffer at most.
-    const bool wanted = in.header.response
-                            ? sa.outstanding && sa.outstanding->message_id == in.header.message_id
-                            : in.header.message_id == sa.next_expected;
+    // Only what would be worked on is collected, so that a peer's fragments take one buffer each way at most.
+    const bool wanted =
+        in.header.response
+            ? std::ranges::any_of(sa.outstanding,
+                                  [&](const Outstanding& o) { return o.message_id == in.header.message_id; })
+            : in_window(sa, in.header.message_id) && !sa.answers.contains(in.header.message_id);
     if (!encrypted.is_fragment || (!wanted && encrypted.fragment == 1))
         return Reassembly::Whole{encrypted.first_inner, *std::move(plaintext)};
     if (!wanted) return std::nullopt;
-    if (!sa.reassembly) sa.reassembly = std::make_unique<Reassembly>();
+    auto& reassembly = in.header.response ? sa.responses : sa.requests;
+    if (!reassembly) reassembly = std::make_unique<Reassembly>();
     const std::size_t most = sa.in<HalfOpen>() ? kMaxReassembledEarly : kMaxReassembled;
-    auto whole = sa.reassembly->add(in.header, encrypted, *std::move(plaintext), most);
+    auto whole = reassembly->add(in.header, encrypted, *std::move(plaintext), most);
     if (!whole) {
         refuse(in.datagram.peer, whole.error(), sa.our_spi());
         return std::nullopt;
     }
-    if (*whole) sa.reassembly.reset();
+    if (*whole) reassembly.reset();
     return *std::move(whole);
 }
 
+// RFC 7296 2.3: the window opens when the peer has authenticated itself.
+bool Engine::Core::in_window(const IkeSa& sa, std::uint32_t message_id) const {
+    const bool open = sa.in<Established>() || sa.in<Deleting>();
+    return message_id >= sa.next_expected && message_id - sa.next_expected < (open ? kWindow : 1);
+}
+
 void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
-    // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be the next in
-    // line.
+    // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be in the window.
     // RFC 7296 2.11: an answer goes to where its request came from, from where that was sent to.
-    if (in.header.message_id + 1 == sa.next_expected) {
-        for (const Bytes& response : sa.last_response)
+    const std::uint32_t id = in.header.message_id;
+    if (const auto seen = sa.answers.find(id); seen != sa.answers.end()) {
+        for (const Bytes& response : seen->second)
             transmit(in.datagram.local, in.datagram.peer, response);
-        if (!sa.last_response.empty()) ++counters_.retransmits;
+        if (!seen->second.empty()) ++counters_.retransmits;
         return;
     }
-    if (in.header.message_id != sa.next_expected)
-        return refuse(in.datagram.peer, Rule::message_id, sa.our_spi());
+    if (!in_window(sa, id)) return refuse(in.datagram.peer, Rule::message_id, sa.our_spi());
     // Not yet: the answer to IKE_AUTH has to come first. The peer sends the request again.
     if (sa.in<Installing>() || sa.in<Authenticating>())
         return refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
@@ -169,10 +177,11 @@ void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whol
     if (sa.in<HalfOpen>()) {
         sa.path.local = in.datagram.local;
         sa.path.peer = in.datagram.peer;
+    } else {
+        follow_peer(sa, in.datagram.local, in.datagram.peer);
     }
     const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
-    ++sa.next_expected;
-    sa.last_response.clear();
+    sa.answers[id]; // being worked on
     if (payloads) {
         trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
         return dispatch_request(in, sa, *payloads);
@@ -182,39 +191,58 @@ void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whol
     wire::Notify answer = notify(notify_type(rule) != 0 ? rule : Rule::truncated);
     if (rule == Rule::unknown_critical_payload)
         answer.data = {static_cast<std::uint8_t>(payloads.error().payload)};
-    send_response(sa, in.header.exchange, in.header.message_id, std::vector<wire::Payload>{answer});
+    send_response(in.now, sa, in.header.exchange, id, std::vector<wire::Payload>{answer});
     // RFC 7296 2.21.3: INVALID_SYNTAX ends the IKE SA on both sides, an unsupported payload does not.
     if (rule != Rule::unknown_critical_payload)
         drop(in.now, sa, DownReason::failed, std::string(sentence(rule)));
 }
 
-void Engine::Core::dispatch_request(const Input& in, IkeSa& sa, std::span<const wire::Payload> payloads) {
+void Engine::Core::dispatch_request(const Input& in, IkeSa& sa, Payloads payloads) {
     using wire::ExchangeType;
     if (in.header.exchange == ExchangeType::ike_auth && sa.in<HalfOpen>())
         return on_auth_request(in, sa, payloads);
     if (in.header.exchange == ExchangeType::informational) return on_informational_request(in, sa, payloads);
-    if (in.header.exchange == ExchangeType::create_child_sa) return on_create_child_request(in, sa);
+    if (in.header.exchange == ExchangeType::create_child_sa) return on_create_child_request(in, sa, payloads);
     refuse(in.datagram.peer, Rule::unexpected_exchange, sa.our_spi());
-    send_response(sa, in.header.exchange, in.header.message_id,
+    send_response(in.now, sa, in.header.exchange, in.header.message_id,
                   std::vector<wire::Payload>{notify(Rule::unexpected_exchange)});
 }
 
 void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
-    if (!sa.outstanding || sa.outstanding->message_id != in.header.message_id ||
-        sa.outstanding->exchange != in.header.exchange)
+    const auto found = std::ranges::find_if(sa.outstanding, [&](const Outstanding& request) {
+        return request.message_id == in.header.message_id && request.exchange == in.header.exchange;
+    });
+    if (found == sa.outstanding.end())
         return refuse(in.datagram.peer, Rule::unexpected_response, sa.our_spi());
     const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
     sa.last_heard = in.now;
-    sa.outstanding.reset();
+    Outstanding request = std::move(*found);
+    sa.outstanding.erase(found);
     if (!payloads) {
         refuse(in.datagram.peer, payloads.error().rule, sa.our_spi());
         return drop(in.now, sa, DownReason::failed, std::string(sentence(payloads.error().rule)));
     }
     trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
-    if (sa.in<Authenticating>()) return on_auth_response(in, sa, *payloads);
-    if (sa.delete_wanted) return send_delete(in.now, sa);
-    if (sa.in<Deleting>()) return erase(sa);
-    arm(sa);
+    dispatch_response(in, sa, std::move(request), *payloads);
+}
+
+void Engine::Core::dispatch_response(const Input& in, IkeSa& sa, Outstanding request, Payloads payloads) {
+    const wire::Spi spi = sa.our_spi();
+    if (std::holds_alternative<DeletingIke>(request.purpose)) return erase(sa);
+    if (std::holds_alternative<FirstExchange>(request.purpose)) {
+        on_auth_response(in, sa, payloads);
+    } else if (auto* child = std::get_if<CreatingChild>(&request.purpose)) {
+        on_child_response(in, sa, std::move(*child), payloads);
+    } else if (const auto* deleted = std::get_if<DeletingChild>(&request.purpose)) {
+        on_delete_answered(in.now, sa, deleted->spi);
+    } else if (auto* ike = std::get_if<RekeyingIke>(&request.purpose)) {
+        on_ike_rekey_response(in, sa, std::move(*ike), payloads);
+    }
+    // The IKE SA may have ended with the answer.
+    IkeSa* left = find(spi);
+    if (!left) return;
+    serve(in.now, *left);
+    arm(*left);
 }
 
 } // namespace sheaf::ike

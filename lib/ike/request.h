@@ -16,10 +16,17 @@ namespace sheaf::ike {
 
 // What is to be asked of the peer when its window has room (RFC 7296 2.3).
 struct Want {
-    enum class Kind : std::uint8_t { liveness, create_child, rekey_child, delete_child, rekey_ike, delete_ike };
+    enum class Kind : std::uint8_t {
+        liveness,
+        create_child,
+        rekey_child,
+        delete_child,
+        rekey_ike,
+        delete_ike
+    };
     Kind kind{};
-    std::string child{};        // create_child: the name
-    wire::ChildSpi spi = 0;     // rekey_child, delete_child: ours
+    std::string child{};                     // create_child: the name
+    wire::ChildSpi spi = 0;                  // rekey_child, delete_child: ours
     crypto::KeId group = crypto::KeId::none; // the one that the peer asked for; none: our first
     friend bool operator==(const Want&, const Want&) = default;
 };

@@ -1,6 +1,5 @@
 // IKE_SA_INIT and IKE_AUTH as the responder (RFC 7296 1.2).
 
-#include "lib/child/selector.h"
 #include "lib/crypto/psk_auth.h"
 #include "lib/ike/assignment.h"
 #include "lib/ike/core.h"
@@ -12,6 +11,38 @@ namespace sheaf::ike {
 
 using wire::NotifyType;
 using wire::Payload;
+
+namespace {
+
+// Whether a connection is for requests between these addresses. Behind a NAT a peer's address is not its own, but then the
+// connection cannot name it either.
+bool answers(const Connection& connection, const IpAddress& local, const IpAddress& peer) {
+    if (connection.role == Role::client) return false;
+    if (connection.local_address && *connection.local_address != local) return false;
+    return connection.role == Role::gateway || !connection.remote || connection.remote->address == peer;
+}
+
+} // namespace
+
+Prefix source_of(const IpAddress& address) { return {address, address.is_v6() ? 64U : 32U}; }
+
+std::vector<crypto::HashId> announced_hashes(std::span<const Payload> payloads) {
+    std::vector<crypto::HashId> out;
+    const wire::Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms);
+    for (std::size_t i = 0; hashes && i + 1 < hashes->data.size() && out.size() < 16; i += 2)
+        out.push_back(static_cast<crypto::HashId>(hashes->data[i] << 8 | hashes->data[i + 1]));
+    return out;
+}
+
+// RFC 7296 2.3: 1 unless the peer says more.
+std::uint32_t announced_window(std::span<const Payload> payloads) {
+    const wire::Notify* told = find_notify(payloads, NotifyType::set_window_size);
+    if (!told) return 1;
+    std::uint32_t size = 0;
+    for (const std::uint8_t octet : told->data)
+        size = size << 8 | octet;
+    return std::clamp(size, 1U, kWindow);
+}
 
 void Engine::Core::on_init_request(const Input& in, std::span<const Payload> payloads) {
     // RFC 7296 2.1: a request seen before gets the same answer, and never a second IKE SA.
@@ -67,7 +98,14 @@ bool Engine::Core::admit(const Input& in, std::span<const Payload> payloads, Vie
         refuse(in.datagram.peer, Rule::too_many_ike_sas);
         return false;
     }
-    if (half_open_ < config_.limits.half_open_for_cookies) return true;
+    const auto from = half_open_from_.find(source_of(in.datagram.peer.address));
+    const std::size_t here = from == half_open_from_.end() ? 0 : from->second;
+    if (here >= 2 * config_.limits.half_open_per_source) {
+        refuse(in.datagram.peer, Rule::too_many_half_open);
+        return false;
+    }
+    if (half_open_ < config_.limits.half_open_for_cookies && here < config_.limits.half_open_per_source)
+        return true;
     const wire::Notify* cookie = find_notify(payloads, NotifyType::cookie);
     if (cookie &&
         cookies_.check(backend_, in.now, cookie->data, nonce, in.datagram.peer, in.header.initiator_spi))
@@ -88,8 +126,7 @@ std::expected<std::pair<ConnectionPtr, child::ChosenIke>, Rule>
 Engine::Core::choose_connection(const Datagram& datagram, const wire::Sa& offer, std::uint16_t group) const {
     Rule why = Rule::no_connection;
     for (const ConnectionPtr& connection : connections_) {
-        if (connection->role != Role::gateway) continue;
-        if (connection->local_address && *connection->local_address != datagram.local.address) continue;
+        if (!answers(*connection, datagram.local.address, datagram.peer.address)) continue;
         auto chosen = child::choose_ike(connection->ike, offer, group, {});
         if (chosen) return std::pair(connection, *std::move(chosen));
         why = chosen.error();
@@ -103,13 +140,15 @@ void Engine::Core::answer_init(const Input& in, std::span<const Payload> payload
     auto exchange = crypto::KeyExchange::create(backend_, chosen.suite.ke, *random_);
     const NatFound nat =
         find_nat(backend_, payloads, in.header.initiator_spi, 0, in.datagram.local, in.datagram.peer);
-    const Path path{in.datagram.local, in.datagram.peer, nat.here, nat.there};
+    const Path path{in.datagram.local, in.datagram.peer, nat.here, nat.there,
+                    connection->force_encapsulation};
     HalfOpen state{chosen.suite, std::move(exchange), ke.data, nonce_i.data,
                    nonce(),      in.datagram.bytes,   {},      in.now + config_.limits.half_open_timeout};
     IkeSa& sa = create_sa(in.now, connection, path, std::move(state), false);
     sa.spi_i = in.header.initiator_spi;
     sa.next_expected = 1;
     sa.fragmentation = find_notify(payloads, NotifyType::fragmentation_supported) != nullptr;
+    sa.peer_hashes = announced_hashes(payloads);
     by_init_.emplace(std::pair(sa.spi_i, path.peer), sa.spi_r);
 
     auto& half_open = sa.as<HalfOpen>();
@@ -117,11 +156,17 @@ void Engine::Core::answer_init(const Input& in, std::span<const Payload> payload
     reply.emplace_back(wire::Sa{{chosen.answer}});
     reply.emplace_back(wire::KeyExchange{ke.group, half_open.exchange.public_value()});
     reply.emplace_back(wire::Nonce{half_open.nonce_r});
+    const Endpoint source = path.forced ? Endpoint{} : path.local;
     reply.emplace_back(
-        nat_detection(backend_, NotifyType::nat_detection_source_ip, sa.spi_i, sa.spi_r, path.local));
+        nat_detection(backend_, NotifyType::nat_detection_source_ip, sa.spi_i, sa.spi_r, source));
     reply.emplace_back(
         nat_detection(backend_, NotifyType::nat_detection_destination_ip, sa.spi_i, sa.spi_r, path.peer));
     if (sa.fragmentation) reply.emplace_back(notify(NotifyType::fragmentation_supported));
+    reply.emplace_back(notify(NotifyType::childless_supported));
+    // RFC 7427 4: only to a peer that has announced the same.
+    if (!sa.peer_hashes.empty()) reply.emplace_back(sa.authenticator->hash_algorithms());
+    for (Payload& request : sa.authenticator->requests(backend_))
+        reply.emplace_back(std::move(request));
     const wire::Header header = header_for(sa, wire::ExchangeType::ike_sa_init, 0, true);
     half_open.response = wire::encode_message(header, reply);
     trace_message(true, header, path.local, path.peer, reply);
@@ -141,6 +186,7 @@ bool Engine::Core::derive_half_open_keys(IkeSa& sa) {
     const Secret seed = crypto::skeyseed(backend_, state.suite.prf, nonces, shared->view());
     sa.protection.emplace(Protection{
         state.suite, crypto::ike_keys(backend_, state.suite, seed.view(), nonces, {sa.spi_i, sa.spi_r}), {}});
+    record_keys(sa);
     return true;
 }
 
@@ -149,9 +195,9 @@ bool Engine::Core::derive_half_open_keys(IkeSa& sa) {
 ConnectionPtr Engine::Core::connection_for(const IkeSa& sa, const auth::Identity& peer,
                                            const std::optional<auth::Identity>& wanted) const {
     const auto fits = [&](const ConnectionPtr& connection) {
-        if (connection->role != Role::gateway || !connection->remote_id.matches(peer)) return false;
+        if (!connection->remote_id.matches(peer)) return false;
         if (wanted && *wanted != connection->local_id) return false;
-        return !connection->local_address || *connection->local_address == sa.path.local.address;
+        return answers(*connection, sa.path.local.address, sa.path.peer.address);
     };
     if (fits(sa.connection)) return sa.connection;
     for (const ConnectionPtr& connection : connections_) {
@@ -160,117 +206,119 @@ ConnectionPtr Engine::Core::connection_for(const IkeSa& sa, const auth::Identity
     return nullptr;
 }
 
-std::expected<auth::Verified, Rule> Engine::Core::authenticate_initiator(IkeSa& sa,
-                                                                         std::span<const Payload> payloads) {
-    const auto id = single_id(payloads, true);
-    if (!id) return std::unexpected(id.error());
-    const auto wanted_payload = single_id(payloads, false);
-    const auto proof = single<wire::Authentication>(payloads);
-    // Without AUTH the peer asks for EAP (RFC 7296 2.16).
-    if (!proof)
-        return std::unexpected(proof.error() == Rule::missing_payload ? Rule::unsupported_auth_method
-                                                                      : proof.error());
-    const auth::Identity peer = auth::Identity::from(**id);
-    std::optional<auth::Identity> wanted;
-    if (wanted_payload) wanted = auth::Identity::from(**wanted_payload);
-    const ConnectionPtr connection = connection_for(sa, peer, wanted);
-    const Secret* key = keys_.find(peer);
-    if (!connection || !key) return std::unexpected(Rule::unknown_identity);
-    sa.connection = connection;
-    const auto& half_open = sa.as<HalfOpen>();
-    const Bytes id_body = wire::identification_body(**id);
-    const Bytes octets =
-        crypto::signed_octets(backend_, half_open.suite.prf,
-                              {half_open.request, half_open.nonce_r, id_body, sa.protection->keys.pi.view()});
-    return auth::verify_shared_key(backend_, half_open.suite.prf, key->view(), octets, peer, **proof);
+// What the authentication needs to know; valid as long as the IKE SA is in its state.
+auth::Session Engine::Core::session_of(IkeSa& sa) {
+    auth::Session out{
+        backend_, *random_, sa.protection->suite.prf, host_->wall_time(), sa.initiator, sa.peer_hashes,
+        {},       {}};
+    const auto octets = [this, prf = out.prf](View message, View nonce, View key) {
+        return [this, prf, message, nonce, key](View id_body) {
+            return crypto::signed_octets(backend_, prf, {message, nonce, id_body, key});
+        };
+    };
+    const crypto::IkeKeys& keys = sa.protection->keys;
+    if (const auto* state = sa.in<HalfOpen>()) {
+        out.our_octets = octets(state->response, state->nonce_i, keys.pr.view());
+        out.peer_octets = octets(state->request, state->nonce_r, keys.pi.view());
+    } else if (const auto* initiating = sa.in<Authenticating>()) {
+        out.our_octets = octets(initiating->request, initiating->nonce_r, keys.pi.view());
+        out.peer_octets = octets(initiating->init_response, initiating->nonce_i, keys.pr.view());
+    }
+    return out;
 }
 
-void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, std::span<const Payload> payloads) {
-    auto peer = authenticate_initiator(sa, payloads);
-    if (!peer) {
-        const auto id = single_id(payloads, true);
-        refuse(in.datagram.peer, peer.error(), sa.our_spi(),
-               id ? "the peer says it is " + auth::Identity::from(**id).to_string() : std::string());
-        send_response(sa, in.header.exchange, in.header.message_id,
-                      std::vector<Payload>{notify(peer.error())});
-        // Kept for a while, so that a repeated request finds the same answer.
-        forget_auth_keys(sa);
-        set_state(sa, Deleting{in.now + config_.limits.half_open_timeout});
-        return arm(sa);
+// `first` is the first IKE_AUTH request, which says who the peer is; `received` the latest.
+auth::Verdict Engine::Core::judge_initiator(IkeSa& sa, Payloads first, Payloads received) {
+    const auto id = single_id(first, true);
+    if (!id) return auth::Refusal{id.error(), std::string(sentence(id.error()))};
+    const auth::Identity peer = auth::Identity::from(**id);
+    std::optional<auth::Identity> wanted;
+    if (const auto named = single_id(first, false)) wanted = auth::Identity::from(**named);
+    const ConnectionPtr connection = connection_for(sa, peer, wanted);
+    if (!connection)
+        return auth::Refusal{Rule::unknown_identity,
+                             "no connection is for " + peer.to_string() +
+                                 (wanted ? " that asks for " + wanted->to_string() : std::string()) +
+                                 "; compare remote.id and local.id with what the peer sends"};
+    if (connection != sa.connection) {
+        sa.connection = connection;
+        sa.authenticator = authority_->authenticator(connection->auth);
     }
-    sa.peer_id = peer->identity();
-    // RFC 7296 2.4: the peer says that it has no other IKE SA with us; older ones of this identity are dead.
-    if (find_notify(payloads, NotifyType::initial_contact)) drop_others_of_peer(in.now, sa);
-    by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
-    const wire::Identification our_id = sa.connection->local_id.payload(false);
-    const Bytes id_body = wire::identification_body(our_id);
-    const auto& half_open = sa.as<HalfOpen>();
-    const Bytes octets = crypto::signed_octets(
-        backend_, half_open.suite.prf,
-        {half_open.response, half_open.nonce_i, id_body, sa.protection->keys.pr.view()});
-    std::vector<Payload> reply{our_id};
-    reply.emplace_back(
-        auth::prove_shared_key(backend_, half_open.suite.prf, keys_.find(peer->identity())->view(), octets));
-    const auto child = prepare_child(sa, *peer, payloads, reply);
-    if (child) return;
-    // RFC 7296 1.2: without a Child SA the IKE SA comes up all the same.
-    refuse(in.datagram.peer, child.error(), sa.our_spi(), "no Child SA for " + peer->identity().to_string());
-    reply.emplace_back(notify(child.error()));
-    send_response(sa, in.header.exchange, in.header.message_id, reply);
-    ++counters_.handshakes;
+    return sa.authenticator->verify(session_of(sa), **id, received);
+}
+
+bool Engine::Core::is_connected(const auth::Identity& peer, const Connection& connection) const {
+    const auto [first, last] = by_peer_.equal_range(peer_hash(peer));
+    return std::any_of(first, last, [&](const auto& entry) {
+        const auto found = sas_.find(entry.second);
+        return found != sas_.end() && found->second->peer_id == peer &&
+               found->second->template in<Established>() &&
+               found->second->connection->name == connection.name;
+    });
+}
+
+void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, Payloads payloads) {
+    auto& state = sa.as<HalfOpen>();
+    const bool further = !state.first_auth.empty();
+    if (!further) state.first_auth.assign(payloads.begin(), payloads.end());
+    const std::vector<Payload> first = state.first_auth;
+    auto verdict = judge_initiator(sa, first, payloads);
+    if (const auto* more = std::get_if<auth::Continue>(&verdict))
+        return send_response(in.now, sa, in.header.exchange, in.header.message_id, more->payloads);
+    if (const auto* refusal = std::get_if<auth::Refusal>(&verdict))
+        return refuse_auth(in, sa, first, *refusal);
+    accept_initiator(in, sa, std::get<auth::Verified>(std::move(verdict)), first);
+}
+
+void Engine::Core::refuse_auth(const Input& in, IkeSa& sa, Payloads payloads, const auth::Refusal& why) {
+    const auto id = single_id(payloads, true);
+    const std::string who =
+        id ? "the peer says it is " + auth::Identity::from(**id).to_string() : std::string();
+    refuse(in.datagram.peer, why.rule, sa.our_spi(), why.why.empty() ? who : why.why);
+    send_response(
+        in.now, sa, in.header.exchange, in.header.message_id,
+        std::vector<Payload>{notify(notify_type(why.rule) != 0 ? why.rule : Rule::authentication_failed)});
+    // Kept for a while, so that a repeated request finds the same answer.
     forget_auth_keys(sa);
-    set_state(sa, Established{*std::move(peer), in.now});
-    tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
+    set_state(sa, Deleting{in.now + config_.limits.half_open_timeout});
     arm(sa);
 }
 
-// Chooses, leases, narrows and asks the kernel; `reply` so far holds IDr and AUTH, and goes out when the
-// kernel has answered (finish_auth).
-std::expected<void, Rule> Engine::Core::prepare_child(IkeSa& sa, const auth::Verified& peer,
-                                                      std::span<const Payload> payloads,
-                                                      std::vector<Payload>& reply) {
-    const auto offer = single<wire::Sa>(payloads);
-    const auto ts_i = single_ts(payloads, true);
-    const auto ts_r = single_ts(payloads, false);
-    if (!offer) return std::unexpected(offer.error());
-    if (!ts_i) return std::unexpected(ts_i.error());
-    if (!ts_r) return std::unexpected(ts_r.error());
-    const wire::ChildSpi spi_in = fresh_child_spi();
-    const auto chosen = child::choose_esp(sa.connection->esp, **offer, spi_in, false);
-    if (!chosen) return std::unexpected(chosen.error());
-    const auto request = single<wire::Configuration>(payloads);
-    auto assigned = assign(*sa.connection, request ? *request : nullptr, peer, pools_, *random_);
-    if (!assigned) return std::unexpected(assigned.error());
-    const auto networks = child::selectors(sa.connection->networks);
-    auto narrowed =
-        child::Narrowed::narrow((*ts_i)->selectors, assigned->selectors, (*ts_r)->selectors, networks);
-    if (!narrowed) return std::unexpected(narrowed.error());
-
-    const child::LinkNumber number = fresh_link();
-    links_.emplace(number, sa.our_spi());
-    assigned->link.number = number;
-    assigned->link.interface = config_.gateway_interface;
-    sa.link = std::make_unique<VirtualLink>(VirtualLink{
-        std::move(assigned->link), std::move(assigned->leases), std::move(assigned->link_id), {}});
-
-    ChildSa child_sa;
-    child_sa.id = {number, sa.path.local, sa.path.peer, spi_in, chosen->peer_spi};
-    child_sa.suite = chosen->suite;
-    child_sa.udp_encapsulation = sa.path.nat();
-    child_sa.local = narrowed->responder();
-    child_sa.remote = narrowed->initiator();
-
-    std::vector<Payload> otherwise = reply;
+void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads) {
+    if (sa.connection->uniqueness == Uniqueness::keep && is_connected(peer.identity(), *sa.connection))
+        return refuse_auth(in, sa, payloads,
+                           {Rule::already_connected,
+                            peer.identity().to_string() +
+                                " has an IKE SA already; end that first, or set unique to replace"});
+    sa.peer_id = peer.identity();
+    by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
+    auto proof = sa.authenticator->prove(session_of(sa), sa.connection->local_id, peer.identity(), payloads);
+    if (!proof) return refuse_auth(in, sa, payloads, proof.error());
+    // RFC 7296 2.4: the peer says that it has no other IKE SA with us; older ones of this identity are dead.
+    if (find_notify(payloads, NotifyType::initial_contact)) drop_others_of_peer(in.now, sa);
+    sa.peer_window = announced_window(payloads);
+    Reply reply = *std::move(proof);
+    reply.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
+    Reply otherwise = reply;
     otherwise.emplace_back(notify(Rule::kernel_refused));
-    reply.emplace_back(std::move(assigned->reply));
-    reply.emplace_back(wire::Sa{{chosen->answer}});
-    reply.emplace_back(wire::TrafficSelectors{true, narrowed->initiator()});
-    reply.emplace_back(wire::TrafficSelectors{false, narrowed->responder()});
-    const auto& half_open = sa.as<HalfOpen>();
-    auto keys = crypto::child_keys(backend_, half_open.suite.prf, sa.protection->keys.d.view(), chosen->suite,
-                                   {half_open.nonce_i, half_open.nonce_r}, {});
-    install(sa, peer, std::move(keys), std::move(child_sa), std::move(reply), std::move(otherwise));
-    return {};
+    const bool childless =
+        !single<wire::Sa>(payloads) && !single_ts(payloads, true) && !single_ts(payloads, false);
+    if (!childless) {
+        const auto child = answer_first_child(in, sa, peer, payloads, reply);
+        if (child) {
+            const child::IntentId intent = sa.children.back().intent;
+            set_state(sa, Installing{std::move(peer), intent, in.header.message_id, std::move(reply),
+                                     std::move(otherwise)});
+            return arm(sa);
+        }
+        // RFC 7296 1.2: without a Child SA the IKE SA comes up all the same.
+        refuse(in.datagram.peer, child.error(), sa.our_spi(),
+               "no Child SA for " + peer.identity().to_string());
+        otherwise.back() = notify(child.error());
+        reply = std::move(otherwise);
+    }
+    send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
+    establish(in.now, sa, std::move(peer));
 }
 
 // SK_pi and SK_pr have no use after IKE_AUTH.
@@ -282,18 +330,55 @@ void Engine::Core::forget_auth_keys(IkeSa& sa) {
 void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     Installing state = std::move(sa.as<Installing>());
     if (!sa.initiator)
-        send_response(sa, wire::ExchangeType::ike_auth, 1, installed ? state.reply : state.otherwise);
-    set_state(sa, Established{std::move(state.peer), now});
+        send_response(now, sa, wire::ExchangeType::ike_auth, state.message_id,
+                      installed ? state.reply : state.otherwise);
+    const wire::Spi spi = sa.our_spi();
+    establish(now, sa, std::move(state.peer));
+    IkeSa* left = find(spi);
+    if (!installed || !left) return;
+    for (const ChildSa& child : left->children)
+        tell_child_up(*left, child);
+}
+
+void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
+    set_state(sa, Established{std::move(peer), now});
     ++counters_.handshakes;
     forget_auth_keys(sa);
+    sa.authenticator.reset();
+    set_ike_lifetimes(now, sa);
+    const Duration reauth = sa.connection->reauth;
+    if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);
     tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
-    if (installed) {
-        for (ChildSa& child : sa.children) {
-            child.installed = true;
-            tell(ChildUp{sa.name(), child.id.spi_in, child.id.spi_out, describe(child.suite), sa.link->link});
-        }
-    }
+    replace_others(now, sa);
+    if (!sa.initiator)
+        adopt(now, sa);
+    else if (Initiation* initiation = initiation_of(sa))
+        on_up(now, *initiation, sa);
     arm(sa);
+}
+
+// RFC 7296 2.8: well before the keys are worn out; what could not be rekeyed ends when a quarter more is used up.
+void Engine::Core::set_ike_lifetimes(Instant now, IkeSa& sa) {
+    const Duration life = sa.connection->rekey;
+    if (life <= Duration::zero()) return;
+    sa.rekey_at = now + life - jittered(life / 10);
+    sa.expires = now + life + life / 4;
+}
+
+// One identity, one IKE SA: those from before have been taken over, or have nothing that could be.
+void Engine::Core::replace_others(Instant now, IkeSa& sa) {
+    if (sa.connection->uniqueness == Uniqueness::many || sa.connection->role == Role::client) return;
+    for (const wire::Spi spi : others_of_peer(sa)) {
+        IkeSa* old = find(spi);
+        if (!old || !old->in<Established>() || old->standing != Standing::current) continue;
+        if (old->connection->name != sa.connection->name) continue;
+        // When both sides have begun at once, each sees the other's come last: both let the one with the lower SPI go.
+        const bool crossed =
+            old->initiator != sa.initiator && now - old->as<Established>().since < kReplacedStays;
+        IkeSa& loser = crossed && sa.spi_i < old->spi_i ? sa : *old;
+        loser.expires = std::min(loser.expires, now + kReplacedStays);
+        arm(loser);
+    }
 }
 
 } // namespace sheaf::ike

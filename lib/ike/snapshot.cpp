@@ -29,22 +29,36 @@ IkeSaStatus status_of(const IkeSa& sa) {
     out.nat_there = sa.path.nat_there;
     if (sa.protection) out.suite = describe(sa.protection->suite);
     if (const auto* established = sa.in<Established>()) out.established = established->since;
+    if (sa.rekey_at != Instant::max()) out.rekey_at = sa.rekey_at;
+    if (sa.reauth_at != Instant::max()) out.reauth_at = sa.reauth_at;
     out.last_heard = sa.last_heard;
     if (sa.link) {
         out.link = sa.link->link;
         out.dns = sa.link->dns;
     }
     for (const ChildSa& child : sa.children) {
-        out.children.push_back({child.id.spi_in, child.id.spi_out, describe(child.suite), child::Mode::tunnel,
-                                child.udp_encapsulation, child.installed, texts(child.local),
-                                texts(child.remote)});
+        if (child.state == ChildState::draining) continue;
+        ChildStatus status;
+        status.name = child.name;
+        status.state = child.rekeying || child.replaced() ? "rekeying" : name(child.state);
+        status.since = child.since;
+        if (child.rekey_at != Instant::max()) status.rekey_at = child.rekey_at;
+        status.spi_in = child.id.spi_in;
+        status.spi_out = child.id.spi_out;
+        status.suite = describe(child.suite);
+        status.mode = child.mode;
+        status.udp_encapsulation = child.udp_encapsulation;
+        status.installed = child.in;
+        status.local_selectors = texts(child.local);
+        status.remote_selectors = texts(child.remote);
+        out.children.push_back(std::move(status));
     }
     return out;
 }
 
-std::string state_of(const Client& client, const IkeSa* sa) {
+std::string state_of(const Initiation& initiation, const IkeSa* sa) {
     if (sa) return sa->in<Established>() ? "up" : "connecting";
-    return client.next_attempt ? "waiting" : "down";
+    return initiation.next_attempt ? "waiting" : "down";
 }
 
 } // namespace
@@ -54,7 +68,7 @@ Status Engine::Core::status() const {
     out.half_open = half_open_;
     out.counters = counters_;
     for (const auto& [spi, sa] : sas_) {
-        if (!sa->in<HalfOpen>()) out.ike_sas.push_back(status_of(*sa));
+        if (!sa->in<HalfOpen>() && sa->standing == Standing::current) out.ike_sas.push_back(status_of(*sa));
     }
     std::ranges::sort(out.ike_sas, {},
                       [](const IkeSaStatus& s) { return std::pair(s.connection, s.peer_id); });
@@ -62,12 +76,13 @@ Status Engine::Core::status() const {
         ConnectionStatus status{connection->name, connection->role, "serving", 0, {}, {}};
         status.ike_sas = static_cast<std::size_t>(std::ranges::count_if(
             out.ike_sas, [&](const IkeSaStatus& s) { return s.connection == connection->name; }));
-        const auto client = clients_.find(connection->name);
-        if (client != clients_.end()) {
-            const auto sa = sas_.find(client->second.sa);
-            status.state = state_of(client->second, sa == sas_.end() ? nullptr : sa->second.get());
-            status.next_attempt = client->second.next_attempt;
-            status.last_error = client->second.last_error;
+        const auto initiation = initiations_.find(connection->name);
+        if (initiation != initiations_.end()) {
+            const auto sa = sas_.find(initiation->second.sa);
+            status.state = state_of(initiation->second, sa == sas_.end() ? nullptr : sa->second.get());
+            if (status.state == "down" && status.ike_sas > 0) status.state = "up"; // the peer began it
+            status.next_attempt = initiation->second.next_attempt;
+            status.last_error = initiation->second.last_error;
         }
         out.connections.push_back(std::move(status));
     }

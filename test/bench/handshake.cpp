@@ -28,7 +28,7 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 
 constexpr const char* kGateway = "2001:db8:13::2";
 
-struct FixedSource final : ike::SourceAddress {
+struct FixedSource final : ike::Surroundings {
     std::optional<IpAddress> address;
     std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
 };
@@ -48,7 +48,7 @@ struct SimulatedClient {
                                       {},
                                       {crypto::PrfId::hmac_sha2_256},
                                       {crypto::KeId::x25519}}};
-        config.connections[0].esp = {{{{crypto::EncrId::aes_gcm_16, 256}}, {}, {}}};
+        config.connections[0].child.esp = {{{{crypto::EncrId::aes_gcm_16, 256}}, {}, {}}};
         engine = std::make_unique<ike::Engine>(std::move(config), random, source, now);
     }
     FixedSource source;

@@ -17,42 +17,115 @@ IntentDone FakeKernel::apply(KernelIntent intent) {
     return {intent.id, std::nullopt};
 }
 
+namespace {
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+} // namespace
+
 std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
     if (fail_step == step.index()) {
         fail_step.reset();
         return "step refused by the test";
     }
-    if (auto* open = std::get_if<OpenLink>(&step)) {
-        if (!links.emplace(open->link.number, open->link).second) breaches.emplace_back("link opened twice");
-    } else if (const auto* close = std::get_if<CloseLink>(&step)) {
-        links.erase(close->link.number);
-    } else if (auto* install = std::get_if<InstallSas>(&step)) {
-        const auto spi = install->id.spi_in;
-        InstallSas copy{install->id,
-                        install->mode,
-                        install->udp_encapsulation,
-                        install->role,
-                        install->suite,
-                        {install->in.encryption.copy(), install->in.integrity.copy()},
-                        {install->out.encryption.copy(), install->out.integrity.copy()},
-                        install->replay_window};
-        if (!sas.emplace(spi, std::move(copy)).second) breaches.emplace_back("SAs installed twice");
-    } else if (const auto* remove = std::get_if<RemoveSas>(&step)) {
-        sas.erase(remove->id.spi_in);
-    } else if (const auto* policy = std::get_if<InstallPolicies>(&step)) {
-        if (std::ranges::find(policies, policy->policies) != policies.end())
-            breaches.emplace_back("policies installed twice");
-        policies.push_back(policy->policies);
-    } else if (const auto* gone = std::get_if<RemovePolicies>(&step)) {
-        std::erase(policies, gone->policies);
-    }
+    std::visit(Overloaded{
+                   [&](OpenLink& s) {
+                       if (!links.emplace(s.link.number, s.link).second)
+                           breaches.emplace_back("link opened twice");
+                   },
+                   [&](CloseLink& s) { links.erase(s.link.number); },
+                   [&](UpdateLink& s) {
+                       const auto found = links.find(s.before.number);
+                       if (found == links.end() || found->second != s.before)
+                           breaches.emplace_back("a link updated that is not there as said");
+                       else
+                           found->second = s.after;
+                   },
+                   [&](InstallSas& s) { install(s); },
+                   [&](RemoveSas& s) { remove(s); },
+                   [&](InstallPolicies& s) { policies.push_back(s.policies); },
+                   [&](RemovePolicies& s) {
+                       const auto found = std::ranges::find(policies, s.policies);
+                       if (found == policies.end())
+                           breaches.emplace_back("policies removed that are not there");
+                       else
+                           policies.erase(found);
+                   },
+                   [&](MoveSas& s) { move(s); },
+               },
+               step);
     return std::nullopt;
+}
+
+void FakeKernel::install(InstallSas& s) {
+    const bool in = s.directions != Directions::out, out = s.directions != Directions::in;
+    auto [found, fresh] = sas.try_emplace(s.id.spi_in);
+    Pair& pair = found->second;
+    if ((in && pair.inbound) || (out && pair.outbound)) breaches.emplace_back("SAs installed twice");
+    if (fresh) {
+        pair.id = s.id;
+        pair.mode = s.mode;
+        pair.suite = s.suite;
+        pair.reqid = s.reqid;
+        pair.on_interface = s.on_interface;
+        pair.udp_encapsulation = s.udp_encapsulation;
+        pair.limits = s.limits;
+    } else if (pair.id != s.id) {
+        breaches.emplace_back("the two halves of a pair differ");
+    }
+    pair.inbound = pair.inbound || in;
+    pair.outbound = pair.outbound || out;
+    if (in) pair.in = {s.in.encryption.copy(), s.in.integrity.copy()};
+    if (out) pair.out = {s.out.encryption.copy(), s.out.integrity.copy()};
+    if (in && s.in.encryption.empty()) breaches.emplace_back("an inbound SA without key");
+    if (out && s.out.encryption.empty()) breaches.emplace_back("an outbound SA without key");
+    for (const auto* keys : {in ? &s.in : nullptr, out ? &s.out : nullptr}) {
+        if (!keys) continue;
+        const Bytes key(keys->encryption.view().begin(), keys->encryption.view().end());
+        if (!keys_seen.insert(key).second) breaches.emplace_back("a key is used twice");
+    }
+}
+
+void FakeKernel::remove(const RemoveSas& s) {
+    const auto found = sas.find(s.id.spi_in);
+    if (found == sas.end()) return;
+    if (found->second.id != s.id) breaches.emplace_back("an SA removed by other endpoints than it has");
+    if (s.directions != Directions::out) found->second.inbound = false;
+    if (s.directions != Directions::in) found->second.outbound = false;
+    if (!found->second.inbound && !found->second.outbound) sas.erase(found);
+}
+
+void FakeKernel::move(const MoveSas& s) {
+    const auto found = sas.find(s.id.spi_in);
+    if (found == sas.end() || found->second.id != s.id) {
+        breaches.emplace_back("an SA moved that is not there as said");
+        return;
+    }
+    found->second.id.local = s.local;
+    found->second.id.peer = s.peer;
+    found->second.udp_encapsulation = s.udp_encapsulation;
+    const auto set = std::ranges::find(policies, s.policies);
+    if (set == policies.end()) return;
+    set->local = s.local.address;
+    set->peer = s.peer.address;
+}
+
+std::size_t FakeKernel::pairs() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        sas, [](const auto& entry) { return entry.second.inbound && entry.second.outbound; }));
 }
 
 void FakeKernel::undo(const KernelStep& step) {
     if (const auto* open = std::get_if<OpenLink>(&step)) links.erase(open->link.number);
-    if (const auto* install = std::get_if<InstallSas>(&step)) sas.erase(install->id.spi_in);
-    if (const auto* policy = std::get_if<InstallPolicies>(&step)) std::erase(policies, policy->policies);
+    if (const auto* update = std::get_if<UpdateLink>(&step)) links[update->before.number] = update->before;
+    if (const auto* install = std::get_if<InstallSas>(&step)) remove({install->id, install->directions});
+    if (const auto* policy = std::get_if<InstallPolicies>(&step)) {
+        const auto found = std::ranges::find(policies, policy->policies);
+        if (found != policies.end()) policies.erase(found);
+    }
 }
 
 } // namespace sheaf::test

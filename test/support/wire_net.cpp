@@ -18,6 +18,8 @@ void Host::pump(Instant now) {
         if (out.datagrams.empty() && out.intents.empty() && out.events.empty()) return;
         for (auto& datagram : out.datagrams)
             outbox.push_back(std::move(datagram));
+        for (auto& record : out.keys)
+            keys.push_back(std::move(record));
         for (auto& event : out.events)
             events.push_back(std::move(event));
         for (auto& intent : out.intents) {
@@ -106,7 +108,7 @@ Connection common(std::string name, Role role, std::string_view local, std::stri
     c.remote_id = *auth::IdentityPattern::parse(remote);
     c.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
     c.ike = child::default_ike_proposals();
-    c.esp = child::default_esp_proposals();
+    c.child.esp = child::default_esp_proposals();
     c.retransmit = {milliseconds(500), 4};
     return c;
 }
@@ -122,7 +124,7 @@ Config gateway_config(std::size_t clients) {
     config.pools = {{"v6", *Prefix::parse("2001:db8:100::/48"), 64},
                     {"v4", *Prefix::parse("10.64.0.0/12"), 32}};
     for (std::size_t i = 0; i < clients; ++i)
-        config.secrets.push_back(
+        config.credentials.shared_keys.push_back(
             {*auth::IdentityPattern::parse(client_name(i)), secret("psk of " + client_name(i))});
     return config;
 }
@@ -134,7 +136,7 @@ Config client_config(std::string_view gateway_address, std::size_t index) {
     c.interface = "sheaf0";
     c.start = true;
     config.connections = {c};
-    config.secrets = {
+    config.credentials.shared_keys = {
         {*auth::IdentityPattern::parse("gw.example.org"), secret("psk of " + client_name(index))}};
     return config;
 }

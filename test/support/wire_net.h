@@ -15,11 +15,12 @@
 // Engines joined in memory: the test decides what is lost, doubled, late or changed, and what time it is.
 namespace sheaf::test {
 
-class Host final : public ike::SourceAddress {
+class Host final : public ike::Surroundings {
   public:
     Host(std::string_view address, ike::Config config, std::uint64_t seed, Instant now);
 
     std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
+    WallTime wall_time() override { return wall; }
 
     // Carries out intents and keeps events; what is to be sent stays in `outbox`.
     void pump(Instant now);
@@ -45,6 +46,7 @@ class Host final : public ike::SourceAddress {
     [[nodiscard]] std::size_t established() const;
 
     IpAddress address;
+    WallTime wall{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
     SeededRandom random;
     ike::Engine engine;
     FakeKernel kernel;
@@ -52,6 +54,7 @@ class Host final : public ike::SourceAddress {
     std::deque<child::KernelIntent> held;
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
+    std::vector<ike::KeyRecord> keys;
 };
 
 class WireNet {

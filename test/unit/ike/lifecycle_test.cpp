@@ -297,7 +297,7 @@ TEST_CASE("attempts that fail one after the other wait ever longer, up to a minu
 }
 
 TEST_CASE("a host without a route tries again later") {
-    struct NoRoute final : ike::SourceAddress {
+    struct NoRoute final : ike::Surroundings {
         std::optional<IpAddress> source_for(const IpAddress&) override { return std::nullopt; }
     } no_route;
     SeededRandom random(1);

@@ -1,0 +1,448 @@
+// Child SAs in the kernel.
+
+#include "lib/ike/core.h"
+
+#include <algorithm>
+
+namespace sheaf::ike {
+
+namespace {
+
+// How long an inbound SAD entry stays after its Child SA was replaced: for what is on its way, and what queues keep.
+constexpr Duration kDrain = std::chrono::seconds(5);
+
+// RFC 4301 4.4.2.1: what is not rekeyed ends when a quarter more is used up.
+template <typename T>
+T with_quarter(T value) {
+    return value + value / 4;
+}
+
+std::vector<std::string> texts(const std::vector<wire::TrafficSelector>& selectors) {
+    std::vector<std::string> out;
+    for (const auto& selector : selectors)
+        out.push_back(child::to_string(selector));
+    return out;
+}
+
+} // namespace
+
+std::string_view name(ChildState state) {
+    switch (state) {
+    case ChildState::installing: return "installing";
+    case ChildState::live: return "live";
+    case ChildState::deleting: return "deleting";
+    case ChildState::draining: return "draining";
+    }
+    return "unknown";
+}
+
+ChildSa* Engine::Core::find_child(IkeSa& sa, wire::ChildSpi spi_in) {
+    const auto found =
+        std::ranges::find_if(sa.children, [spi_in](const ChildSa& c) { return c.id.spi_in == spi_in; });
+    return found == sa.children.end() ? nullptr : &*found;
+}
+
+ChildSa* Engine::Core::find_child_by_peer(IkeSa& sa, wire::ChildSpi spi_out) {
+    const auto found = std::ranges::find_if(sa.children, [spi_out](const ChildSa& c) {
+        return c.id.spi_out == spi_out && c.state != ChildState::draining;
+    });
+    return found == sa.children.end() ? nullptr : &*found;
+}
+
+std::pair<IkeSa*, ChildSa*> Engine::Core::find_child(wire::ChildSpi spi_in) {
+    const auto found = by_child_spi_.find(spi_in);
+    IkeSa* sa = found == by_child_spi_.end() ? nullptr : find(found->second);
+    return {sa, sa ? find_child(*sa, spi_in) : nullptr};
+}
+
+ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const ChildTerms& terms,
+                               child::Mode mode) {
+    ChildSa out;
+    out.name = child_name;
+    out.terms = &terms;
+    out.mode = mode;
+    out.id.local = sa.path.local;
+    out.id.peer = sa.path.peer;
+    out.udp_encapsulation = sa.path.encapsulated();
+    if (sa.connection->role != Role::peer) {
+        out.id.link = sa.link->link.number;
+        // Policies find their SAs by this number, so a second Child SA on the link needs one of its own.
+        if (!sa.children.empty()) out.reqid = fresh_number();
+        return out;
+    }
+    const auto found = initiations_.find(sa.connection->name);
+    const Trap* trap = nullptr;
+    if (found != initiations_.end() && found->second.connection == sa.connection) {
+        const auto entry = found->second.traps.find(child_name);
+        if (entry != found->second.traps.end()) trap = &entry->second;
+    }
+    const child::LinkNumber number = trap ? trap->number : fresh_number();
+    out.on_interface = !sa.connection->interface.empty();
+    if (out.on_interface) {
+        if (!sa.link) sa.link = link_of_peer(*sa.connection);
+        out.id.link = sa.link->link.number;
+        out.reqid = number;
+    } else {
+        out.id.link = number;
+    }
+    return out;
+}
+
+ChildSa Engine::Core::successor_to(const IkeSa& sa, const ChildSa& old) const {
+    ChildSa out;
+    out.name = old.name;
+    out.terms = old.terms;
+    out.mode = old.mode;
+    out.id.link = old.id.link;
+    out.reqid = old.reqid;
+    out.on_interface = old.on_interface;
+    out.id.local = sa.path.local;
+    out.id.peer = sa.path.peer;
+    out.udp_encapsulation = sa.path.encapsulated();
+    out.rekeys = old.id.spi_in;
+    return out;
+}
+
+// The link of a peer connection with an interface: the one that is kept open for it, or a new one.
+std::unique_ptr<VirtualLink> Engine::Core::link_of_peer(const Connection& connection) {
+    const auto found = initiations_.find(connection.name);
+    if (found != initiations_.end() && found->second.parked) return std::move(found->second.parked);
+    auto out = std::make_unique<VirtualLink>();
+    out->link.number = fresh_number();
+    out->link.role = child::LinkRole::client;
+    out->link.interface = connection.interface;
+    for (const ChildConfig& config : connection.children) {
+        for (const auto& selector : config.remote) {
+            const auto prefixes = child::prefixes_of(selector, wire::kMaxSelectors);
+            if (prefixes) out->link.routes.insert(out->link.routes.end(), prefixes->begin(), prefixes->end());
+        }
+    }
+    return out;
+}
+
+std::vector<child::KernelStep> Engine::Core::open_peer_link(IkeSa& sa, const ChildSa& child) {
+    std::vector<child::KernelStep> steps;
+    if (sa.connection->role != Role::peer || !child.on_interface || !sa.link || sa.link->open) return steps;
+    sa.link->open = true;
+    steps.emplace_back(child::OpenLink{sa.link->link});
+    return steps;
+}
+
+child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, wire::ChildSpi child) {
+    const child::IntentId id = ++last_intent_;
+    intents_.emplace(id, child);
+    out_.intents.push_back({id, std::move(steps)});
+    return id;
+}
+
+void Engine::Core::submit(child::KernelStep step) {
+    std::vector<child::KernelStep> steps;
+    steps.push_back(std::move(step));
+    submit(std::move(steps));
+}
+
+child::SaLimits Engine::Core::limits_of(const ChildSa& child) const {
+    const Lifetime& life = child.terms->lifetime;
+    child::SaLimits limits;
+    limits.hard_time = std::chrono::ceil<std::chrono::seconds>(with_quarter(life.time));
+    limits.soft_bytes = life.bytes;
+    limits.hard_bytes = with_quarter(life.bytes);
+    limits.soft_packets = life.packets;
+    limits.hard_packets = with_quarter(life.packets);
+    return limits;
+}
+
+void Engine::Core::set_lifetimes(Instant now, ChildSa& child) {
+    const Duration life = child.terms->lifetime.time;
+    child.since = now;
+    if (life <= Duration::zero()) return;
+    child.rekey_at = now + life - jittered(life / 10);
+}
+
+child::InstallSas Engine::Core::without_keys(const IkeSa& sa, const ChildSa& child) const {
+    child::InstallSas out;
+    out.id = child.id;
+    out.reqid = child.reqid;
+    out.mode = child.mode;
+    out.on_interface = child.on_interface;
+    out.udp_encapsulation = child.udp_encapsulation;
+    out.role = sa.connection->role == Role::gateway ? child::LinkRole::gateway : child::LinkRole::client;
+    out.suite = child.suite;
+    out.replay_window = child.terms->replay_window;
+    out.limits = limits_of(child);
+    out.outer = child.terms->outer;
+    return out;
+}
+
+child::IntentId Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child,
+                                      std::vector<child::KernelStep> before) {
+    auto& to_peer = child.initiator ? keys.initiator_to_responder : keys.responder_to_initiator;
+    auto& from_peer = child.initiator ? keys.responder_to_initiator : keys.initiator_to_responder;
+    child::InstallSas sas = without_keys(sa, child);
+    sas.in = {std::move(from_peer.encr), std::move(from_peer.integ)};
+    sas.out = {std::move(to_peer.encr), std::move(to_peer.integ)};
+    record_keys(sas);
+    // RFC 7296 2.8: a responder must not send on what replaces another before the initiator can receive on it.
+    if (child.rekeys != 0 && !child.initiator) {
+        sas.directions = child::Directions::in;
+        child.outbound = without_keys(sa, child);
+        child.outbound->directions = child::Directions::out;
+        child.outbound->out = std::move(sas.out);
+        sas.out = {};
+    }
+    auto steps = std::move(before);
+    steps.emplace_back(std::move(sas));
+    steps.emplace_back(child::InstallPolicies{child.policy_set()});
+    set_lifetimes(now, child);
+    const wire::ChildSpi spi = child.id.spi_in;
+    by_child_spi_.emplace(spi, sa.our_spi());
+    by_peer_spi_.emplace(child.id.spi_out, spi);
+    sa.children.push_back(std::move(child));
+    const child::IntentId intent = submit(std::move(steps), spi);
+    sa.children.back().intent = intent;
+    return intent;
+}
+
+void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
+    const auto found = intents_.find(done.id);
+    if (found == intents_.end()) return;
+    const auto [sa, child] = find_child(found->second);
+    intents_.erase(found);
+    if (done.error) {
+        ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
+        tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
+                     *done.error});
+    }
+    if (!child || child->intent != done.id || child->state != ChildState::installing) return;
+    if (done.error) return on_child_refused_by_kernel(now, *sa, *child, *done.error);
+    child->in = true;
+    child->out = !child->outbound;
+    child->policies = true;
+    child->state = ChildState::live;
+    if (sa->in<Installing>()) return finish_auth(now, *sa, true);
+    on_child_installed(now, *sa, *child);
+}
+
+void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
+    const wire::ChildSpi spi = child.id.spi_in;
+    ChildSa* old = child.rekeys != 0 ? find_child(sa, child.rekeys) : nullptr;
+    if (old) {
+        tell(ChildRekeyed{sa.name(), child.name, child.rekeys, spi, child.id.spi_out, describe(child.suite)});
+        (child.initiator ? old->ours : old->theirs) = Successor<wire::ChildSpi>{spi, child.lowest_nonce};
+        if (child.initiator) old->rekeying = false;
+    } else {
+        tell_child_up(sa, child);
+    }
+    if (!child.initiator) answer_deferred(now, sa, spi, true);
+    if (!old) {
+        // What it was to replace is gone in the meantime: whatever waits for that need not wait.
+        std::vector<child::KernelStep> steps;
+        activate_outbound(child, steps);
+        if (!steps.empty()) submit(std::move(steps));
+        // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore prefers.
+        if (child.initiator && child.rekeys != 0) {
+            const bool twin = std::ranges::any_of(sa.children, [&](const ChildSa& other) {
+                return other.id.spi_in != spi && other.rekeys == child.rekeys &&
+                       other.state == ChildState::live;
+            });
+            if (twin) want(now, sa, {Want::Kind::delete_child, {}, spi});
+        }
+    } else if (child.initiator) {
+        decide(now, sa, *old);
+    } else {
+        // Whoever replaces deletes; a peer that forgets to is helped in time.
+        old->expires = std::min(old->expires, now + std::chrono::minutes(2));
+    }
+    serve(now, sa);
+    arm(sa);
+}
+
+void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& child,
+                                              const std::string& error) {
+    // The kernel has undone what it did of the intent: nothing is to be removed.
+    const wire::ChildSpi spi = child.id.spi_in;
+    const bool initiator = child.initiator;
+    const std::string child_name = child.name;
+    if (ChildSa* old = find_child(sa, child.rekeys); old && initiator) old->rekeying = false;
+    forget(sa, spi);
+    if (sa.in<Installing>()) {
+        if (sa.initiator && sa.connection->role != Role::peer)
+            return close(now, sa, DownReason::kernel, error);
+        close_link(sa);
+        return finish_auth(now, sa, false);
+    }
+    // The peer believes in it.
+    if (initiator)
+        want(now, sa, {Want::Kind::delete_child, {}, spi});
+    else
+        answer_deferred(now, sa, spi, false);
+    serve(now, sa);
+}
+
+void Engine::Core::answer_deferred(Instant now, IkeSa& sa, wire::ChildSpi child, bool installed) {
+    const auto found =
+        std::ranges::find_if(sa.deferred, [child](const Deferred& d) { return d.child == child; });
+    if (found == sa.deferred.end()) return;
+    const Deferred deferred = std::move(*found);
+    sa.deferred.erase(found);
+    send_response(now, sa, wire::ExchangeType::create_child_sa, deferred.message_id,
+                  installed ? deferred.reply : deferred.otherwise);
+}
+
+void Engine::Core::shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    child.outbound.reset();
+    if (std::exchange(child.out, false))
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
+}
+
+void Engine::Core::activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    if (!child.outbound) return;
+    steps.emplace_back(*std::exchange(child.outbound, std::nullopt));
+    child.out = true;
+}
+
+void Engine::Core::shed(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    if (std::exchange(child.policies, false)) steps.emplace_back(child::RemovePolicies{child.policy_set()});
+    child.outbound.reset();
+    const bool in = std::exchange(child.in, false), out = std::exchange(child.out, false);
+    if (in && out)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::both});
+    else if (in)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::in});
+    else if (out)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
+}
+
+void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain) {
+    ChildSa* child = find_child(sa, spi_in);
+    if (!child) return;
+    std::vector<child::KernelStep> steps;
+    if (drain && child->in) {
+        shed_outbound(*child, steps);
+        if (std::exchange(child->policies, false))
+            steps.emplace_back(child::RemovePolicies{child->policy_set()});
+        child->state = ChildState::draining;
+        child->rekey_at = Instant::max();
+        child->expires = now + kDrain;
+    } else {
+        // What the kernel is still to install goes with the next intent, which it carries out after that.
+        if (child->state == ChildState::installing) child->in = child->out = child->policies = true;
+        shed(*child, steps);
+        forget(sa, spi_in);
+    }
+    if (!steps.empty()) submit(std::move(steps));
+    arm(sa);
+}
+
+void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
+    if (ChildSa* child = find_child(sa, wanted.spi)) {
+        if (child->state == ChildState::draining) return;
+        // RFC 7296 1.4.1: nothing is sent on what is being deleted, while its inbound half still listens.
+        child->state = ChildState::deleting;
+        std::vector<child::KernelStep> steps;
+        if (!child->replaced() && child->rekeys == 0) {
+            if (std::exchange(child->policies, false))
+                steps.emplace_back(child::RemovePolicies{child->policy_set()});
+        }
+        shed_outbound(*child, steps);
+        if (!steps.empty()) submit(std::move(steps));
+    }
+    send_request(now, sa, wire::ExchangeType::informational, DeletingChild{wanted.spi},
+                 {wire::Delete{wire::Protocol::esp, {wanted.spi}}});
+}
+
+void Engine::Core::on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi) {
+    ChildSa* child = find_child(sa, spi);
+    if (!child || child->state == ChildState::draining) return;
+    const bool was_replaced = child->replaced() || child->rekeys != 0;
+    if (!was_replaced) tell(ChildDown{sa.name(), child->name, spi, child->id.spi_out});
+    remove_child(now, sa, spi, was_replaced);
+}
+
+// Takes all that belongs to the IKE SA out of the kernel, in the reverse order of its installation.
+void Engine::Core::leave_kernel(IkeSa& sa) {
+    std::vector<child::KernelStep> steps;
+    for (ChildSa& child : sa.children) {
+        const bool installing = child.state == ChildState::installing;
+        if (!installing && child.state != ChildState::draining && !child.replaced())
+            tell(ChildDown{sa.name(), child.name, child.id.spi_in, child.id.spi_out});
+        if (installing) child.in = child.out = child.policies = true;
+        shed(child, steps);
+    }
+    while (!sa.children.empty())
+        forget(sa, sa.children.back().id.spi_in);
+    sa.deferred.clear();
+    if (sa.link) {
+        if (!park_link(sa)) {
+            steps.emplace_back(child::CloseLink{sa.link->link});
+            numbers_.erase(sa.link->link.number);
+        }
+        sa.link.reset();
+    }
+    if (!steps.empty()) submit(std::move(steps));
+}
+
+// By what the SAD finds an entry by: (the IKE SA, the Child SA, whether it is the inbound entry).
+std::tuple<IkeSa*, ChildSa*, bool> Engine::Core::find_entry(const IpAddress& destination,
+                                                            wire::ChildSpi spi) {
+    const auto [sa, child] = find_child(spi);
+    if (child && child->id.local.address == destination) return {sa, child, true};
+    const auto [first, last] = by_peer_spi_.equal_range(spi);
+    for (auto entry = first; entry != last; ++entry) {
+        const auto [owner, outbound] = find_child(entry->second);
+        if (outbound && outbound->id.peer.address == destination) return {owner, outbound, false};
+    }
+    return {nullptr, nullptr, false};
+}
+
+// An SAD entry is gone without our doing.
+void Engine::Core::lose_sa(Instant now, const IpAddress& destination, wire::ChildSpi spi,
+                           const std::string& why) {
+    const auto [sa, child, inbound] = find_entry(destination, spi);
+    if (!child) return;
+    (inbound ? child->in : child->out) = false;
+    if (child->state == ChildState::live && sa->in<Established>()) child_lost(now, *sa, *child, why);
+}
+
+// The soft limit of an SAD entry in octets or packets.
+void Engine::Core::sa_worn(Instant now, const IpAddress& destination, wire::ChildSpi spi) {
+    const auto [sa, child, inbound] = find_entry(destination, spi);
+    if (child) rekey_child(now, *sa, *child);
+}
+
+// Its SPIs and, unless something else uses them, its numbers are free again.
+void Engine::Core::forget(IkeSa& sa, wire::ChildSpi spi_in) {
+    const auto found =
+        std::ranges::find_if(sa.children, [spi_in](const ChildSa& c) { return c.id.spi_in == spi_in; });
+    if (found == sa.children.end()) return;
+    const child::SaPairId id = found->id;
+    const child::LinkNumber reqid = found->reqid;
+    by_child_spi_.erase(spi_in);
+    const auto [first, last] = by_peer_spi_.equal_range(id.spi_out);
+    const auto entry = std::find_if(first, last, [spi_in](const auto& e) { return e.second == spi_in; });
+    if (entry != last) by_peer_spi_.erase(entry);
+    sa.children.erase(found);
+    for (const child::LinkNumber number : {id.link, reqid}) {
+        const bool used = std::ranges::any_of(
+            sa.children, [number](const ChildSa& c) { return c.id.link == number || c.reqid == number; });
+        const bool linked = sa.link && sa.link->link.number == number;
+        if (!used && !linked && !lasting(*sa.connection, number)) numbers_.erase(number);
+    }
+}
+
+// Whether a number is a connection's for as long as that is configured.
+bool Engine::Core::lasting(const Connection& connection, child::LinkNumber number) const {
+    const auto found = initiations_.find(connection.name);
+    if (found == initiations_.end()) return false;
+    const Initiation& initiation = found->second;
+    if (initiation.parked && initiation.parked->link.number == number) return true;
+    return std::ranges::any_of(initiation.traps,
+                               [number](const auto& t) { return t.second.number == number; });
+}
+
+void Engine::Core::tell_child_up(const IkeSa& sa, const ChildSa& child) {
+    tell(ChildUp{sa.name(), child.name, child.id.spi_in, child.id.spi_out, describe(child.suite),
+                 sa.link ? sa.link->link : child::Link{}, texts(child.local), texts(child.remote)});
+}
+
+} // namespace sheaf::ike

@@ -1,0 +1,201 @@
+// CREATE_CHILD_SA for Child SAs: what we ask (RFC 7296 1.3.1, 1.3.3).
+
+#include "lib/ike/core.h"
+
+#include <algorithm>
+
+namespace sheaf::ike {
+
+using wire::NotifyType;
+using wire::Payload;
+
+namespace {
+
+std::string error_text(const wire::Notify& error) {
+    const auto known = wire::name(error.type);
+    return "the peer answered " + (known == "unknown"
+                                       ? "error " + std::to_string(static_cast<unsigned>(error.type))
+                                       : std::string(known));
+}
+
+} // namespace
+
+Bytes spi_octets(wire::ChildSpi spi) {
+    return {static_cast<std::uint8_t>(spi >> 24), static_cast<std::uint8_t>(spi >> 16),
+            static_cast<std::uint8_t>(spi >> 8), static_cast<std::uint8_t>(spi)};
+}
+
+const ChildConfig* child_config(const Connection& connection, const std::string& name) {
+    const auto found = std::ranges::find(connection.children, name, &ChildConfig::name);
+    return found == connection.children.end() ? nullptr : &*found;
+}
+
+std::vector<wire::TrafficSelector> selectors_of(const std::vector<wire::TrafficSelector>& configured,
+                                                const IpAddress& outer) {
+    return configured.empty() ? std::vector{child::selector(Prefix::host(outer))} : configured;
+}
+
+// Asks for a new Child SA by its name, or for a successor of one.
+void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
+    ChildSa* old = wanted.kind == Want::Kind::rekey_child ? find_child(sa, wanted.spi) : nullptr;
+    const ChildTerms* terms = nullptr;
+    CreatingChild request;
+    request.want = wanted;
+    if (wanted.kind == Want::Kind::rekey_child) {
+        if (!old || old->state != ChildState::live || old->replaced()) return;
+        terms = old->terms;
+        request.local = old->local;
+        request.remote = old->remote;
+        request.transport = old->mode == child::Mode::transport;
+    } else {
+        const ChildConfig* config = child_config(*sa.connection, wanted.child);
+        const bool there = std::ranges::any_of(sa.children, [&](const ChildSa& c) {
+            return c.name == wanted.child && c.state <= ChildState::live;
+        });
+        if (!config || there) return;
+        terms = &config->terms;
+        request.local = selectors_of(config->local, sa.path.local.address);
+        request.remote = selectors_of(config->remote, sa.path.peer.address);
+        request.transport = config->mode == child::Mode::transport;
+    }
+    request.spi_in = fresh_child_spi();
+    request.nonce = nonce();
+    const auto first = child::first_group(terms->esp);
+    const auto group = wanted.group != crypto::KeId::none ? std::optional(wanted.group) : first;
+    if (group) request.exchange.emplace(crypto::KeyExchange::create(backend_, *group, *random_));
+
+    Reply payloads;
+    if (old)
+        payloads.emplace_back(
+            wire::Notify{wire::Protocol::esp, spi_octets(old->id.spi_in), NotifyType::rekey_sa, {}});
+    if (request.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));
+    // RFC 7296 1.3.1: we do not take apart padding that hides traffic flow.
+    payloads.emplace_back(notify(NotifyType::esp_tfc_padding_not_supported));
+    payloads.emplace_back(child::offer_esp(terms->esp, request.spi_in, true));
+    payloads.emplace_back(wire::Nonce{request.nonce});
+    if (request.exchange)
+        payloads.emplace_back(wire::KeyExchange{static_cast<std::uint16_t>(request.exchange->id()),
+                                                request.exchange->public_value()});
+    payloads.emplace_back(wire::TrafficSelectors{true, request.local});
+    payloads.emplace_back(wire::TrafficSelectors{false, request.remote});
+    send_request(now, sa, wire::ExchangeType::create_child_sa, std::move(request), std::move(payloads));
+}
+
+void Engine::Core::on_child_response(const Input& in, IkeSa& sa, CreatingChild request, Payloads payloads) {
+    if (!sa.in<Established>()) return; // it ends, with all that it has
+    if (const wire::Notify* error = find_error(payloads)) return on_child_refused(in, sa, request, *error);
+    const auto accepted = accept_child(in.now, sa, request, payloads);
+    if (accepted) return;
+    refuse(in.datagram.peer, accepted.error(), sa.our_spi(), "the answer to our request for a Child SA");
+    if (ChildSa* old = find_child(sa, request.want.spi)) old->rekeying = false;
+    // The peer has made what we cannot use.
+    want(in.now, sa, {Want::Kind::delete_child, {}, request.spi_in});
+}
+
+std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, CreatingChild& request,
+                                                     Payloads payloads) {
+    ChildSa* old = find_child(sa, request.want.spi);
+    const ChildConfig* config = child_config(*sa.connection, request.want.child);
+    if (request.want.kind == Want::Kind::create_child && !config) return std::unexpected(Rule::unknown_child);
+    const bool rekeys = request.want.kind == Want::Kind::rekey_child;
+    const ChildTerms& terms = rekeys ? (old ? *old->terms : sa.connection->child) : config->terms;
+    const auto answer = single<wire::Sa>(payloads);
+    const auto nonce_r = single<wire::Nonce>(payloads);
+    const auto ts_i = single_ts(payloads, true);
+    const auto ts_r = single_ts(payloads, false);
+    if (!answer) return std::unexpected(answer.error());
+    if (!nonce_r) return std::unexpected(nonce_r.error());
+    if (!ts_i) return std::unexpected(ts_i.error());
+    if (!ts_r) return std::unexpected(ts_r.error());
+    const auto chosen = child::accept_esp(terms.esp, **answer, true);
+    if (!chosen) return std::unexpected(chosen.error());
+    Secret shared;
+    if (chosen->suite.ke) {
+        const auto ke = single<wire::KeyExchange>(payloads);
+        if (!ke) return std::unexpected(ke.error());
+        const bool fits = request.exchange && *chosen->suite.ke == request.exchange->id() &&
+                          (*ke)->group == static_cast<std::uint16_t>(*chosen->suite.ke);
+        if (!fits) return std::unexpected(Rule::invalid_ke_group);
+        auto agreed = request.exchange->agree((*ke)->data, *random_);
+        if (!agreed) return std::unexpected(agreed.error());
+        shared = *std::move(agreed);
+    }
+    const auto narrowed =
+        child::Narrowed::accept((*ts_i)->selectors, request.local, (*ts_r)->selectors, request.remote);
+    if (!narrowed) return std::unexpected(narrowed.error());
+    const bool transport = find_notify(payloads, NotifyType::use_transport_mode) != nullptr;
+    if (transport != request.transport) return std::unexpected(Rule::mode_refused);
+    if (rekeys && !old) return std::unexpected(Rule::unknown_child);
+
+    ChildSa made;
+    if (old) {
+        made = successor_to(sa, *old);
+    } else {
+        made = child_of(sa, config->name, terms,
+                        request.transport ? child::Mode::transport : child::Mode::tunnel);
+    }
+    made.id.spi_in = request.spi_in;
+    made.id.spi_out = chosen->peer_spi;
+    made.suite = chosen->suite;
+    made.local = narrowed->initiator();
+    made.remote = narrowed->responder();
+    made.initiator = true;
+    made.lowest_nonce = std::min(request.nonce, (*nonce_r)->data);
+    auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
+                                   chosen->suite, {request.nonce, (*nonce_r)->data}, shared.view());
+    auto before = open_peer_link(sa, made);
+    install(now, sa, std::move(keys), std::move(made), std::move(before));
+    return {};
+}
+
+void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingChild& request,
+                                    const wire::Notify& error) {
+    ChildSa* old = find_child(sa, request.want.spi);
+    if (old) old->rekeying = false;
+    if (old && old->theirs) return; // the peer's own rekeying has won
+    const ChildConfig* config = child_config(*sa.connection, old ? old->name : request.want.child);
+    const ChildTerms& terms = old ? *old->terms : config ? config->terms : sa.connection->child;
+    switch (error.type) {
+    case NotifyType::invalid_ke_payload: {
+        const auto group = static_cast<crypto::KeId>(error.data[0] << 8 | error.data[1]);
+        const bool asked_before = request.want.group != crypto::KeId::none;
+        if (asked_before || !child::offers_group(terms.esp, group)) break;
+        Want again = request.want;
+        again.group = group;
+        if (old) old->rekeying = true;
+        return want(in.now, sa, std::move(again));
+    }
+    case NotifyType::temporary_failure:
+        if (old) old->rekeying = true;
+        return want_later(in.now, sa, request.want);
+    case NotifyType::child_sa_not_found:
+        // RFC 7296 2.25: the peer does not have the old one, so it is gone here, too; it is made anew.
+        if (!old || old->state != ChildState::live) return;
+        tell(ChildDown{sa.name(), old->name, old->id.spi_in, old->id.spi_out});
+        {
+            const Want anew{Want::Kind::create_child, old->name};
+            remove_child(in.now, sa, old->id.spi_in, false);
+            if (sa.connection->role == Role::peer) return want(in.now, sa, anew);
+        }
+        if (sa.connection->role == Role::client)
+            close(in.now, sa, DownReason::failed, "the peer does not know the Child SA any more");
+        return;
+    default: break;
+    }
+    refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(),
+           error_text(error) + " to our request for " + (old ? "a successor of Child SA " : "Child SA ") +
+               (old ? old->name : request.want.child));
+    // RFC 7296 1.3: a peer that makes no further SAs is authenticated anew before the keys wear out.
+    if (old && error.type == NotifyType::no_additional_sas && initiation_of(sa)) {
+        sa.reauth_at = in.now;
+        return arm(sa);
+    }
+    if (old) {
+        old->rekeying = true;
+        want_later(in.now, sa, request.want);
+    } else if (Initiation* initiation = initiation_of(sa)) {
+        initiation->last_error = error_text(error);
+    }
+}
+
+} // namespace sheaf::ike

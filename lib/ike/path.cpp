@@ -1,0 +1,53 @@
+// NAT: mappings that are kept, and a peer that moves with its mapping (RFC 7296 2.23, RFC 3948).
+
+#include "lib/ike/core.h"
+
+#include <algorithm>
+
+namespace sheaf::ike {
+
+Instant Engine::Core::keepalive_due(const IkeSa& sa) const {
+    const Duration pause = sa.connection->nat_keepalive;
+    const bool needed = sa.path.nat_here && sa.in<Established>() && sa.standing == Standing::current;
+    return needed && pause > Duration::zero() ? sa.last_sent + pause : Instant::max();
+}
+
+// RFC 3948 2.3, 4: one octet that the peer drops and every NAT on the way sees. What ESP sends meanwhile is not known
+// here, so it goes out whether or not it is needed.
+void Engine::Core::keep_mapping(Instant now, IkeSa& sa) {
+    sa.last_sent = now;
+    ++counters_.datagrams_out;
+    out_.datagrams.push_back({sa.path.local, sa.path.peer, {0xff}, true});
+    arm(sa);
+}
+
+// RFC 7296 2.23: a peer behind a NAT is where its latest authentic request came from; one without is where it was.
+void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer) {
+    const bool same = sa.path.peer == peer && sa.path.local == local;
+    if (same || !sa.path.nat_there || !sa.in<Established>()) return;
+    // We stay where we are while it is us behind a NAT (RFC 7296 2.23): then it is our mapping that changes.
+    if (sa.path.nat_here || sa.path.local != local) return;
+    const Endpoint before = sa.path.peer;
+    if (before.address.family() != peer.address.family()) return;
+    sa.path.peer = peer;
+    std::vector<child::KernelStep> steps;
+    for (ChildSa& child : sa.children) {
+        const bool there = child.in || child.out || child.policies || child.state == ChildState::installing;
+        if (there)
+            steps.emplace_back(
+                child::MoveSas{child.id, child.policy_set(), child.id.local, peer, child.udp_encapsulation});
+        child.id.peer = peer;
+        if (child.outbound) child.outbound->id.peer = peer;
+    }
+    if (!steps.empty()) submit(std::move(steps));
+    tell(PeerMoved{sa.name(), before});
+}
+
+void Engine::Core::on_peer_moved(const child::PeerMoved& moved) {
+    const auto [sa, child] = find_child(moved.spi);
+    if (!child || child->id.local.address != moved.destination || !child->udp_encapsulation) return;
+    if (child->state == ChildState::draining) return;
+    follow_peer(*sa, sa->path.local, moved.peer);
+}
+
+} // namespace sheaf::ike

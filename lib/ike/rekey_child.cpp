@@ -1,0 +1,43 @@
+// Replacing Child SAs (RFC 7296 2.8): when, and which of two stays.
+
+#include "lib/ike/core.h"
+
+#include <algorithm>
+
+namespace sheaf::ike {
+
+// Wants a successor, unless there is one or one is under way.
+void Engine::Core::rekey_child(Instant now, IkeSa& sa, ChildSa& child) {
+    child.rekey_at = Instant::max();
+    if (child.state != ChildState::live || child.rekeying || child.replaced()) return;
+    if (!sa.in<Established>() || sa.standing != Standing::current) return;
+    child.rekeying = true;
+    want(now, sa, {Want::Kind::rekey_child, {}, child.id.spi_in});
+}
+
+// Called when our own rekeying of `old` has succeeded: the old Child SA goes, or what we have made.
+void Engine::Core::decide(Instant now, IkeSa& sa, ChildSa& old) {
+    const wire::ChildSpi replaced = old.id.spi_in;
+    const wire::ChildSpi mine = old.ours->spi;
+    // RFC 7296 2.8.1: both ends have rekeyed at once. Whoever made the SA with the lowest of the four nonces deletes it;
+    // the other deletes the old one.
+    const bool lost = old.theirs && old.ours->lowest_nonce < old.theirs->lowest_nonce;
+    if (lost) old.expires = std::min(old.expires, now + std::chrono::minutes(2));
+    // The peer may have deleted the old one already; then on_children_deleted has taken care of it.
+    want(now, sa, {Want::Kind::delete_child, {}, lost ? mine : replaced});
+}
+
+// Without an SA in the kernel the Child SA is of no use: the peer is told, and what is to be up is made anew.
+void Engine::Core::child_lost(Instant now, IkeSa& sa, ChildSa& child, const std::string& why) {
+    const std::string child_name = child.name;
+    const bool replaced = child.replaced();
+    const bool was_rekeying = child.rekeying;
+    refuse(sa.path.peer, Rule::kernel_refused, sa.our_spi(), why);
+    if (sa.connection->role == Role::client && !replaced) return close(now, sa, DownReason::kernel, why);
+    want(now, sa, {Want::Kind::delete_child, {}, child.id.spi_in});
+    if (replaced || was_rekeying || sa.connection->role != Role::peer) return;
+    const Initiation* initiation = initiation_of(sa);
+    if (initiation && initiation->wanted) want(now, sa, {Want::Kind::create_child, child_name});
+}
+
+} // namespace sheaf::ike
