@@ -16,13 +16,13 @@ namespace sheaf::crypto {
 
 // The names that a certificate vouches for.
 struct CertificateNames {
-    Bytes subject; // the DN, DER
-    std::vector<std::string> dns;
-    std::vector<std::string> mail;
+    Bytes subject;                 // the DN, DER
+    std::vector<std::string> dns;  // lower case
+    std::vector<std::string> mail; // the domain in lower case
     std::vector<IpAddress> addresses;
 };
 
-// An X.509 certificate (RFC 5280), parsed and not yet trusted.
+// An X.509 certificate (RFC 5280), parsed and not yet trusted. Its key is of a kind that PublicKey takes.
 class Certificate {
   public:
     // One certificate in DER. Error: a sentence.

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "lib/base/bytes.h"
+
+#include <cstdint>
+#include <optional>
+
+// Only for the sources of lib/crypto.
+namespace sheaf::crypto {
+
+struct DerElement {
+    std::uint8_t tag = 0; // class, constructed bit and number; numbers above 30 are not read
+    View content;
+    View whole;
+};
+
+// Takes DER elements off the front of octets that a stranger may have made. Views are into those octets.
+class DerReader {
+  public:
+    explicit DerReader(View octets) : rest_(octets) {}
+
+    [[nodiscard]] bool empty() const { return rest_.empty(); }
+    // None at the end, and where no element stands: a length that is indefinite, not minimal or beyond the end.
+    [[nodiscard]] std::optional<DerElement> next();
+
+  private:
+    View rest_;
+};
+
+// The content of the one element that the octets are; none if they are something else.
+[[nodiscard]] std::optional<View> only_element(View octets, std::uint8_t tag);
+
+} // namespace sheaf::crypto
