@@ -26,7 +26,7 @@ Stage& Plan::removals() {
 
 void Plan::add_removal(Operation operation) { removals().operations.push_back(std::move(operation)); }
 
-void Plan::add_later(std::move_only_function<std::vector<Operation>()> prepare) {
+void Plan::add_later(std::move_only_function<Stage::Prepared()> prepare) {
     stages_.push_back({.prepare = std::move(prepare), .installs = true});
 }
 

@@ -38,9 +38,11 @@ struct Operation {
 
 // Operations that may be under way together. The kernel carries out those of one room in their order.
 struct Stage {
+    // Operations, or why there can be none: then the intent fails.
+    using Prepared = std::expected<std::vector<Operation>, std::string>;
     // Called when all earlier stages have succeeded: operations that need an answer of theirs. They come
     // first.
-    std::move_only_function<std::vector<Operation>()> prepare{};
+    std::move_only_function<Prepared()> prepare{};
     std::vector<Operation> operations{};
     bool installs = false; // whether something in it would have to be undone
     // Called before anything of the stage is sent; what they tell is true even if the stage fails then.
@@ -55,7 +57,7 @@ class Plan {
     // Removals are not undone, so all that was installed before must have succeeded before they are sent.
     void add_removal(Operation operation);
     // Begins a stage whose first operations are known only when the earlier stages have succeeded.
-    void add_later(std::move_only_function<std::vector<Operation>()> prepare);
+    void add_later(std::move_only_function<Stage::Prepared()> prepare);
 
     // The stages that add() and add_removal() add to.
     [[nodiscard]] Stage& current();

@@ -1,6 +1,7 @@
 #include "xfrm/planner.h"
 
 #include "xfrm/expansion.h"
+#include "xfrm/move.h"
 
 #include <cerrno>
 #include <utility>
@@ -63,7 +64,9 @@ class Planner {
         return links_.update(step.before, step.after, plan_);
     }
 
-    std::expected<void, std::string> operator()(const child::MoveSas&) { return std::unexpected("not yet"); }
+    std::expected<void, std::string> operator()(const child::MoveSas& step) {
+        return plan_move(step, policies_, *changes_, plan_);
+    }
 
   private:
     void add(const State& state) {

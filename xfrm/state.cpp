@@ -100,18 +100,63 @@ child::OuterHeader outer_of(const xfrm_usersa_info& info, const netlink::Attribu
             .path_mtu = (info.flags & XFRM_STATE_NOPMTUDISC) == 0};
 }
 
-// RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window is an attribute.
-void put_replay_window(netlink::Builder& out, xfrm_usersa_info& info, const State& state) {
-    if (!state.esn && state.replay_window <= kMaxPlainWindow) {
+// RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window is an attribute of its own form.
+bool has_plain_window(const State& state) { return !state.esn && state.replay_window <= kMaxPlainWindow; }
+
+std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> kBitsPerWord); }
+std::uint64_t joined(std::uint32_t high, std::uint32_t low) {
+    return std::uint64_t{high} << kBitsPerWord | low;
+}
+
+void put_replay_window(netlink::Builder& out, xfrm_usersa_info& info, const State& state,
+                       const Progress& progress) {
+    if (has_plain_window(state)) {
         info.replay_window = static_cast<std::uint8_t>(state.replay_window);
+        if (progress == Progress{}) return;
+        xfrm_replay_state window{};
+        window.oseq = low(progress.sent);
+        window.seq = low(progress.received);
+        if (!progress.window.empty()) window.bitmap = progress.window.front();
+        out.put_struct(XFRMA_REPLAY_VAL, window);
         return;
     }
     xfrm_replay_state_esn window{};
     window.replay_window = state.replay_window;
     window.bmp_len = (state.replay_window + kBitsPerWord - 1) / kBitsPerWord;
+    window.oseq = low(progress.sent);
+    window.oseq_hi = high(progress.sent);
+    window.seq = low(progress.received);
+    window.seq_hi = high(progress.received);
+    std::vector<std::uint32_t> bitmap = progress.window;
+    bitmap.resize(window.bmp_len);
     std::vector<std::uint8_t> value(sizeof window + window.bmp_len * sizeof(std::uint32_t));
     std::memcpy(value.data(), &window, sizeof window);
+    if (!bitmap.empty())
+        std::memcpy(value.data() + sizeof window, bitmap.data(), bitmap.size() * sizeof(std::uint32_t));
     out.put(XFRMA_REPLAY_ESN_VAL, value);
+}
+
+// A listing shows the counters in the fixed part, an installation heeds the attribute.
+void put_counters(netlink::Builder& out, xfrm_usersa_info& info, const Progress& progress) {
+    if (progress == Progress{}) return;
+    info.curlft = {.bytes = progress.bytes,
+                   .packets = progress.packets,
+                   .add_time = progress.added,
+                   .use_time = progress.used};
+    out.put_struct(XFRMA_LTIME_VAL, info.curlft);
+}
+
+void read_extended_window(Progress& progress, View value) {
+    xfrm_replay_state_esn window{};
+    std::memcpy(&window, value.data(), sizeof window);
+    progress.sent = joined(window.oseq_hi, window.oseq);
+    progress.received = joined(window.seq_hi, window.seq);
+    const std::size_t words =
+        std::min<std::size_t>(window.bmp_len, (value.size() - sizeof window) / sizeof(std::uint32_t));
+    progress.window.resize(words);
+    if (words != 0)
+        std::memcpy(progress.window.data(), value.data() + sizeof window, words * sizeof(std::uint32_t));
 }
 
 void read_replay_window(State& state, const xfrm_usersa_info& info, const netlink::Attributes& attributes) {
@@ -136,14 +181,17 @@ std::string State::to_string() const {
            " (link " + hex(link != 0 ? link : reqid) + ")";
 }
 
-netlink::Message install_state(const State& state) {
-    netlink::Builder out(XFRM_MSG_NEWSA, 0);
+namespace {
+
+netlink::Message encode_state(std::uint16_t type, const State& state, const Progress& progress) {
+    netlink::Builder out(type, 0);
     auto& info = out.fixed<xfrm_usersa_info>();
     fill(info, state);
     if (state.aead) put_algorithm<xfrm_algo_aead>(out, XFRMA_ALG_AEAD, *state.aead);
     if (state.cipher) put_algorithm<xfrm_algo>(out, XFRMA_ALG_CRYPT, *state.cipher);
     if (state.integrity) put_algorithm<xfrm_algo_auth>(out, XFRMA_ALG_AUTH_TRUNC, *state.integrity);
-    put_replay_window(out, info, state);
+    put_replay_window(out, info, state, progress);
+    put_counters(out, info, progress);
     if (state.encapsulation) {
         xfrm_encap_tmpl encapsulation{};
         encapsulation.encap_type = UDP_ENCAP_ESPINUDP;
@@ -162,8 +210,8 @@ netlink::Message install_state(const State& state) {
     return out.finish();
 }
 
-netlink::Message remove_state(const StateId& id) {
-    netlink::Builder out(XFRM_MSG_DELSA, 0);
+netlink::Message about(std::uint16_t type, const StateId& id) {
+    netlink::Builder out(type, 0);
     auto& fixed = out.fixed<xfrm_usersa_id>();
     fixed.daddr = encode(id.destination);
     fixed.spi = htonl(id.spi);
@@ -171,6 +219,16 @@ netlink::Message remove_state(const StateId& id) {
     fixed.proto = IPPROTO_ESP;
     return out.finish();
 }
+
+} // namespace
+
+netlink::Message install_state(const State& state) { return encode_state(XFRM_MSG_NEWSA, state, {}); }
+netlink::Message install_state(const State& state, const Progress& progress) {
+    return encode_state(XFRM_MSG_NEWSA, state, progress);
+}
+netlink::Message update_state(const State& state) { return encode_state(XFRM_MSG_UPDSA, state, {}); }
+netlink::Message remove_state(const StateId& id) { return about(XFRM_MSG_DELSA, id); }
+netlink::Message query_state(const StateId& id) { return about(XFRM_MSG_GETSA, id); }
 
 netlink::Message dump_states() {
     netlink::Builder out(XFRM_MSG_GETSA, NLM_F_DUMP);
@@ -206,6 +264,30 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     out.direction = static_cast<SaDirection>(attributes.u8(kAttributeSaDirection));
     out.limits = limits_of(info.lft);
     out.outer = outer_of(info, attributes);
+    return out;
+}
+
+std::optional<Progress> parse_progress(const nlmsghdr& message) {
+    xfrm_usersa_info info{};
+    if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))
+        return std::nullopt;
+    Progress out{.bytes = info.curlft.bytes,
+                 .packets = info.curlft.packets,
+                 .added = info.curlft.add_time,
+                 .used = info.curlft.use_time,
+                 .window = {}};
+    const auto attributes = netlink::Attributes::of(message, sizeof info);
+    if (const View value = attributes.bytes(XFRMA_REPLAY_ESN_VAL);
+        value.size() >= sizeof(xfrm_replay_state_esn)) {
+        read_extended_window(out, value);
+    } else if (const View plain = attributes.bytes(XFRMA_REPLAY_VAL);
+               plain.size() >= sizeof(xfrm_replay_state)) {
+        xfrm_replay_state window{};
+        std::memcpy(&window, plain.data(), sizeof window);
+        out.sent = window.oseq;
+        out.received = window.seq;
+        out.window = {window.bitmap};
+    }
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sheaf::xfrm {
 
@@ -67,12 +68,31 @@ struct State {
 // The largest window that the kernel keeps.
 inline constexpr std::uint32_t kMaxReplayWindow = 4096;
 
+// How far an entry has come, which goes along when it is made anew elsewhere.
+struct Progress {
+    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0;
+    std::uint64_t added = 0; // seconds of UTC; 0: now
+    std::uint64_t used = 0;  // for the first time; 0: never
+    std::uint64_t sent = 0;  // the last sequence number; of 64 bits with ESN, else of 32
+    std::uint64_t received = 0;
+    std::vector<std::uint32_t> window; // which packets of the replay window came, in the kernel's form
+
+    friend bool operator==(const Progress&, const Progress&) = default;
+};
+
 [[nodiscard]] netlink::Message install_state(const State& state); // fails when there is one with the same id
+[[nodiscard]] netlink::Message install_state(const State& state, const Progress& progress);
+// Changes ports and limits of the entry with the same id, and nothing else.
+[[nodiscard]] netlink::Message update_state(const State& state);
+[[nodiscard]] netlink::Message query_state(const StateId& id); // answered as dump_states()
 [[nodiscard]] netlink::Message remove_state(const StateId& id);
 [[nodiscard]] netlink::Message dump_states(); // ESP only, where the kernel can select
 // XFRM_MSG_NEWSA. Nothing for other protocols than ESP, nor for what holds the place of an SA that the kernel has
 // asked for (XFRM_MSG_ACQUIRE), which has no SPI.
 [[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);
+
+[[nodiscard]] std::optional<Progress> parse_progress(const nlmsghdr& message); // of the same messages
 
 // What events tell of an entry that has an SPI.
 struct StateNotice {

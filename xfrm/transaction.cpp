@@ -21,7 +21,14 @@ void Transaction::next_stage() {
         for (auto& begin : stage.on_begin)
             begin();
         std::vector<Operation> operations;
-        if (stage.prepare) operations = stage.prepare();
+        if (stage.prepare) {
+            auto prepared = stage.prepare();
+            if (!prepared) {
+                error_ = std::move(prepared.error());
+                return begin_undo();
+            }
+            operations = std::move(*prepared);
+        }
         std::ranges::move(stage.operations, std::back_inserter(operations));
         if (operations.empty()) continue;
         pending_ = operations.size();

@@ -102,7 +102,7 @@ void FakeKernel::on_message(int fd, int protocol, const nlmsghdr& message) {
 }
 
 int FakeKernel::handle(int fd, int protocol, const nlmsghdr& message) {
-    return protocol == NETLINK_XFRM ? handle_xfrm(message) : handle_route(fd, message);
+    return protocol == NETLINK_XFRM ? handle_xfrm(fd, message) : handle_route(fd, message);
 }
 
 int FakeKernel::install(const std::string& key, const nlmsghdr& message) {
@@ -117,8 +117,26 @@ int FakeKernel::remove(const std::string& key, int missing) {
     return code;
 }
 
-int FakeKernel::handle_xfrm(const nlmsghdr& message) {
+int FakeKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     switch (message.nlmsg_type) {
+    case XFRM_MSG_GETSA: {
+        const auto id = fixed_of<xfrm_usersa_id>(message);
+        const auto found = objects.find(state_key(id.daddr, id.spi));
+        if (found == objects.end()) return ESRCH;
+        os.deliver(fd, Reply::part(message, found->second));
+        return 0;
+    }
+    case XFRM_MSG_UPDSA: { // ports alone are changed in place
+        const auto info = fixed_of<xfrm_usersa_info>(message);
+        const auto found = objects.find(state_key(info.id.daddr, info.id.spi));
+        const auto encapsulation = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_ENCAP);
+        if (found == objects.end()) return ESRCH;
+        const View had = netlink::Attributes::of(header_of(found->second), sizeof info).bytes(XFRMA_ENCAP);
+        if (encapsulation.size() != had.size()) return EINVAL;
+        const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
+        std::memcpy(found->second.data() + offset, encapsulation.data(), encapsulation.size());
+        return 0;
+    }
     case XFRM_MSG_NEWSA: {
         const auto info = fixed_of<xfrm_usersa_info>(message);
         return install(state_key(info.id.daddr, info.id.spi), message);

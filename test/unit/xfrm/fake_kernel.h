@@ -54,7 +54,7 @@ class FakeKernel {
     [[nodiscard]] int handle(int fd, int protocol, const nlmsghdr& message);
     [[nodiscard]] int install(const std::string& key, const nlmsghdr& message);
     [[nodiscard]] int remove(const std::string& key, int missing);
-    [[nodiscard]] int handle_xfrm(const nlmsghdr& message);
+    [[nodiscard]] int handle_xfrm(int fd, const nlmsghdr& message);
     [[nodiscard]] int handle_route(int fd, const nlmsghdr& message);
     [[nodiscard]] int create_link(const nlmsghdr& message);
     [[nodiscard]] int remove_link(const nlmsghdr& message);
