@@ -31,6 +31,7 @@ constexpr const char* kGateway = "2001:db8:13::2";
 struct FixedSource final : ike::Surroundings {
     std::optional<IpAddress> address;
     std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
+    WallTime wall_time() override { return {}; }
 };
 
 // A client without a kernel: its intents succeed.

@@ -254,7 +254,8 @@ TEST_CASE("no common algorithm is NO_PROPOSAL_CHOSEN") {
 
 TEST_CASE("a wrong secret is AUTHENTICATION_FAILED and leaves nothing behind") {
     auto config = client_config(kGateway);
-    config.credentials.shared_keys[0].key = std::make_shared<const Secret>(Secret::copy_of(Bytes{'w', 'r', 'o', 'n', 'g'}));
+    config.credentials.shared_keys[0].key =
+        std::make_shared<const Secret>(Secret::copy_of(Bytes{'w', 'r', 'o', 'n', 'g'}));
     Pair pair(gateway_config(), config);
     pair.connect();
     CHECK(pair.gateway.refused(Rule::authentication_failed) >= 1);
@@ -278,7 +279,8 @@ TEST_CASE("an identity that no connection is meant for is refused as one with a 
 TEST_CASE("a gateway with another identity than the configured one is not accepted") {
     auto config = client_config(kGateway);
     config.connections[0].remote_id = *auth::IdentityPattern::parse("other.example.org");
-    config.credentials.shared_keys.push_back({*auth::IdentityPattern::parse("other.example.org"), config.credentials.shared_keys[0].key});
+    config.credentials.shared_keys.push_back(
+        {*auth::IdentityPattern::parse("other.example.org"), config.credentials.shared_keys[0].key});
     Pair pair(gateway_config(), config);
     pair.connect();
     CHECK(pair.client.established() == 0);

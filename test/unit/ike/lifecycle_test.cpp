@@ -94,7 +94,32 @@ TEST_CASE("shutdown says good-bye and leaves both kernels empty") {
     pair.net.settle();
     CHECK(pair.gateway.engine.idle());
     CHECK(pair.gateway.kernel.empty());
+    // The client is to be up: its interface stays, so that nothing leaves in clear meanwhile.
+    CHECK(pair.client.kernel.sas.empty());
+    CHECK(pair.client.kernel.policies.empty());
+    CHECK(pair.client.kernel.links.size() == 1);
+}
+
+TEST_CASE("a client's link goes when the client is taken down while it tries to come back") {
+    Established pair;
+    pair.net.on_wire = [](ike::Datagram&) { return false; };
+    pair.net.run_for(60s);
+    CHECK(pair.client.established() == 0);
+    CHECK(pair.client.kernel.links.size() == 1);
+    REQUIRE(pair.client.engine.command(pair.net.now, ike::Down{"home"}));
+    pair.net.run_for(10s);
     CHECK(pair.client.kernel.empty());
+}
+
+TEST_CASE("a client comes back onto the link that stayed open, with its number") {
+    Established pair;
+    const auto before = pair.client.kernel.links.begin()->first;
+    REQUIRE(pair.gateway.engine.command(pair.net.now, ike::Down{client_name(0)}));
+    pair.net.run_for(5s);
+    REQUIRE(pair.client.established() == 1);
+    CHECK(pair.client.kernel.links.size() == 1);
+    CHECK(pair.client.kernel.links.begin()->first == before);
+    CHECK(pair.client.kernel.breaches.empty());
 }
 
 TEST_CASE("shutdown with a dead peer ends after the retransmissions") {
@@ -115,7 +140,8 @@ TEST_CASE("a silent peer is asked, and given up when it does not answer") {
     CHECK(pair.gateway.established() == 1);
     pair.net.run_for(10s);
     CHECK(pair.gateway.established() == 0);
-    pair.check_clean();
+    CHECK(pair.gateway.kernel.empty());
+    CHECK(pair.client.kernel.sas.empty());
     CHECK(pair.gateway.last<ike::IkeDown>()->reason == ike::DownReason::peer_silent);
     CHECK(used(pair.gateway) == 0);
 }
@@ -188,6 +214,7 @@ TEST_CASE("a Child SA that vanishes from the kernel is made anew") {
     Established pair;
     // The kernel of the gateway loses the SA: the gateway gives the IKE SA up, and the client comes back.
     const auto spi = pair.gateway.kernel.sas.begin()->first;
+    pair.gateway.kernel.sas.clear();
     pair.gateway.engine.kernel_event(pair.net.now, child::SaGone{*IpAddress::parse(kGateway), spi, true});
     pair.net.run_for(5s);
     CHECK(pair.gateway.established() == 1);
@@ -198,9 +225,12 @@ TEST_CASE("a Child SA that vanishes from the kernel is made anew") {
 TEST_CASE("after lost kernel events, SAs that are not listed count as gone") {
     Established pair;
     const auto spi = pair.gateway.kernel.sas.begin()->first;
-    pair.gateway.engine.kernel_event(pair.net.now, child::SasPresent{{{*IpAddress::parse(kGateway), spi}}});
+    const auto out = pair.gateway.kernel.sas.begin()->second.id.spi_out;
+    pair.gateway.engine.kernel_event(pair.net.now, child::SasPresent{{{*IpAddress::parse(kGateway), spi},
+                                                                      {*IpAddress::parse(kClient), out}}});
     pair.net.run_for(1s);
     CHECK(pair.gateway.kernel.sas.contains(spi));
+    pair.gateway.kernel.sas.clear();
     pair.gateway.engine.kernel_event(pair.net.now, child::SasPresent{});
     pair.net.run_for(5s);
     CHECK_FALSE(pair.gateway.kernel.sas.contains(spi));
@@ -299,6 +329,7 @@ TEST_CASE("attempts that fail one after the other wait ever longer, up to a minu
 TEST_CASE("a host without a route tries again later") {
     struct NoRoute final : ike::Surroundings {
         std::optional<IpAddress> source_for(const IpAddress&) override { return std::nullopt; }
+        WallTime wall_time() override { return {}; }
     } no_route;
     SeededRandom random(1);
     ike::Engine engine(client_config(kGateway), random, no_route, Instant{});
