@@ -4,6 +4,8 @@
 #include "xfrm/marks.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <netinet/in.h>
 #include <set>
 #include <tuple>
@@ -11,7 +13,6 @@
 namespace sheaf::xfrm {
 namespace {
 
-constexpr std::uint8_t kMobilityHeader = 135;
 // Priority of a policy for all of IPv6; each fixed bit, protocol and port makes it smaller, and so stronger.
 constexpr std::uint32_t kWidestPriority = 10000;
 constexpr std::uint32_t kFixedFieldWeight = 4;
@@ -24,37 +25,84 @@ std::string text_of(const wire::TrafficSelector& selector) {
     return "traffic selector " + out;
 }
 
-// One side of a policy's selector.
+// One side of a policy's selector. What protocols without ports have instead, type and code, is only in messages that
+// this side sends: so says RFC 4301 4.4.1.3, and OPAQUE there means that it sends none.
 struct Side {
     Prefix prefix;
     std::uint8_t protocol = 0;
-    std::optional<std::uint16_t> port;
+    PortMatch port; // or type
+    PortMatch code;
+    bool sends = true;
 };
+
+bool has_types(std::uint8_t protocol) { return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6; }
+
+// Those whose ports the kernel reads.
+bool has_ports(std::uint8_t protocol) {
+    constexpr std::array<int, 5> kWithPorts{IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, IPPROTO_SCTP,
+                                            IPPROTO_DCCP};
+    return std::ranges::find(kWithPorts, protocol) != kWithPorts.end();
+}
+
+bool is_opaque(const wire::TrafficSelector& selector) { // RFC 7296 3.13.1
+    return selector.start_port == 65535 && selector.end_port == 0;
+}
+
+bool is_any_port(const wire::TrafficSelector& selector) {
+    return selector.start_port == 0 && selector.end_port == 65535;
+}
+
+const char* unfit_ports(const wire::TrafficSelector& selector) {
+    if (is_any_port(selector) || is_opaque(selector)) return nullptr;
+    if (selector.end_port < selector.start_port) return "the last port lies before the first";
+    if (selector.ip_protocol == 0) return "a port without a protocol means nothing to the kernel's policies";
+    if (!has_types(selector.ip_protocol) && !has_ports(selector.ip_protocol))
+        return "the kernel does not read ports or message types of this protocol; configure the peer for all "
+               "of them";
+    return nullptr;
+}
+
+// What the selector says of ports, types and codes, once for each policy that it takes.
+std::vector<Side> sides_of_ports(const wire::TrafficSelector& selector) {
+    Side side;
+    side.protocol = selector.ip_protocol;
+    const bool types = has_types(selector.ip_protocol);
+    if (is_opaque(selector)) {
+        side.sends = !types;
+        if (selector.ip_protocol != 0 && !types) side.port = {0, PortMatch::kWhole};
+        return {side};
+    }
+    std::vector<Side> out;
+    for (const PortMatch& block : blocks_of(selector.start_port, selector.end_port)) {
+        side.port = block;
+        if (types) { // RFC 7296 3.13.1: the type is the high octet
+            const auto half = [](unsigned value, unsigned mask) {
+                return PortMatch{static_cast<std::uint16_t>(value),
+                                 static_cast<std::uint16_t>(mask == 0 ? 0 : 0xff00 | mask)};
+            };
+            side.port = half(block.value >> 8, block.mask >> 8);
+            side.code = half(block.value & 0xff, block.mask & 0xff);
+        }
+        out.push_back(side);
+    }
+    return out;
+}
 
 std::expected<std::vector<Side>, std::string> sides_of(const wire::TrafficSelector& selector) {
     const auto refuse = [&](const char* why) { return std::unexpected(text_of(selector) + ": " + why); };
     if (selector.start.family() != selector.end.family() || selector.end < selector.start)
         return refuse("the last address lies before the first");
-    const bool all_ports = selector.start_port == 0 && selector.end_port == 65535;
-    std::optional<std::uint16_t> port;
-    if (!all_ports) {
-        if (selector.start_port != selector.end_port)
-            return refuse("the kernel's policies know one port or all of them; configure the peer so");
-        switch (selector.ip_protocol) {
-        case 0: return refuse("a port without a protocol means nothing to the kernel's policies");
-        case IPPROTO_ICMP:
-        case IPPROTO_ICMPV6:
-        case kMobilityHeader:
-            return refuse("message types are not told apart yet; configure the peer for all types");
-        default: port = selector.start_port;
-        }
-    }
+    if (const char* why = unfit_ports(selector); why != nullptr) return refuse(why);
     const auto prefixes = prefixes_of(selector.start, selector.end, kMaxPrefixesPerSelector);
     if (!prefixes)
         return refuse("the range needs too many prefixes; use a range that is one prefix, or a few");
     std::vector<Side> out;
-    for (const Prefix& prefix : *prefixes)
-        out.push_back({prefix, selector.ip_protocol, port});
+    for (Side side : sides_of_ports(selector)) {
+        for (const Prefix& prefix : *prefixes) {
+            side.prefix = prefix;
+            out.push_back(side);
+        }
+    }
     return out;
 }
 
@@ -68,57 +116,74 @@ std::expected<std::vector<Side>, std::string> sides_of(const std::vector<wire::T
     return out;
 }
 
+std::uint32_t weight_of(const PortMatch& port) { // of 16 bits as much as of a protocol
+    return static_cast<std::uint32_t>(std::popcount(port.mask) + 3) / 4;
+}
+
 std::uint32_t priority_of(const Selector& selector) {
     std::uint32_t weight = selector.source.length() + selector.destination.length();
     if (selector.protocol != 0) weight += kFixedFieldWeight;
-    if (selector.source_port) weight += kFixedFieldWeight;
-    if (selector.destination_port) weight += kFixedFieldWeight;
+    weight += weight_of(selector.source_port) + weight_of(selector.destination_port);
     return kWidestPriority - weight;
 }
 
-// The outbound selector of a pair; none when no packet fits both.
-std::optional<Selector> outbound(const Side& local, const Side& remote) {
-    if (local.prefix.family() != remote.prefix.family()) return std::nullopt;
-    if (local.protocol != 0 && remote.protocol != 0 && local.protocol != remote.protocol) return std::nullopt;
-    return Selector{.source = local.prefix,
-                    .destination = remote.prefix,
-                    .protocol = local.protocol != 0 ? local.protocol : remote.protocol,
-                    .source_port = local.port,
-                    .destination_port = remote.port};
+// For packets from one side to the other; none when no packet fits both.
+std::optional<Selector> selector_of(const Side& from, const Side& to) {
+    if (from.prefix.family() != to.prefix.family()) return std::nullopt;
+    if (from.protocol != 0 && to.protocol != 0 && from.protocol != to.protocol) return std::nullopt;
+    const std::uint8_t protocol = from.protocol != 0 ? from.protocol : to.protocol;
+    Selector out{.source = from.prefix, .destination = to.prefix, .protocol = protocol};
+    if (has_types(protocol)) {
+        if (!from.sends) return std::nullopt;
+        out.source_port = from.port;
+        out.destination_port = from.code;
+    } else {
+        out.source_port = from.port;
+        out.destination_port = to.port;
+    }
+    return out;
 }
 
 std::uint32_t reqid_of(child::LinkNumber reqid, child::LinkNumber link) { return reqid != 0 ? reqid : link; }
 
-Selector turned(const Selector& selector) {
-    Selector out = selector;
-    std::swap(out.source, out.destination);
-    std::swap(out.source_port, out.destination_port);
-    return out;
+// Inwards the reqid alone ties a packet to the SAs that it may come by. With addresses in the template, too, the
+// packets of an SA that a peer has left behind in moving would be dropped as soon as the policy follows.
+Policy policy_of(const child::PolicySet& set, PolicyDirection direction, const Selector& selector) {
+    const bool addresses = direction == PolicyDirection::out && set.mode == child::Mode::tunnel;
+    const IpAddress any = IpAddress::any(set.local.family());
+    return {.direction = direction,
+            .selector = selector,
+            .priority = priority_of(selector),
+            .link = set.on_interface ? set.link : 0,
+            .reqid = reqid_of(set.reqid, set.link),
+            .mode = set.mode,
+            .source = addresses ? set.local : any,
+            .destination = addresses ? set.peer : any};
 }
 
-// Inwards the reqid alone ties a packet to the link's SAs. With addresses in the template, too, the packets of an SA
-// that a peer has left behind in moving would be dropped as soon as the policy follows.
-void add_policies(std::vector<Policy>& to, const child::PolicySet& set, const Selector& out) {
-    const IpAddress any = IpAddress::any(set.local.family());
-    Policy policy{.direction = PolicyDirection::in,
-                  .selector = turned(out),
-                  .priority = priority_of(out),
-                  .link = set.on_interface ? set.link : 0,
-                  .reqid = reqid_of(set.reqid, set.link),
-                  .mode = set.mode,
-                  .source = any,
-                  .destination = any};
-    to.push_back(policy);
-    if (set.mode == child::Mode::tunnel) {
-        policy.direction = PolicyDirection::forward;
-        to.push_back(policy);
-        policy.source = set.local;
-        policy.destination = set.peer;
+// Each policy once.
+class Collection {
+  public:
+    explicit Collection(const child::PolicySet& set) : set_(set) {}
+
+    void add(const Side& ours, const Side& theirs) {
+        if (const auto inwards = selector_of(theirs, ours); inwards && in_.insert(*inwards).second) {
+            policies_.push_back(policy_of(set_, PolicyDirection::in, *inwards));
+            if (set_.mode == child::Mode::tunnel)
+                policies_.push_back(policy_of(set_, PolicyDirection::forward, *inwards));
+        }
+        if (const auto outwards = selector_of(ours, theirs); outwards && out_.insert(*outwards).second)
+            policies_.push_back(policy_of(set_, PolicyDirection::out, *outwards));
     }
-    policy.direction = PolicyDirection::out;
-    policy.selector = out;
-    to.push_back(policy);
-}
+
+    [[nodiscard]] std::vector<Policy>& policies() { return policies_; }
+
+  private:
+    const child::PolicySet& set_;
+    std::set<Selector> in_;
+    std::set<Selector> out_;
+    std::vector<Policy> policies_;
+};
 
 const char* integrity_name(crypto::IntegId id) {
     switch (id) {
@@ -169,18 +234,28 @@ std::optional<std::vector<Prefix>> prefixes_of(const IpAddress& first, const IpA
     }
 }
 
+std::vector<PortMatch> blocks_of(std::uint16_t first, std::uint16_t last) {
+    std::vector<PortMatch> out;
+    for (std::uint32_t at = first; at <= last;) {
+        std::uint32_t size = 1;
+        while (size < 0x10000 && at % (2 * size) == 0 && at + 2 * size - 1 <= last)
+            size *= 2;
+        out.push_back({static_cast<std::uint16_t>(at), static_cast<std::uint16_t>(~(size - 1))});
+        at += size;
+    }
+    return out;
+}
+
 std::expected<std::vector<Policy>, std::string> policies_of(const child::PolicySet& set) {
     const auto local = sides_of(set.local_selectors);
     if (!local) return std::unexpected(local.error());
     const auto remote = sides_of(set.remote_selectors);
     if (!remote) return std::unexpected(remote.error());
-    std::set<Selector> seen;
-    std::vector<Policy> out;
+    Collection collection(set);
+    std::vector<Policy>& out = collection.policies();
     for (const Side& ours : *local) {
         for (const Side& theirs : *remote) {
-            const auto selector = outbound(ours, theirs);
-            if (!selector || !seen.insert(*selector).second) continue;
-            add_policies(out, set, *selector);
+            collection.add(ours, theirs);
             if (out.size() > kMaxPoliciesPerSet)
                 return std::unexpected(
                     "policies of link " + hex(set.link) + ": the traffic selectors need more than " +
@@ -190,7 +265,7 @@ std::expected<std::vector<Policy>, std::string> policies_of(const child::PolicyS
     if (out.empty())
         return std::unexpected("policies of link " + hex(set.link) +
                                ": no local and remote traffic selector share a family and a protocol");
-    return out;
+    return std::move(out);
 }
 
 StateId inbound_id(const child::SaPairId& id) { return {id.local.address, id.spi_in}; }

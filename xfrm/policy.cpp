@@ -9,8 +9,6 @@
 namespace sheaf::xfrm {
 namespace {
 
-constexpr std::uint16_t kWholePort = 0xffff; // a mask
-
 xfrm_selector encode(const Selector& selector) {
     xfrm_selector out{};
     out.family = family_number(selector.source.family());
@@ -19,14 +17,10 @@ xfrm_selector encode(const Selector& selector) {
     out.daddr = xfrm::encode(selector.destination.address());
     out.prefixlen_d = static_cast<std::uint8_t>(selector.destination.length());
     out.proto = selector.protocol;
-    if (selector.source_port) {
-        out.sport = htons(*selector.source_port);
-        out.sport_mask = kWholePort;
-    }
-    if (selector.destination_port) {
-        out.dport = htons(*selector.destination_port);
-        out.dport_mask = kWholePort;
-    }
+    out.sport = htons(selector.source_port.value);
+    out.sport_mask = htons(selector.source_port.mask);
+    out.dport = htons(selector.destination_port.value);
+    out.dport_mask = htons(selector.destination_port.mask);
     return out;
 }
 
@@ -35,8 +29,8 @@ Selector decode(const xfrm_selector& selector) {
     out.source = Prefix(xfrm::decode(selector.saddr, selector.family), selector.prefixlen_s);
     out.destination = Prefix(xfrm::decode(selector.daddr, selector.family), selector.prefixlen_d);
     out.protocol = selector.proto;
-    if (selector.sport_mask != 0) out.source_port = ntohs(selector.sport);
-    if (selector.dport_mask != 0) out.destination_port = ntohs(selector.dport);
+    out.source_port = {ntohs(selector.sport), ntohs(selector.sport_mask)};
+    out.destination_port = {ntohs(selector.dport), ntohs(selector.dport_mask)};
     return out;
 }
 
@@ -52,10 +46,6 @@ xfrm_user_tmpl template_of(const Policy& policy) {
     return out;
 }
 
-std::string port_text(const std::optional<std::uint16_t>& port) {
-    return port ? std::to_string(*port) : "any";
-}
-
 } // namespace
 
 const char* to_string(PolicyDirection direction) {
@@ -67,11 +57,17 @@ const char* to_string(PolicyDirection direction) {
     return "?";
 }
 
+std::string PortMatch::to_string() const {
+    if (mask == 0) return "any";
+    const unsigned last = value | (kWhole & ~mask);
+    return std::to_string(value) + (last == value ? "" : "-" + std::to_string(last));
+}
+
 std::string Selector::to_string() const {
     std::string out = source.to_string() + " -> " + destination.to_string();
     if (protocol != 0) out += " protocol " + std::to_string(protocol);
-    if (source_port || destination_port)
-        out += " port " + port_text(source_port) + " -> " + port_text(destination_port);
+    if (source_port.mask != 0 || destination_port.mask != 0)
+        out += " port " + source_port.to_string() + " -> " + destination_port.to_string();
     return out;
 }
 

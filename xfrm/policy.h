@@ -10,13 +10,24 @@
 
 namespace sheaf::xfrm {
 
+// Ports whose bits under the mask are these; no mask: any port. In ICMP the source port stands for the message's
+// type, the destination port for its code. A packet of which the kernel sees no ports (a later fragment) has zero.
+struct PortMatch {
+    std::uint16_t value = 0;
+    std::uint16_t mask = 0;
+
+    static constexpr std::uint16_t kWhole = 0xffff;
+    [[nodiscard]] std::string to_string() const; // "any", "53", "1024-2047"
+    friend auto operator<=>(const PortMatch&, const PortMatch&) = default;
+};
+
 // What packets a policy is for. Both prefixes are of one family.
 struct Selector {
     Prefix source;
     Prefix destination;
     std::uint8_t protocol = 0; // 0: any
-    std::optional<std::uint16_t> source_port;
-    std::optional<std::uint16_t> destination_port;
+    PortMatch source_port;
+    PortMatch destination_port;
 
     [[nodiscard]] std::string to_string() const; // "10.0.0.0/8 -> 192.0.2.1/32 protocol 17 port any -> 53"
     friend auto operator<=>(const Selector&, const Selector&) = default;

@@ -45,8 +45,7 @@ void test_all_or_nothing(Report& report) {
 
     Client odd = client;
     auto policies = odd.policies();
-    policies.remote_selectors[0].start_port = 1000;
-    policies.remote_selectors[0].ip_protocol = 17;
+    policies.remote_selectors[0].start_port = 1000; // of no protocol
     auto steps = odd.up();
     steps[2] = child::InstallPolicies{policies};
     const Outcome outcome = apply(*kernel, std::move(steps));

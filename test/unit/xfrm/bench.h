@@ -14,12 +14,26 @@
 
 namespace sheaf::test {
 
+inline constexpr Instant kBenchStart{std::chrono::seconds(1000)};
+
+// Whether an intent was carried out at once, with nothing else told.
+inline bool carried_out(xfrm::KernelEdge& kernel, std::vector<child::KernelStep> steps) {
+    child::KernelIntent intent;
+    intent.id = 1;
+    intent.steps = std::move(steps);
+    kernel.apply(std::move(intent), kBenchStart);
+    for (int i = 0; i < 20; ++i)
+        kernel.flush(kBenchStart);
+    const auto events = kernel.take_events();
+    return events.size() == 1 && !std::get<child::IntentDone>(events[0]).error;
+}
+
 // A Kernel on the simulated one, and a clock.
 struct Bench {
     FakeKernel fake;
     std::unique_ptr<xfrm::Kernel> kernel;
     child::IntentId last = 0;
-    Instant at{std::chrono::seconds(1000)};
+    Instant at = kBenchStart;
 
     Bench() { restart(); }
     void restart() {

@@ -221,6 +221,7 @@ int FakeKernel::handle_route(int fd, const nlmsghdr& message) {
     case RTM_NEWROUTE:
         if (const int code = needs_link(netlink::parse_route(message)->interface_index); code != 0)
             return code;
+        if ((message.nlmsg_flags & NLM_F_REPLACE) != 0) objects.erase(route_key(message));
         return install(route_key(message), message);
     case RTM_DELROUTE: return remove(route_key(message), ESRCH);
     case RTM_NEWADDR:

@@ -375,6 +375,51 @@ TEST_CASE("what links share is changed by one intent at a time, and survives one
     }
 }
 
+TEST_CASE("each direction of a pair may come and go by itself", "[xfrm]") {
+    Bench bench;
+    const auto step = [](child::Directions directions) {
+        auto out = Client{.n = 1}.sas();
+        out.directions = directions;
+        return out;
+    };
+    const auto spis = [&] {
+        std::vector<std::uint32_t> out;
+        for (const auto& [key, object] : bench.fake.objects) {
+            if (const auto state = parse_state(test::header_of(object))) out.push_back(state->id.spi);
+        }
+        return out;
+    };
+    const auto pair = Client{.n = 1}.pair();
+    CHECK(bench.outcome(only(step(child::Directions::in))).empty());
+    CHECK(spis() == std::vector{pair.spi_in});
+    CHECK(bench.outcome(only(step(child::Directions::out))).empty());
+    CHECK(count_of(bench, "sa ") == 2);
+    CHECK(bench.outcome(only(child::RemoveSas{pair, child::Directions::in})).empty());
+    CHECK(spis() == std::vector{pair.spi_out});
+    CHECK(bench.outcome(only(child::RemoveSas{pair})).empty());
+    CHECK(spis().empty());
+}
+
+TEST_CASE("what belongs to no interface is ours by its reqid", "[xfrm]") {
+    Bench bench;
+    auto sas = Client{.n = 1}.sas();
+    auto policies = Client{.n = 1}.policies();
+    sas.on_interface = policies.on_interface = false;
+    std::vector<child::KernelStep> steps;
+    steps.emplace_back(std::move(sas));
+    steps.emplace_back(child::InstallPolicies{policies});
+    CHECK(bench.outcome(std::move(steps)).empty());
+    for (const auto& [key, object] : bench.fake.objects) {
+        const auto policy = parse_policy(test::header_of(object));
+        const auto state = parse_state(test::header_of(object));
+        CHECK((policy ? policy->link : state->link) == 0);
+        CHECK((policy ? policy->reqid : state->reqid) == Client{.n = 1}.number());
+    }
+    bench.restart();
+    CHECK(bench.kernel->reconcile() == Removed{.states = 2, .policies = 6});
+    CHECK(bench.fake.objects.empty());
+}
+
 TEST_CASE("a kernel without XFRM is told with the remedy", "[xfrm]") {
     test::MockOs os;
     os.refuse_socket = EPROTONOSUPPORT;

@@ -1,15 +1,13 @@
-// Begin, events and end of a Kernel's life: probe(), reconcile(), what the kernel tells by itself;
-// RecordingKernel.
+// Begin, events and end of a Kernel's life: probe(), reconcile(), what the kernel tells by itself.
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
 #include "test/kernel/samples.h"
-#include "test/unit/xfrm/fake_kernel.h"
+#include "test/unit/xfrm/bench.h"
 #include "xfrm/expansion.h"
 #include "xfrm/kernel.h"
 #include "xfrm/links.h"
 #include "xfrm/marks.h"
-#include "xfrm/recording_kernel.h"
 
 #include <catch2/catch.hpp>
 #include <linux/rtnetlink.h>
@@ -27,25 +25,15 @@ namespace {
 using kernel_test::Client;
 using kernel_test::ip;
 using kernel_test::prefix;
+using test::carried_out;
 using test::FakeKernel;
 
-constexpr Instant kNow{std::chrono::seconds(1000)};
+constexpr Instant kNow = test::kBenchStart;
 
 std::unique_ptr<Kernel> open(FakeKernel& fake) {
     auto opened = Kernel::open(fake.os);
     REQUIRE(opened);
     return std::move(*opened);
-}
-
-bool carried_out(KernelEdge& kernel, std::vector<child::KernelStep> steps) {
-    child::KernelIntent intent;
-    intent.id = 1;
-    intent.steps = std::move(steps);
-    kernel.apply(std::move(intent), kNow);
-    for (int i = 0; i < 20; ++i)
-        kernel.flush(kNow);
-    const auto events = kernel.take_events();
-    return events.size() == 1 && !std::get<child::IntentDone>(events[0]).error;
 }
 
 using Fault = std::optional<FakeKernel::Fault>;
@@ -476,27 +464,6 @@ TEST_CASE("after lost events all SAs are told, after the intents under way and b
     std::ranges::sort(wanted);
     CHECK(seen == wanted);
     CHECK(std::get<child::IntentDone>(told[2]).id == 3);
-}
-
-TEST_CASE("a recording kernel holds what it was told and can refuse", "[xfrm]") {
-    RecordingKernel kernel;
-    CHECK(kernel.probe()->supports(kernel_test::kGcm));
-    REQUIRE(carried_out(kernel, Client{.n = 1}.up()));
-    CHECK(kernel.installed().links.size() == 1);
-    CHECK(kernel.installed().sas == std::vector{Client{.n = 1}.pair()});
-    CHECK(kernel.installed().policies == std::vector{Client{.n = 1}.policies()});
-    kernel.refuse_when([](const child::KernelIntent&) { return std::optional<std::string>("no"); });
-    CHECK_FALSE(carried_out(kernel, Client{.n = 2}.up()));
-    CHECK(kernel.installed().links.size() == 1);
-    kernel.refuse_when({});
-    REQUIRE(carried_out(kernel, Client{.n = 1}.down()));
-    CHECK(kernel.installed() == RecordingKernel::Installed{});
-    CHECK(kernel.intents() == 3);
-    kernel.tell(child::SaGone{});
-    CHECK(kernel.take_events().size() == 1);
-    REQUIRE(carried_out(kernel, Client{.n = 1}.up()));
-    CHECK(kernel.reconcile()->states == 2);
-    CHECK(kernel.installed().sas.empty());
 }
 
 } // namespace sheaf::xfrm

@@ -39,9 +39,22 @@ TEST_CASE("SAD entries of every form read back as encoded", "[xfrm]") {
     forms.push_back({.mode = child::Mode::transport});
     forms.push_back({.udp_encapsulation = true, .ipv4_outside = true});
     forms.push_back({.role = child::LinkRole::client, .udp_encapsulation = true});
-    for (const Client& form : forms) {
+    std::vector<child::InstallSas> steps;
+    for (const Client& form : forms)
+        steps.push_back(form.sas());
+    auto odd = Client{}.sas();
+    odd.on_interface = false;
+    odd.reqid = child::kLastLink;
+    odd.limits = {.hard_time = std::chrono::seconds(7200),
+                  .soft_bytes = 1000,
+                  .hard_bytes = 2000,
+                  .soft_packets = 3,
+                  .hard_packets = 4};
+    odd.outer = {.ecn = false, .dscp_out = false, .dscp_in = true, .path_mtu = false};
+    steps.push_back(std::move(odd));
+    for (const child::InstallSas& step : steps) {
         for (const bool with_direction : {true, false}) {
-            const auto pair = states_of(form.sas(), with_direction);
+            const auto pair = states_of(step, with_direction);
             REQUIRE(pair);
             CHECK(parse_state(install_state(pair->in).header()) == pair->in);
             CHECK(parse_state(install_state(pair->out).header()) == pair->out);
@@ -100,6 +113,53 @@ TEST_CASE("an HMAC keeps half of its hash, and both keys are where they belong",
     CHECK(pair->in.integrity->name == "hmac(sha256)");
     CHECK(pair->in.integrity->tag_bits == 128);
     CHECK(pair->in.integrity->key.size() == 32);
+}
+
+TEST_CASE("an SA off the interface, with limits and an outer header of its own", "[xfrm]") {
+    auto step = Client{.n = 3}.sas();
+    step.on_interface = false;
+    step.limits = {.hard_time = std::chrono::seconds(7200), .soft_bytes = 1000, .hard_packets = 4};
+    step.outer = {.ecn = false, .dscp_out = false, .dscp_in = true, .path_mtu = false};
+    auto pair = states_of(step, true);
+    REQUIRE(pair);
+    for (const State* state : {&pair->in, &pair->out}) {
+        CHECK(state->link == 0);
+        CHECK(state->reqid == step.id.link);
+        CHECK(state->limits == step.limits);
+        xfrm_usersa_info info{};
+        const auto message = install_state(*state);
+        REQUIRE(netlink::read_fixed(message.header(), &info, sizeof info));
+        CHECK(info.lft.soft_byte_limit == 1000);
+        CHECK(info.lft.hard_byte_limit == XFRM_INF); // none
+        CHECK(info.lft.hard_packet_limit == 4);
+        CHECK(info.lft.soft_packet_limit == XFRM_INF);
+        CHECK(info.lft.hard_add_expires_seconds == 7200);
+        // Kernels that are told the direction refuse what belongs to the other one.
+        const bool inbound = state == &pair->in;
+        CHECK(info.flags == (inbound ? XFRM_STATE_AF_UNSPEC | XFRM_STATE_NOECN | XFRM_STATE_DECAP_DSCP
+                                     : XFRM_STATE_AF_UNSPEC | XFRM_STATE_NOECN | XFRM_STATE_NOPMTUDISC));
+        const auto attributes = netlink::Attributes::of(message.header(), sizeof info);
+        CHECK(attributes.u32(XFRMA_SA_EXTRA_FLAGS) == (inbound ? 0U : XFRM_SA_XFLAG_DONT_ENCAP_DSCP));
+    }
+    step.reqid = child::kLastLink;
+    step.mode = child::Mode::transport; // has no outer header
+    pair = states_of(step, true);
+    CHECK(pair->in.reqid == child::kLastLink);
+    CHECK(pair->in.outer == child::OuterHeader{});
+    CHECK(pair->out.outer == child::OuterHeader{});
+}
+
+TEST_CASE("one direction of a pair needs its keys alone", "[xfrm]") {
+    auto step = Client{}.sas();
+    step.directions = child::Directions::in;
+    step.out = {};
+    CHECK(states_of(step, false)->in.aead);
+    CHECK_FALSE(states_of(step, false)->out.aead);
+    step.directions = child::Directions::out;
+    CHECK_FALSE(states_of(step, false));
+    step.out = kernel_test::keys(step.suite, 2);
+    step.in = {};
+    CHECK(states_of(step, false)->out.aead);
 }
 
 TEST_CASE("an SA that cannot be is refused with its reason", "[xfrm]") {
