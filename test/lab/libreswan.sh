@@ -90,7 +90,6 @@ libreswan_gateway() {
     leftmodecfgserver=yes
     leftupdown=%disabled
     right=%any
-    rightid=@alice.example.org
     rightaddresspool=$pool
     rightmodecfgclient=yes
     narrowing=yes
@@ -116,6 +115,19 @@ $(libreswan_auth "$1" "$3")${4:+
 $4}"
 }
 
+# libreswan_peer HOST LOCAL_ADDRESS OTHER_HOST REMOTE_ADDRESS AUTH MODE active|passive [LINES]: host to host
+libreswan_peer() {
+    libreswan_start "$1" "    left=$2
+    leftid=@${identity[$1]}
+    right=$4
+    rightid=@${identity[$3]}
+    type=$6
+$libreswan_terms
+$(libreswan_auth "$1" "$5")${8:+
+$8}"
+}
+
+libreswan_version() { dpkg-query -W -f '${Version}' libreswan; }
 libreswan_initiate() { # HOST
     ipsec_in "$1" whack --initiate --name home >>"$LAB_LOGS/$1.initiate.log" 2>&1 ||
         fail "libreswan in $1: $(tail -n 1 "$LAB_LOGS/$1.initiate.log")"

@@ -76,9 +76,16 @@ openiked_client() { # HOST GATEWAY_ADDRESS AUTH [WORDS]
         request address $any_address iface lan0"
 }
 
+# openiked_peer HOST LOCAL_ADDRESS OTHER_HOST REMOTE_ADDRESS AUTH MODE active|passive [WORDS]: host to host
+openiked_peer() {
+    openiked_start "$1" "$5" "ikev2 \"home\" $7 $6 esp from $2 to $4 local $2 peer $4 $openiked_terms \
+        srcid ${identity[$1]} dstid ${identity[$3]} $openiked_lifetimes $(openiked_auth "$5")"
+}
+
 # It routes nothing through the address that it was given: who wants to use it must say so.
 openiked_source() { ip -n "$1" -o addr show dev lan0 scope global 2>/dev/null | awk '{ sub("/.*", "", $4); print $4; exit }'; } # HOST
 
+openiked_version() { dpkg-query -W -f '${Version}' openiked; }
 openiked_initiate() { :; } # it has begun by itself
 openiked_show() { in_host "$1" ikectl show sa; } # HOST
 openiked_count() { openiked_show "$1" | grep -c '^iked_sas: .* ESTABLISHED ' || :; } # HOST

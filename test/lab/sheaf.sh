@@ -42,25 +42,52 @@ prefix64() {
 
 # --- configurations --------------------------------------------------------------------------------------------------
 
-gateway_config() { # [AUTH [MEMBERS]]: more members of the connection, each with a comma after it
+# What these write is for scenarios to change by variables: each has the text that stands in the configuration.
+gateway_pools='"v6", "v4"' # of gateway_config
+retransmit_tries=3         # of client_config and peer_config
+liveness=                  # of all; without, as each has it
+
+# own_name HOST: what the host's files in LAB_PKI are called
+own_name() { if [ "$1" = gw ]; then echo gw; else echo "${identity[$1]%%.*}"; fi; }
+
+# credentials HOST AUTH: the members that hold them, for psk and the kinds of scripts/lab.d/pki
+credentials() {
+    local name
+    if [ "$2" = psk ]; then
+        echo '"secrets": {'
+        for name in gw alice bob; do
+            printf '    "%s": { "id": "%s.example.org", "text": "%s" }%s\n' $name $name "$psk" "$([ $name = bob ] || echo ,)"
+        done
+        echo '  },'
+        return
+    fi
+    name=$LAB_PKI/$2-$(own_name "$1")
+    cat <<END
+"certificates": {
+    "own": { "file": "$name.pem", "key_file": "$name.key" }
+  },
+  "authorities": {
+    "lab": { "file": "$LAB_PKI/$2-ca.crt", "crls": ["$LAB_PKI/$2-ca.crl"] }
+  },
+END
+}
+
+gateway_config() { # [AUTH [MEMBERS]]: MEMBERS of the connection, each with a comma after it
     cat <<END
 {
   "pools": {
     "v6": { "prefix": "$pool6", "delegate": 64 },
     "v4": { "prefix": "$pool4" }
   },
-  "secrets": {
-    "alice": { "id": "alice.example.org", "text": "$psk" },
-    "bob": { "id": "bob.example.org", "text": "$psk" }
-  },
+  $(credentials gw "${1:-psk}")
   "connections": {
     "clients": {
       "role": "gateway",
       ${2:-}
       "local": { "id": "gw.example.org" },
       "remote": { "id": "*.example.org" },
-      "pools": [${gateway_pools:-\"v6\", \"v4\"}],
-      "liveness": "10s"
+      "pools": [$gateway_pools],
+      "liveness": "${liveness:-10s}"
     }
   }
 }
@@ -70,9 +97,7 @@ END
 client_config() { # HOST GATEWAY_ADDRESS [REQUEST [AUTH [MEMBERS]]]
     cat <<END
 {
-  "secrets": {
-    "gw": { "id": "gw.example.org", "text": "$psk" }
-  },
+  $(credentials "$1" "${4:-psk}")
   "connections": {
     "home": {
       "role": "client",
@@ -81,9 +106,32 @@ client_config() { # HOST GATEWAY_ADDRESS [REQUEST [AUTH [MEMBERS]]]
       "remote": { "id": "gw.example.org", "address": "$2" },
       "request": [${3:-\"prefix\", \"ipv4\"}],
       "interface": "sheaf0",
-      "liveness": "3s",
-      "retransmit": { "first": "500ms", "tries": ${retransmit_tries:-3} },
+      "liveness": "${liveness:-3s}",
+      "retransmit": { "first": "500ms", "tries": $retransmit_tries },
       "start": true
+    }
+  }
+}
+END
+}
+
+# peer_config HOST LOCAL_ADDRESS OTHER_HOST REMOTE_ADDRESS AUTH CHILD [MEMBERS]: neither gives addresses to the other; CHILD has the
+# members of the only child
+peer_config() {
+    cat <<END
+{
+  $(credentials "$1" "$5")
+  "connections": {
+    "site": {
+      "role": "peer",
+      ${7:-}
+      "local": { "id": "${identity[$1]}", "address": "$2" },
+      "remote": { "id": "${identity[$3]}", "address": "$4" },
+      "liveness": "${liveness:-3s}",
+      "retransmit": { "first": "500ms", "tries": $retransmit_tries },
+      "children": {
+        "net": { $6 }
+      }
     }
   }
 }
@@ -107,6 +155,12 @@ sheaf_stop() { # HOST: by SIGTERM; it must end well
     daemon_stop "$1" sheafd
     [ "$daemon_exit" = 0 ] || fail "sheafd in $1 ended with exit code $daemon_exit: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
 }
+
+sheaf_order() { sheaf_json "$@" >>"$LAB_LOGS/$1.orders.log" 2>&1; } # HOST COMMAND...
+
+# child_spis HOST: of the SAs in the kernel that are ours; ike_spis HOST: of the established IKE SAs
+child_spis() { kernel_ours "$1" | sed -n 's/^state .* spi \(0x[0-9a-f]*\) .*/\1/p' | sort; }
+ike_spis() { sheaf_json "$1" status | jq -r '.ike_sas[] | select(.state == "established") | .spi_i + .spi_r' | sort; }
 
 is_established() { [ "$(established "$@")" -ge 1 ]; } # HOST [PEER_ID]
 

@@ -116,6 +116,7 @@ secrets {
     ike-gw {
         id-gw = gw.example.org
         id-alice = alice.example.org
+        id-bob = bob.example.org
         secret = \"$psk\"
     }
 }" no
@@ -156,8 +157,44 @@ secrets {
 }"
 }
 
+# strongswan_peer HOST LOCAL_ADDRESS OTHER_HOST REMOTE_ADDRESS AUTH MODE active|passive [LINES]: host to host
+strongswan_peer() {
+    swan_start "$1" "
+connections {
+    home {
+        version = 2
+        local_addrs = $2
+        remote_addrs = $4
+        proposals = aes256gcm16-prfsha256-x25519
+        ${8:-}
+        local {
+            $(swan_auth "$1" "$5")
+            id = ${identity[$1]}
+        }
+        remote {
+            $(swan_remote_auth "$5")
+            id = ${identity[$3]}
+        }
+        children {
+            home {
+                mode = $6
+                esp_proposals = aes256gcm16
+            }
+        }
+    }
+}
+secrets {
+    ike-other {
+        id-here = ${identity[$1]}
+        id-there = ${identity[$3]}
+        secret = \"$psk\"
+    }
+}"
+}
+
 # --- as every peer can be driven (interop.sh) ------------------------------------------------------------------------
 
+strongswan_version() { dpkg-query -W -f '${Version}' charon-systemd; }
 strongswan_gateway() { swan_gateway "$@"; }                                        # ADDRESS AUTH [LINES]
 strongswan_client() { swan_client "$1" "${identity[$1]}" "${@:2}"; }              # HOST GATEWAY_ADDRESS AUTH [LINES]
 strongswan_initiate() { swan_initiate "$1" home; }                                 # HOST
@@ -168,6 +205,6 @@ strongswan_rekey_child() { swan_quietly "$1" --rekey --child "$(swan_child "$1")
 strongswan_delete() { swan_quietly "$1" --terminate --ike "$(swan_name "$1")"; }   # HOST
 strongswan_stop() { daemon_stop "$1" charon; }                                     # HOST
 strongswan_kill() { daemon_stop "$1" charon KILL; }                                # HOST
-swan_name() { if [ "$1" = gw ]; then echo clients; else echo home; fi; }           # HOST
-swan_child() { if [ "$1" = gw ]; then echo net; else echo home; fi; }              # HOST
+swan_name() { swan "$1" --list-conns --raw | sed -n 's/^list-conn event {\([^ ]*\) {.*/\1/p'; } # HOST
+swan_child() { swan "$1" --list-conns --raw | sed -n 's/.* children {\([^ ]*\) {.*/\1/p'; } # HOST
 swan_quietly() { swan "$@" >>"$LAB_LOGS/$1.command.log" 2>&1; }                    # HOST ARGUMENT...
