@@ -3,10 +3,9 @@
 #include "conf/material.h"
 #include "conf/read.h"
 #include "conf/text.h"
+#include "conf/validity.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -197,7 +196,10 @@ void Reader::public_key(const json::Member& member) {
         out_.complete = false;
         return;
     }
-    if (key_source(member.value))
+    const bool both = key_source(member.value) && json::find(member.value, "file");
+    if (both) // reported by the shape
+        out_.complete = false;
+    else if (key_source(member.value))
         own_public_key(member.value, *id, path);
     else
         peer_public_key(member.value, *id, path);
@@ -210,29 +212,12 @@ void each_entry(const json::Value& root, std::string_view key, Read read) {
             if (member.value.kind == json::Kind::object) read(member);
 }
 
-constexpr std::chrono::days kSoon{30}; // time enough to have a new one issued
-
-[[maybe_unused]] std::string date(WallTime moment) {
-    const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(moment));
-    char text[32]{};
-    std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()),
-                  static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
-    return text;
-}
-
-// A template, so that it also fits a certificate that does not tell its dates.
+// A template, because crypto::Certificate does not tell its dates yet; it serves as soon as it does.
 template <class Certificate>
-std::optional<std::string> validity_note(const Certificate& certificate, std::string_view whose,
-                                         WallTime now) {
-    if constexpr (requires { certificate.not_after() < now; }) {
-        const std::string name = std::string(whose) + " " + quote(certificate.subject());
-        if (now < certificate.not_before())
-            return name + " is not valid before " + date(certificate.not_before()) + ": is the clock right?";
-        if (certificate.not_after() < now)
-            return name + " has expired on " + date(certificate.not_after()) +
-                   ": peers will refuse it; renew it";
-        if (certificate.not_after() < now + kSoon)
-            return name + " expires on " + date(certificate.not_after()) + ": renew it";
+std::optional<std::string> note_of(const Certificate& certificate, std::string_view whose, WallTime now) {
+    if constexpr (requires { certificate.not_before() < certificate.not_after(); }) {
+        const Validity validity{certificate.not_before(), certificate.not_after()};
+        return validity_note(std::string(whose) + " " + quote(certificate.subject()), validity, now);
     }
     return std::nullopt;
 }
@@ -250,7 +235,7 @@ Certificates read_certificates(const json::Value& root, const Environment& envir
 std::vector<std::string> certificate_notes(const auth::Credentials& credentials, WallTime now) {
     std::vector<std::string> out;
     const auto look = [&](const crypto::Certificate& certificate, std::string_view whose) {
-        if (auto note = validity_note(certificate, whose, now)) out.push_back(std::move(*note));
+        if (auto note = note_of(certificate, whose, now)) out.push_back(std::move(*note));
     };
     for (const auto& own : credentials.own_keys)
         for (const auto& certificate : own.chain)

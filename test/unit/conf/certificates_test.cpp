@@ -1,5 +1,6 @@
 // Certificates, authorities and raw public keys: what is read, and what is told of them.
 #include "conf/certificates.h"
+#include "conf/validity.h"
 #include "test/unit/conf/folder.h"
 
 #include <catch2/catch.hpp>
@@ -251,16 +252,17 @@ TEST_CASE("Every connection can prove who we are and who the peer is", "[conf]")
 }
 
 TEST_CASE("What ends soon or has ended is noted", "[conf]") {
-    const Site site;
     using namespace std::chrono;
-    const auto notes = [&](sys_days day) { return site.good(kWithCertificates, {{}, WallTime(day)}).notes; };
-    CHECK(notes(2030y / 1 / 1).empty());
-    const auto before = notes(2020y / 1 / 1);
-    REQUIRE(before.size() == 2);
-    CHECK(before.front().starts_with("our certificate \""));
-    CHECK(before.front().find("is not valid before 2026-11-21: is the clock right?") != std::string::npos);
-    CHECK(before.back().starts_with("the authority \""));
-    CHECK(notes(2126y / 10 / 1).front().ends_with("expires on 2126-10-28: renew it"));
-    CHECK(
-        notes(2127y / 1 / 1).front().ends_with("has expired on 2126-10-28: peers will refuse it; renew it"));
+    const Validity validity{sys_days(2026y / 11 / 21), sys_days(2028y / 2 / 29)};
+    const auto note = [&](sys_days day) {
+        return validity_note("our certificate \"gw\"", validity, WallTime(day));
+    };
+    CHECK(note(2026y / 11 / 20) ==
+          "our certificate \"gw\" is not valid before 2026-11-21: is the clock right?");
+    CHECK_FALSE(note(2026y / 11 / 21));
+    CHECK_FALSE(note(2028y / 1 / 30));
+    CHECK(note(2028y / 1 / 31) == "our certificate \"gw\" expires on 2028-02-29: renew it");
+    CHECK(note(2028y / 2 / 29) == "our certificate \"gw\" expires on 2028-02-29: renew it");
+    CHECK(note(2028y / 3 / 1) ==
+          "our certificate \"gw\" has expired on 2028-02-29: peers will refuse it; renew it");
 }
