@@ -13,6 +13,8 @@ Instant now() {
                                                         std::chrono::nanoseconds(t.tv_nsec)));
 }
 
+WallTime wall_time() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
 std::string utc_timestamp() {
     timespec t{};
     ::clock_gettime(CLOCK_REALTIME, &t);

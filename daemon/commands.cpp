@@ -40,11 +40,24 @@ bool named(const ike::IkeSaStatus& sa, const std::string& name) {
     return sa.connection == name || sa.peer_id == name;
 }
 
+ike::Rekey::What rekeyed(const Request& request) {
+    return request.ike ? ike::Rekey::What::ike : ike::Rekey::What::children;
+}
+
+// Of a `down` that names a child, whether the IKE SA still has it; else whether it is there at all.
+bool still_there(const ike::IkeSaStatus& sa, const Request& request) {
+    if (request.child.empty())
+        return sa.state != "deleting"; // what only waits for the peer's word is gone here
+    return std::ranges::any_of(sa.children, [&](const ike::ChildStatus& child) {
+        return child.name == request.child && child.state != "deleting";
+    });
+}
+
 } // namespace
 
-Commands::Commands(Loop& loop, Driver& driver, Reload reload)
-    : driver_(driver), reload_(std::move(reload)), timer_(loop.on_timer([this] { on_turn(); })),
-      started_(now()) {}
+Commands::Commands(Loop& loop, Driver& driver, const History& history, Reload reload)
+    : driver_(driver), history_(history), reload_(std::move(reload)),
+      timer_(loop.on_timer([this] { on_turn(); })), started_(now()) {}
 
 void Commands::handle(ControlServer::ClientId client, std::string_view line) {
     const auto request = parse_request(line);
@@ -62,6 +75,9 @@ void Commands::perform(ControlServer::ClientId client, const Request& request) {
     case Verb::version: answer["version"] = kVersion; break;
     case Verb::watch: server_->watch(client); break;
     case Verb::reload: answer = reload(); break;
+    case Verb::explain: answer.update(explain(request)); break;
+    case Verb::rekey: answer = order(ike::Rekey{request.name, rekeyed(request)}); break;
+    case Verb::reauth: answer = order(ike::Reauthenticate{request.name}); break;
     case Verb::up:
     case Verb::down: return change(client, request);
     }
@@ -72,8 +88,9 @@ void Commands::change(ControlServer::ClientId client, const Request& request) {
     const bool up = request.verb == Verb::up;
     // Put on the list first: the turn that carries the command out may bring its end, too.
     waiting_.push_back({client, request, now() + kPatience});
-    const auto done =
-        driver_.command(up ? ike::Command(ike::Up{request.name}) : ike::Command(ike::Down{request.name}));
+    const auto done = driver_.command(up                      ? ike::Command(ike::Up{request.name})
+                                      : request.child.empty() ? ike::Command(ike::Down{request.name})
+                                                              : ike::DownChild{request.name, request.child});
     if (done) return;
     std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.client == client; });
     server_->answer(client, one_line(failure(done.error())));
@@ -89,6 +106,20 @@ Json Commands::status() const {
 }
 
 Json Commands::list() const { return to_json_list(driver_.status(), now()); }
+
+Json Commands::explain(const Request& request) const {
+    Json out{{"entries", history_.explain(request.name, now())}};
+    const auto status = driver_.status();
+    const auto known = std::ranges::find(status.connections, request.name, &ike::ConnectionStatus::name);
+    if (known != status.connections.end()) out["connection"] = daemon::to_json(*known, now());
+    return out;
+}
+
+// What is done when the engine has taken it; how it goes is told by events.
+Json Commands::order(ike::Command command) {
+    const auto done = driver_.command(std::move(command));
+    return done ? success() : failure(done.error());
+}
 
 Json Commands::reload() const {
     const auto outcome = reload_();
@@ -136,7 +167,8 @@ std::optional<Json> Commands::look_up(const Waiting& waiting) const {
     const auto status = driver_.status();
     const auto up = std::ranges::find_if(status.ike_sas, [&](const ike::IkeSaStatus& sa) {
         return sa.connection == name && sa.state == "established" &&
-               std::ranges::any_of(sa.children, &ike::ChildStatus::installed);
+               (sa.children.empty() || // childless, or every child waits for its first packet
+                std::ranges::any_of(sa.children, &ike::ChildStatus::installed));
     });
     if (up == status.ike_sas.end()) return std::nullopt;
     Json answer = success();
@@ -148,8 +180,7 @@ std::optional<Json> Commands::look_down(Waiting& waiting) const {
     if (!waiting.mark) {
         const auto status = driver_.status();
         const bool left = std::ranges::any_of(status.ike_sas, [&](const ike::IkeSaStatus& sa) {
-            // What only waits for the peer's word is gone here already.
-            return sa.state != "deleting" && named(sa, waiting.request.name);
+            return named(sa, waiting.request.name) && still_there(sa, waiting.request);
         });
         if (left) return std::nullopt;
         waiting.mark = driver_.last_intent();

@@ -3,6 +3,7 @@
 #include "daemon/control_message.h"
 #include "daemon/control_server.h"
 #include "daemon/driver.h"
+#include "daemon/history.h"
 
 #include <cstdint>
 #include <functional>
@@ -36,7 +37,7 @@ class Commands {
 
     using Reload = std::function<ReloadOutcome()>;
 
-    Commands(Loop& loop, Driver& driver, Reload reload);
+    Commands(Loop& loop, Driver& driver, const History& history, Reload reload);
     void attach(ControlServer& server) { server_ = &server; }
 
     void handle(ControlServer::ClientId client, std::string_view line);
@@ -57,6 +58,8 @@ class Commands {
     void change(ControlServer::ClientId client, const Request& request);
     [[nodiscard]] nlohmann::ordered_json status() const;
     [[nodiscard]] nlohmann::ordered_json list() const;
+    [[nodiscard]] nlohmann::ordered_json explain(const Request& request) const;
+    [[nodiscard]] nlohmann::ordered_json order(ike::Command command);
     [[nodiscard]] nlohmann::ordered_json reload() const;
     // The answer, when it is time for it.
     [[nodiscard]] std::optional<nlohmann::ordered_json> look(Waiting& waiting) const;
@@ -65,6 +68,7 @@ class Commands {
     void arm();
 
     Driver& driver_;
+    const History& history_;
     Reload reload_;
     ControlServer* server_ = nullptr;
     LoopSource timer_;

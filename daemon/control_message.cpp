@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 7> kVerbs{"status", "list",  "up",     "down",
-                                                 "reload", "watch", "version"};
+constexpr std::array<std::string_view, 10> kVerbs{"status", "list",    "up",     "down",  "rekey",
+                                                  "reauth", "explain", "reload", "watch", "version"};
 
 std::optional<Verb> find_verb(std::string_view word) {
     for (std::size_t i = 0; i < kVerbs.size(); ++i)
@@ -22,7 +22,10 @@ std::optional<Verb> find_verb(std::string_view word) {
     return std::nullopt;
 }
 
-bool takes_name(Verb verb) { return verb == Verb::up || verb == Verb::down; }
+bool needs_name(Verb verb) {
+    return verb == Verb::up || verb == Verb::down || verb == Verb::rekey || verb == Verb::reauth;
+}
+bool takes_name(Verb verb) { return needs_name(verb) || verb == Verb::explain; }
 
 // The member, if it is a string.
 const std::string* text_member(const Json& object, const char* key) {
@@ -38,13 +41,21 @@ std::expected<Request, std::string> read_request(const Json& object) {
                                            kSchema));
     const std::string* word = text_member(object, "command");
     const auto verb = word == nullptr ? std::nullopt : find_verb(*word);
-    if (!verb) return std::unexpected("\"command\" must be status, list, up, down, reload, watch or version");
+    if (!verb)
+        return std::unexpected(
+            "\"command\" must be status, list, up, down, rekey, reauth, explain, reload, watch or version");
     Request request{*verb, {}};
     if (takes_name(*verb)) {
         const std::string* name = text_member(object, "name");
-        if (name == nullptr || name->empty())
+        if (needs_name(*verb) && (name == nullptr || name->empty()))
             return std::unexpected(fmt::format("\"{}\" needs a \"name\": that of a connection", *word));
-        request.name = *name;
+        if (name != nullptr) request.name = *name;
+    }
+    if (const std::string* child = text_member(object, "child"); child != nullptr && *verb == Verb::down)
+        request.child = *child;
+    if (const std::string* what = text_member(object, "what"); what != nullptr && *verb == Verb::rekey) {
+        if (*what != "ike" && *what != "children") return std::unexpected("\"what\" must be ike or children");
+        request.ike = *what == "ike";
     }
     return request;
 }
@@ -63,7 +74,9 @@ std::expected<Request, std::string> parse_request(std::string_view line) {
 
 std::string encode(const Request& request) {
     Json out{{"schema", kSchema}, {"command", name(request.verb)}};
-    if (takes_name(request.verb)) out["name"] = request.name;
+    if (takes_name(request.verb) && !request.name.empty()) out["name"] = request.name;
+    if (!request.child.empty()) out["child"] = request.child;
+    if (request.ike) out["what"] = "ike";
     return one_line(out);
 }
 

@@ -11,12 +11,16 @@
 // each is answered by one line with one object that has "schema", "ok" and, where ok is false, "error".
 namespace sheaf::daemon {
 
-enum class Verb : std::uint8_t { status, list, up, down, reload, watch, version };
+enum class Verb : std::uint8_t { status, list, up, down, rekey, reauth, explain, reload, watch, version };
 [[nodiscard]] std::string_view name(Verb verb);
 
 struct Request {
     Verb verb{};
-    std::string name; // up and down: the connection, or for down a peer's identity
+    // The connection; for down, rekey and explain also a peer's identity, for explain a peer's address. May be
+    // missing for explain alone.
+    std::string name{};
+    std::string child{}; // down: only the Child SAs of this name
+    bool ike = false;    // rekey: the IKE SA instead of its Child SAs
 
     friend bool operator==(const Request&, const Request&) = default;
 };

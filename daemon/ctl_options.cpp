@@ -14,14 +14,20 @@ struct Subcommand {
     Verb verb;
     const char* purpose;
     const char* name_help; // nullptr: takes no name
+    bool name_required = true;
 };
 constexpr std::array kSubcommands{
     Subcommand{Verb::status, "Show IKE SAs, Child SAs and what was refused", nullptr},
     Subcommand{Verb::list, "Show the configured connections and pools", nullptr},
-    Subcommand{Verb::up, "Bring a client's connection up, and wait until it is",
-               "A connection of role client"},
+    Subcommand{Verb::up, "Bring a connection up, and wait until it is",
+               "A connection of role client, or of role peer with an address"},
     Subcommand{Verb::down, "End a connection's IKE SAs, and wait until the kernel holds nothing of them",
                "A connection, or the identity of a connected peer"},
+    Subcommand{Verb::rekey, "Replace the keys of a connection's Child SAs, or with --ike of its IKE SAs",
+               "A connection, or the identity of a connected peer"},
+    Subcommand{Verb::reauth, "Authenticate anew, make before break", "A connection that we have begun"},
+    Subcommand{Verb::explain, "Say why something does not work: what was refused lately, and what ended",
+               "A connection, or a peer's identity or address; all if missing", false},
     Subcommand{Verb::reload, "Read the configuration again; a faulty one changes nothing", nullptr},
     Subcommand{Verb::watch, "Show events as they happen, until interrupted", nullptr},
     Subcommand{Verb::version, "Show the versions of sheafctl and sheafd", nullptr},
@@ -44,7 +50,14 @@ std::variant<CtlOptions, CtlExitNow> parse_ctl_options(int argc, const char* con
         auto* sub = app.add_subcommand(std::string(name(entry.verb)), entry.purpose);
         sub->callback([&options, verb = entry.verb] { options.request.verb = verb; });
         if (entry.name_help != nullptr)
-            sub->add_option("name", options.request.name, entry.name_help)->required()->type_name("NAME");
+            sub->add_option("name", options.request.name, entry.name_help)
+                ->required(entry.name_required)
+                ->type_name("NAME");
+        if (entry.verb == Verb::down)
+            sub->add_option("child", options.request.child, "Only this Child SA; the IKE SA stays up")
+                ->type_name("CHILD");
+        if (entry.verb == Verb::rekey)
+            sub->add_flag("--ike", options.request.ike, "The IKE SA instead of its Child SAs");
     }
     app.footer(
         "Exit codes: 0 done, 1 sheafd answered with an error, 2 wrong usage, 3 sheafd cannot be reached.");

@@ -80,6 +80,7 @@ std::string ike_table(const Json& answer, bool colour) {
                  {"PEER"},
                  {"STATE"},
                  {"FOR", Side::right},
+                 {"REKEY IN", Side::right},
                  {"NAT"},
                  {"IKE SUITE"},
                  {"ADDRESSES"}});
@@ -90,6 +91,7 @@ std::string ike_table(const Json& answer, bool colour) {
                    text(sa, "peer"),
                    {state, tone_of(state)},
                    time(sa, "established_s"),
+                   time(sa, "rekey_s"),
                    nat(sa),
                    text(sa, "suite"),
                    given(sa)});
@@ -100,18 +102,22 @@ std::string ike_table(const Json& answer, bool colour) {
 std::string child_table(const Json& answer, bool colour) {
     Table table({{"CONNECTION"},
                  {"PEER ID"},
+                 {"CHILD"},
+                 {"STATE"},
                  {"ESP IN"},
                  {"ESP OUT"},
                  {"ESP SUITE"},
                  {"MODE"},
+                 {"REKEY IN", Side::right},
                  {"LINK"},
                  {"OURS"},
                  {"PEER'S"}});
     for (const auto& sa : list(answer, "ike_sas")) {
         const Json& link = member(sa, "link");
         for (const auto& child : list(sa, "children"))
-            table.row({text(sa, "name"), text(sa, "peer_id"), text(child, "spi_in"), text(child, "spi_out"),
-                       text(child, "suite"), text(child, "mode") + (flag(child, "encap") ? " in UDP" : ""),
+            table.row({text(sa, "name"), text(sa, "peer_id"), text(child, "name"), text(child, "state"),
+                       text(child, "spi_in"), text(child, "spi_out"), text(child, "suite"),
+                       text(child, "mode") + (flag(child, "encap") ? " in UDP" : ""), time(child, "rekey_s"),
                        fmt::format("{} {}", text(link, "interface"), text(link, "number")),
                        joined(list(child, "local_ts")), joined(list(child, "remote_ts"))});
     }
@@ -161,9 +167,59 @@ std::string listing(const Json& answer, bool colour) {
 
 std::string up(const Request& request, const Json& answer) {
     const Json& sa = member(answer, "ike_sa");
-    return fmt::format("{} is up: {} at {}, {} has {}\n", escaped(request.name), escaped(text(sa, "peer_id")),
-                       escaped(text(sa, "peer")), escaped(text(member(sa, "link"), "interface")),
-                       escaped(given(sa)));
+    const std::string addresses = given(sa);
+    std::string out = fmt::format("{} is up: {} at {}", escaped(request.name), escaped(text(sa, "peer_id")),
+                                  escaped(text(sa, "peer")));
+    if (!addresses.empty())
+        out += fmt::format(", {} has {}", escaped(text(member(sa, "link"), "interface")), escaped(addresses));
+    return out + "\n";
+}
+
+// "alice.example.org at 192.0.2.1:500"
+std::string who(const Json& entry) {
+    const std::string id = escaped(text(entry, "peer_id"));
+    const std::string peer = escaped(text(entry, "peer"));
+    return id + (id.empty() || peer.empty() ? "" : " at ") + peer;
+}
+
+// One entry of an explanation in sentences.
+std::string explained(const Json& entry, bool colour) {
+    const bool down = text(entry, "event") == "ike_down";
+    const std::string name = escaped(text(entry, "name"));
+    const std::string peer = who(entry);
+    const std::string of = name.empty() ? "" : fmt::format(" of \"{}\"", name);
+    std::string head = time(entry, "age_s") + " ago";
+    if (const auto count = text(entry, "count"); !count.empty() && count != "1")
+        head += fmt::format(", {} times since {} ago", escaped(count), time(entry, "first_s"));
+    std::string out = toned(head, Tone::faint, colour) + "\n  ";
+    if (down)
+        out += fmt::format("The IKE SA{}{}{} ended because {}", of, peer.empty() ? "" : " with ", peer,
+                           escaped(text(entry, "sentence")));
+    else
+        out += fmt::format("{}{} was refused: {} ({})", peer.empty() ? "Something" : peer, of,
+                           escaped(text(entry, "sentence")), escaped(text(entry, "rule")));
+    const std::string detail = escaped(text(entry, "detail"));
+    out += (detail.empty() ? "" : ": " + detail) + (flag(entry, "retrying") ? "; sheafd tries again" : "") +
+           ".\n";
+    const std::string remedy = escaped(text(entry, "remedy"));
+    return out + (remedy.empty() ? "" : "  " + toned("To do: ", Tone::strong, colour) + remedy + ".\n");
+}
+
+std::string explanation(const Request& request, const Json& answer, bool colour) {
+    std::string out;
+    if (const Json& connection = member(answer, "connection"); !connection.empty()) {
+        const std::string said = note(connection);
+        out = fmt::format("{} is {}{}\n", escaped(request.name), escaped(text(connection, "state")),
+                          said.empty() ? "" : ": " + escaped(said));
+    }
+    for (const auto& entry : list(answer, "entries"))
+        out += explained(entry, colour);
+    if (list(answer, "entries").empty())
+        out += request.name.empty()
+                   ? "nothing was refused, and no IKE SA has ended\n"
+                   : fmt::format("nothing of {} was refused, and none of its IKE SAs has ended\n",
+                                 escaped(request.name));
+    return out;
 }
 
 std::string reloaded(const Json& answer) {
@@ -174,7 +230,8 @@ std::string reloaded(const Json& answer) {
 }
 
 Tone tone_of_event(const std::string& name, const std::string& reason) {
-    if (name == "ike_up" || name == "child_up") return Tone::good;
+    if (name == "ike_up" || name == "child_up" || name == "ike_rekeyed" || name == "child_rekeyed")
+        return Tone::good;
     if (name == "refused" || name == "refused_held_back") return Tone::caution;
     const bool wanted = reason.empty() || reason == "command" || reason == "shutdown";
     return name == "ike_down" && !wanted ? Tone::bad : Tone::plain;
@@ -187,7 +244,14 @@ std::string render(const Request& request, const Json& answer, bool colour) {
     case Verb::status: return status(answer, colour);
     case Verb::list: return listing(answer, colour);
     case Verb::up: return up(request, answer);
-    case Verb::down: return escaped(request.name) + " is down\n";
+    case Verb::down:
+        return fmt::format("{}{}{} is down\n", escaped(request.name), request.child.empty() ? "" : " ",
+                           escaped(request.child));
+    case Verb::rekey:
+        return fmt::format("{}: keys of the {} are being replaced\n", escaped(request.name),
+                           request.ike ? "IKE SAs" : "Child SAs");
+    case Verb::reauth: return escaped(request.name) + ": authenticating anew\n";
+    case Verb::explain: return explanation(request, answer, colour);
     case Verb::reload: return reloaded(answer);
     case Verb::watch: return {};
     case Verb::version:
@@ -203,7 +267,9 @@ std::string render_event(const Json& event, bool colour) {
         toned(fmt::format("{:<10}", escaped(name)), tone_of_event(name, text(event, "reason")), colour);
     for (const auto& [key, value] : event.items()) {
         if (key == "schema" || key == "time" || key == "event") continue;
-        std::string shown = value.is_object() ? joined(list(value, "prefixes")) : text(event, key.c_str());
+        std::string shown = value.is_object()  ? joined(list(value, "prefixes"))
+                            : value.is_array() ? joined(value)
+                                               : text(event, key.c_str());
         if (value.is_object() && shown.empty()) shown = joined(list(value, "addresses"));
         if (!shown.empty())
             out += fmt::format(" {} {}", toned(escaped(key), Tone::faint, colour), escaped(shown));

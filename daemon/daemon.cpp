@@ -27,7 +27,7 @@ std::string one_sentence(const ReloadOutcome::Mistake& m) {
 }
 
 ike::Engine make_engine(const Daemon::Parts& parts, const conf::Settings& settings) {
-    return {settings.engine, parts.random, parts.source, now()};
+    return {settings.engine, parts.random, parts.host, now()};
 }
 
 } // namespace
@@ -35,7 +35,7 @@ ike::Engine make_engine(const Daemon::Parts& parts, const conf::Settings& settin
 Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control)
     : parts_(parts), place_(std::move(place)), settings_(std::move(settings)),
       driver_(parts.loop, parts.log, parts.ports, parts.kernel, make_engine(parts, settings_)),
-      commands_(parts.loop, driver_, [this] { return reload(); }),
+      commands_(parts.loop, driver_, history_, [this] { return reload(); }),
       control_(parts.loop, std::move(control),
                [this](auto client, auto line) { commands_.handle(client, line); }),
       feed_(parts.loop, parts.log,
@@ -90,13 +90,16 @@ ReloadOutcome Daemon::reload() {
 ReloadOutcome Daemon::try_reload() {
     constexpr std::string_view kUnchanged = "the configuration stays as it was";
     ReloadOutcome outcome;
-    auto loaded = conf::load(place_.config_path, place_.environment);
+    auto environment = place_.environment;
+    environment.now = wall_time();
+    auto loaded = conf::load(place_.config_path, environment);
     if (!loaded) {
         outcome.error = fmt::format("{} has mistakes; {}", place_.config_path, kUnchanged);
         for (const auto& diagnostic : loaded.error())
             outcome.mistakes.push_back(describe(diagnostic));
         return outcome;
     }
+    outcome.notes = std::move(loaded->notes);
     auto& engine = loaded->engine;
     if (loaded->listen_addresses != settings_.listen_addresses || engine.port != settings_.engine.port ||
         engine.nat_port != settings_.engine.nat_port)
@@ -131,6 +134,7 @@ void Daemon::end() {
 
 void Daemon::on_event(const ike::Event& event) {
     feed_.tell(event);
+    history_.note(event, now());
     commands_.on_event(event);
     const bool counts =
         std::holds_alternative<ike::IkeUp>(event) || std::holds_alternative<ike::IkeDown>(event);

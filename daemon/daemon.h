@@ -5,6 +5,7 @@
 #include "daemon/control_server.h"
 #include "daemon/driver.h"
 #include "daemon/event_feed.h"
+#include "daemon/history.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/udp_ports.h"
@@ -31,7 +32,7 @@ class Daemon {
         const xfrm::Abilities& abilities;
         UdpPorts& ports;
         Random& random;
-        ike::SourceAddress& source;
+        ike::Surroundings& host;
     };
     struct Place {
         std::string config_path;
@@ -39,6 +40,9 @@ class Daemon {
     };
 
     Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control);
+
+    // Has the keys of SAs written, for a decoder. To be called before run().
+    void write_keys(KeyWriter writer) { driver_.write_keys(std::move(writer)); }
 
     // Until the end, by signal: SIGTERM or SIGINT end it (the second one at once), SIGHUP reloads. The result
     // is 0 or an exit code.
@@ -61,6 +65,7 @@ class Daemon {
     Place place_;
     conf::Settings settings_; // the part that a reload does not change: listen addresses and ports
     Driver driver_;
+    History history_;
     Commands commands_;
     ControlServer control_;
     EventFeed feed_;

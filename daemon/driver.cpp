@@ -34,6 +34,11 @@ Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, 
 
 void Driver::start() { on_timer(); }
 
+void Driver::write_keys(KeyWriter writer) {
+    key_writer_ = std::move(writer);
+    engine_.write_keys(true);
+}
+
 std::expected<void, std::string> Driver::command(ike::Command command) {
     auto done = engine_.command(now(), std::move(command));
     if (done) turn(); // a command that is refused changes nothing
@@ -73,6 +78,8 @@ bool Driver::carry_out(Instant now) {
     auto outputs = engine_.take();
     for (const auto& event : outputs.events)
         if (hooks_.event) hooks_.event(event);
+    // First the keys, so that a decoder that reads along has them when the packets come.
+    write_out(outputs.keys);
     for (const auto& datagram : outputs.datagrams)
         send(datagram, now);
     for (auto& intent : outputs.intents) {
@@ -94,6 +101,15 @@ void Driver::send(const ike::Datagram& datagram, Instant now) {
     if (error != 0 && send_failures_.pass(now))
         log_.warning(fmt::format("datagram from {} to {} not sent: {}", datagram.local.to_string(),
                                  datagram.peer.to_string(), std::strerror(error)));
+}
+
+void Driver::write_out(const std::vector<ike::KeyRecord>& keys) {
+    for (const auto& record : keys) {
+        const int error = key_writer_ ? key_writer_->write(record) : 0;
+        if (error == 0 || std::exchange(key_failure_told_, true)) continue;
+        log_.error(fmt::format("--write-keys: {}: keys are missing in the files from here on",
+                               std::strerror(error)));
+    }
 }
 
 void Driver::arm(Instant now, bool unfinished) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/key_writer.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/rate_limit.h"
@@ -9,6 +10,7 @@
 
 #include <expected>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -36,6 +38,8 @@ class Driver {
     Driver& operator=(const Driver&) = delete;
 
     void hooks(Hooks hooks) { hooks_ = std::move(hooks); }
+    // From now on the keys of SAs are written there.
+    void write_keys(KeyWriter writer);
     // Takes connections with `start` up.
     void start();
 
@@ -57,6 +61,7 @@ class Driver {
     // Carries out what the engine wants; true if that brought kernel events, so that there may be more.
     [[nodiscard]] bool carry_out(Instant now);
     void send(const ike::Datagram& datagram, Instant now);
+    void write_out(const std::vector<ike::KeyRecord>& keys);
     void arm(Instant now, bool unfinished);
 
     Log& log_;
@@ -65,6 +70,8 @@ class Driver {
     ike::Engine engine_;
     Hooks hooks_;
     RateLimit send_failures_;
+    std::optional<KeyWriter> key_writer_;
+    bool key_failure_told_ = false;
     std::set<child::IntentId> unanswered_;
     child::IntentId last_intent_ = 0;
     LoopSource timer_;

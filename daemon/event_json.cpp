@@ -67,15 +67,42 @@ struct ToJson {
 
     Json operator()(const ike::ChildUp& e) const {
         Json out = begin("child_up", time, e.sa);
+        if (!e.child.empty()) out["child"] = e.child;
         out["spi_in"] = child_spi_text(e.spi_in);
         out["spi_out"] = child_spi_text(e.spi_out);
         out["suite"] = e.suite;
-        out["link"] = to_json(e.link);
+        if (!e.link.interface.empty()) out["link"] = to_json(e.link);
+        out["local_ts"] = e.local_selectors;
+        out["remote_ts"] = e.remote_selectors;
+        return out;
+    }
+
+    Json operator()(const ike::IkeRekeyed& e) const {
+        Json out = begin("ike_rekeyed", time, e.sa);
+        out["old_spi"] = ike_spi_text(e.old_spi);
+        out["suite"] = e.suite;
+        return out;
+    }
+
+    Json operator()(const ike::ChildRekeyed& e) const {
+        Json out = begin("child_rekeyed", time, e.sa);
+        if (!e.child.empty()) out["child"] = e.child;
+        out["old_spi_in"] = child_spi_text(e.old_spi_in);
+        out["spi_in"] = child_spi_text(e.spi_in);
+        out["spi_out"] = child_spi_text(e.spi_out);
+        out["suite"] = e.suite;
+        return out;
+    }
+
+    Json operator()(const ike::PeerMoved& e) const {
+        Json out = begin("peer_moved", time, e.sa);
+        out["before"] = e.before.to_string();
         return out;
     }
 
     Json operator()(const ike::ChildDown& e) const {
         Json out = begin("child_down", time, e.sa);
+        if (!e.child.empty()) out["child"] = e.child;
         out["spi_in"] = child_spi_text(e.spi_in);
         out["spi_out"] = child_spi_text(e.spi_out);
         return out;

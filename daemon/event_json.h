@@ -9,7 +9,7 @@
 namespace sheaf::daemon {
 
 // An event as `sheafctl watch` tells it: {"schema":1,"time":...,"event":"ike_up",...}. The names are message,
-// refused, ike_up, ike_down, child_up and child_down.
+// refused, ike_up, ike_down, ike_rekeyed, peer_moved, child_up, child_down and child_rekeyed.
 [[nodiscard]] nlohmann::ordered_json to_json(const ike::Event& event, std::string_view time);
 
 // The event "refused_held_back": so many refusals were not told one by one.

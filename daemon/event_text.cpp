@@ -29,6 +29,23 @@ std::string given(const child::Link& link) {
     return out.empty() ? "no address" : out;
 }
 
+std::string listed(const std::vector<std::string>& words) {
+    std::string out;
+    for (const auto& word : words)
+        out += (out.empty() ? "" : ", ") + word;
+    return out.empty() ? "the outer address" : out;
+}
+
+// What a Child SA is for: the client's addresses, or the selectors of both sides.
+std::string purpose(const ike::ChildUp& e) {
+    const bool addressed = !e.link.routes.empty() || !e.link.addresses.empty();
+    if (addressed) return fmt::format("{} on {}", given(e.link), e.link.interface);
+    return fmt::format("{} to {}{}{}", listed(e.local_selectors), listed(e.remote_selectors),
+                       e.link.interface.empty() ? "" : " on ", e.link.interface);
+}
+
+std::string child_name(const std::string& name) { return name.empty() ? "" : " " + escaped(name); }
+
 // A refusal that anyone can cause is no reason to look; one that follows from configuration is.
 LogLevel level(RuleKind kind) {
     switch (kind) {
@@ -44,7 +61,7 @@ LogLevel level(RuleKind kind) {
 
 bool is_trouble(ike::DownReason reason) {
     return reason == ike::DownReason::failed || reason == ike::DownReason::kernel ||
-           reason == ike::DownReason::peer_silent;
+           reason == ike::DownReason::peer_silent || reason == ike::DownReason::expired;
 }
 
 struct Describe {
@@ -76,13 +93,28 @@ struct Describe {
                             e.retrying ? "; will try again" : "")};
     }
     EventText operator()(const ike::ChildUp& e) const {
-        return {LogLevel::info, fmt::format("{}: Child SA up, in {} out {}, {}, {} on {}", subject(e.sa),
-                                            child_spi_text(e.spi_in), child_spi_text(e.spi_out), e.suite,
-                                            given(e.link), e.link.interface)};
+        return {LogLevel::info,
+                fmt::format("{}: Child SA{} up, in {} out {}, {}, {}", subject(e.sa), child_name(e.child),
+                            child_spi_text(e.spi_in), child_spi_text(e.spi_out), e.suite, purpose(e))};
+    }
+    EventText operator()(const ike::IkeRekeyed& e) const {
+        return {LogLevel::info, fmt::format("{}: IKE SA rekeyed, was [{}], {}", subject(e.sa),
+                                            ike_spi_text(e.old_spi), e.suite)};
+    }
+    EventText operator()(const ike::ChildRekeyed& e) const {
+        return {LogLevel::info,
+                fmt::format("{}: Child SA{} rekeyed, in {} out {}, in was {}, {}", subject(e.sa),
+                            child_name(e.child), child_spi_text(e.spi_in), child_spi_text(e.spi_out),
+                            child_spi_text(e.old_spi_in), e.suite)};
+    }
+    EventText operator()(const ike::PeerMoved& e) const {
+        return {LogLevel::info,
+                fmt::format("{}: the peer has moved, was {}", subject(e.sa), e.before.to_string())};
     }
     EventText operator()(const ike::ChildDown& e) const {
-        return {LogLevel::info, fmt::format("{}: Child SA down, in {} out {}", subject(e.sa),
-                                            child_spi_text(e.spi_in), child_spi_text(e.spi_out))};
+        return {LogLevel::info,
+                fmt::format("{}: Child SA{} down, in {} out {}", subject(e.sa), child_name(e.child),
+                            child_spi_text(e.spi_in), child_spi_text(e.spi_out))};
     }
 };
 

@@ -18,6 +18,13 @@ std::string sentences(const std::vector<std::string>& list) {
     return out;
 }
 
+// Which connections need an interface of their own.
+bool has_interface(const ike::Config& config) {
+    return std::ranges::any_of(config.connections, [](const auto& c) {
+        return c.role == ike::Role::client || (c.role == ike::Role::peer && !c.interface.empty());
+    });
+}
+
 // What is missing altogether, without which there is no point in starting.
 std::expected<void, std::string> essential(const ike::Config& config, const xfrm::Abilities& abilities) {
     std::string missing;
@@ -25,8 +32,10 @@ std::expected<void, std::string> essential(const ike::Config& config, const xfrm
         missing = "ESP";
     else if (has_role(config, ike::Role::gateway) && !abilities.shared_link)
         missing = "xfrm interfaces in collect-metadata mode, which a gateway needs";
-    else if (has_role(config, ike::Role::client) && !abilities.virtual_links)
-        missing = "xfrm interfaces, which a client needs";
+    else if (has_interface(config) && !abilities.virtual_links)
+        missing = has_role(config, ike::Role::client)
+                      ? "xfrm interfaces, which a client needs"
+                      : "xfrm interfaces, which a peer with \"interface\" needs";
     if (missing.empty()) return {};
     return std::unexpected(fmt::format("this kernel lacks {}{}", missing, sentences(abilities.lacks)));
 }
@@ -52,6 +61,21 @@ void restrict_to(child::EspProposal& proposal, const xfrm::Abilities& abilities)
     });
 }
 
+std::expected<void, std::string> fit(std::vector<child::EspProposal>& esp, const std::string& path,
+                                     const xfrm::Abilities& abilities, std::vector<std::string>& changes) {
+    const auto wanted = esp;
+    for (auto& proposal : esp)
+        restrict_to(proposal, abilities);
+    std::erase_if(esp, [](const child::EspProposal& p) { return p.encryption.empty(); });
+    if (esp.empty())
+        return std::unexpected(fmt::format("{}: this kernel carries none of the ESP algorithms of \"esp\"{}",
+                                           path, sentences(abilities.lacks)));
+    if (esp != wanted)
+        changes.push_back(
+            fmt::format("{}: ESP algorithms that this kernel does not carry are not offered", path));
+    return {};
+}
+
 } // namespace
 
 std::expected<std::vector<std::string>, std::string> fit(ike::Config& config,
@@ -59,20 +83,13 @@ std::expected<std::vector<std::string>, std::string> fit(ike::Config& config,
     if (auto ok = essential(config, abilities); !ok) return std::unexpected(std::move(ok.error()));
     std::vector<std::string> changes;
     for (auto& connection : config.connections) {
-        const auto wanted = connection.child.esp;
-        for (auto& proposal : connection.child.esp)
-            restrict_to(proposal, abilities);
-        std::erase_if(connection.child.esp, [](const child::EspProposal& p) { return p.encryption.empty(); });
-        if (connection.child.esp.empty())
-            return std::unexpected(
-                fmt::format("connections.{}: this kernel carries none of the ESP algorithms "
-                            "of \"esp\"{}",
-                            connection.name, sentences(abilities.lacks)));
-        if (connection.child.esp != wanted)
-            changes.push_back(
-                fmt::format("connections.{}: ESP algorithms that this kernel does not carry are "
-                            "not offered",
-                            connection.name));
+        const std::string path = "connections." + connection.name;
+        if (connection.role != ike::Role::peer)
+            if (auto ok = fit(connection.child.esp, path, abilities, changes); !ok)
+                return std::unexpected(ok.error());
+        for (auto& child : connection.children)
+            if (auto ok = fit(child.terms.esp, path + ".children." + child.name, abilities, changes); !ok)
+                return std::unexpected(ok.error());
     }
     return changes;
 }

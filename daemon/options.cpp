@@ -23,6 +23,10 @@ Options parse_options(int argc, const char* const* argv) {
         ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
         ->type_name("LEVEL")
         ->capture_default_str();
+    app.add_option(
+           "--write-keys", run.write_keys,
+           "Write the keys of all SAs into this folder, for Wireshark; whoever reads them reads all traffic")
+        ->type_name("DIR");
     auto* only_check =
         app.add_option("--check", check.config, "Only check this configuration file")->type_name("FILE");
     app.footer("Exit codes: 0 ended or checked well, 1 failed, 2 wrong usage.");

@@ -14,6 +14,7 @@ struct RunOptions {
     std::string config = kDefaultConfigPath;
     std::string control;
     LogLevel log_level = LogLevel::info;
+    std::string write_keys{}; // a folder; empty: no keys are written
 };
 struct CheckOptions {
     std::string config;

@@ -1,5 +1,6 @@
 #include "daemon/route_lookup.h"
 
+#include "daemon/clock.h"
 #include "daemon/file_descriptor.h"
 #include "daemon/socket_address.h"
 
@@ -22,6 +23,8 @@ std::optional<IpAddress> RouteLookup::source_for(const IpAddress& peer) {
     const auto other = std::ranges::find(bound_, peer.family(), &IpAddress::family);
     return other == bound_.end() ? std::nullopt : std::optional(*other);
 }
+
+WallTime RouteLookup::wall_time() { return daemon::wall_time(); }
 
 // Connecting a datagram socket sends nothing; it makes the kernel look up the route and choose the source.
 std::optional<IpAddress> RouteLookup::routed(const IpAddress& peer) const {

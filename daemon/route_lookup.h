@@ -8,14 +8,15 @@
 
 namespace sheaf::daemon {
 
-// Asks the kernel's routes which of our addresses reaches a peer, as the IKE sockets would: with their mark,
-// and no other address than they are bound to.
-class RouteLookup final : public ike::SourceAddress {
+// The host as the engine sees it. Which of our addresses reaches a peer is asked of the kernel's routes, as the IKE
+// sockets would be sent: with their mark, and from no other address than they are bound to.
+class RouteLookup final : public ike::Surroundings {
   public:
     // `bound`: the listen addresses, "any" among them or not.
     RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32_t> mark);
 
     [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& peer) override;
+    [[nodiscard]] WallTime wall_time() override;
 
   private:
     [[nodiscard]] std::optional<IpAddress> routed(const IpAddress& peer) const;

@@ -1,8 +1,10 @@
 #include "daemon/run.h"
 
+#include "daemon/clock.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
 #include "daemon/kernel_fit.h"
+#include "daemon/key_writer.h"
 #include "daemon/route_lookup.h"
 #include "lib/crypto/system_random.h"
 #include "netlink/os.h"
@@ -12,6 +14,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <unistd.h>
 #include <utility>
 
@@ -20,7 +23,7 @@ namespace {
 
 conf::Environment environment() {
     const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
-    return {credentials == nullptr ? "" : credentials};
+    return {credentials == nullptr ? "" : credentials, wall_time()};
 }
 
 // Sweeps the kernel clean of an earlier life and asks what it can do.
@@ -57,9 +60,23 @@ std::expected<ControlSocket, std::string> control_socket(const std::string& path
     return ControlSocket(std::move(*listening), path);
 }
 
+// Where the keys of SAs go, if they were asked for.
+std::expected<std::optional<KeyWriter>, std::string> key_writer(const RunOptions& options, Log& log) {
+    if (options.write_keys.empty()) return std::nullopt;
+    auto writer = KeyWriter::open(options.write_keys);
+    if (!writer) return std::unexpected(std::move(writer.error()));
+    log.warning(fmt::format(
+        "--write-keys: THE KEYS OF ALL SAs ARE WRITTEN to {}: whoever reads the files there reads "
+        "all traffic; delete them when you are done",
+        options.write_keys));
+    return std::optional(std::move(*writer));
+}
+
 // The order matters: whoever finds the control socket or a port taken leaves the kernel as it is, for its
 // state may be a living sheafd's; and the IKE sockets' IPsec options need what opening the kernel loads.
 std::expected<int, std::string> serve(const RunOptions& options, conf::Settings settings, Log& log) {
+    auto keys = key_writer(options, log);
+    if (!keys) return std::unexpected(std::move(keys.error()));
     auto control = control_socket(options.control);
     if (!control) return std::unexpected(std::move(control.error()));
     const auto os = netlink::system_os();
@@ -77,12 +94,15 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
         log.warning(sentence);
     for (const auto& sentence : *fitted)
         log.warning(sentence);
+    for (const auto& sentence : settings.notes)
+        log.warning(sentence);
 
     crypto::SystemRandom random;
-    RouteLookup source(settings.listen_addresses, kSocketMark);
+    RouteLookup host(settings.listen_addresses, kSocketMark);
     Loop loop;
-    Daemon daemon({log, loop, **kernel, *abilities, *ports, random, source}, {options.config, environment()},
+    Daemon daemon({log, loop, **kernel, *abilities, *ports, random, host}, {options.config, environment()},
                   std::move(settings), std::move(control->fd));
+    if (*keys) daemon.write_keys(std::move(**keys));
     return daemon.run();
 }
 
@@ -92,6 +112,8 @@ int check_file(const CheckOptions& options) {
     const auto loaded = conf::load(options.config, environment());
     if (loaded) {
         fmt::print("{}: ok\n", options.config);
+        for (const auto& note : loaded->notes)
+            fmt::print(stderr, "note: {}\n", note);
         return 0;
     }
     fmt::print(stderr, "{}", conf::to_string(loaded.error()));

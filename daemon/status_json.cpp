@@ -10,11 +10,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Milliseconds are as much as a person or a test can use.
-double seconds(Duration duration) {
-    return std::round(std::chrono::duration<double>(duration).count() * 1000) / 1000;
-}
-
 template <class List>
 Json texts(const List& list) {
     Json out = Json::array();
@@ -23,8 +18,10 @@ Json texts(const List& list) {
     return out;
 }
 
-Json to_json(const ike::ChildStatus& child) {
-    return {
+Json to_json(const ike::ChildStatus& child, Instant now) {
+    Json out{
+        {"name", child.name},
+        {"state", child.state},
         {"spi_in", child_spi_text(child.spi_in)},
         {"spi_out", child_spi_text(child.spi_out)},
         {"suite", child.suite},
@@ -34,17 +31,8 @@ Json to_json(const ike::ChildStatus& child) {
         {"local_ts", child.local_selectors},
         {"remote_ts", child.remote_selectors},
     };
-}
-
-Json to_json(const ike::ConnectionStatus& connection, Instant now) {
-    Json out{
-        {"name", connection.name},
-        {"role", name(connection.role)},
-        {"state", connection.state},
-        {"ike_sas", connection.ike_sas},
-    };
-    if (connection.next_attempt) out["next_attempt_s"] = seconds(*connection.next_attempt - now);
-    if (!connection.last_error.empty()) out["last_error"] = connection.last_error;
+    if (child.since) out["since_s"] = seconds(now - *child.since);
+    if (child.rekey_at) out["rekey_s"] = seconds(*child.rekey_at - now);
     return out;
 }
 
@@ -72,7 +60,31 @@ Json to_json(const ike::Counters& counters) {
 
 std::string ike_spi_text(wire::Spi spi) { return fmt::format("{:016x}", spi); }
 std::string child_spi_text(wire::ChildSpi spi) { return fmt::format("{:#010x}", spi); }
-std::string_view name(ike::Role role) { return role == ike::Role::gateway ? "gateway" : "client"; }
+
+std::string_view name(ike::Role role) {
+    switch (role) {
+    case ike::Role::gateway: return "gateway";
+    case ike::Role::client: return "client";
+    case ike::Role::peer: return "peer";
+    }
+    return "unknown";
+}
+
+double seconds(Duration duration) {
+    return std::round(std::chrono::duration<double>(duration).count() * 1000) / 1000;
+}
+
+Json to_json(const ike::ConnectionStatus& connection, Instant now) {
+    Json out{
+        {"name", connection.name},
+        {"role", name(connection.role)},
+        {"state", connection.state},
+        {"ike_sas", connection.ike_sas},
+    };
+    if (connection.next_attempt) out["next_attempt_s"] = seconds(*connection.next_attempt - now);
+    if (!connection.last_error.empty()) out["last_error"] = connection.last_error;
+    return out;
+}
 
 Json to_json(const child::Link& link) {
     Json addresses = Json::array();
@@ -102,12 +114,14 @@ Json to_json(const ike::IkeSaStatus& sa, Instant now) {
         {"nat", {{"here", sa.nat_here}, {"there", sa.nat_there}}},
     };
     if (sa.established) out["established_s"] = seconds(now - *sa.established);
+    if (sa.rekey_at) out["rekey_s"] = seconds(*sa.rekey_at - now);
+    if (sa.reauth_at) out["reauth_s"] = seconds(*sa.reauth_at - now);
     out["last_heard_s"] = seconds(now - sa.last_heard);
     if (sa.link) out["link"] = to_json(*sa.link);
     out["dns"] = texts(sa.dns);
     out["children"] = Json::array();
     for (const auto& child : sa.children)
-        out["children"].push_back(to_json(child));
+        out["children"].push_back(to_json(child, now));
     return out;
 }
 

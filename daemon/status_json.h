@@ -18,8 +18,11 @@ inline constexpr int kSchema = 1;
 // Members of the answer to "list": connections and pools alone.
 [[nodiscard]] nlohmann::ordered_json to_json_list(const ike::Status& status, Instant now);
 [[nodiscard]] nlohmann::ordered_json to_json(const ike::IkeSaStatus& sa, Instant now);
+[[nodiscard]] nlohmann::ordered_json to_json(const ike::ConnectionStatus& connection, Instant now);
 [[nodiscard]] nlohmann::ordered_json to_json(const child::Link& link);
 
+// As it is told: milliseconds are as much as a person or a test can use.
+[[nodiscard]] double seconds(Duration duration);
 [[nodiscard]] std::string ike_spi_text(wire::Spi spi);        // "00112233445566aa"
 [[nodiscard]] std::string child_spi_text(wire::ChildSpi spi); // "0xc0ffee01"
 [[nodiscard]] std::string_view name(ike::Role role);

@@ -218,7 +218,7 @@ UdpSocket::Received UdpSocket::receive() {
         if (!ike) return Skipped{};
         bytes = *ike;
     }
-    return ike::Datagram{{*local, bound_.port}, *peer, Bytes(bytes.begin(), bytes.end())};
+    return ike::Datagram{{*local, bound_.port}, *peer, Bytes(bytes.begin(), bytes.end()), false};
 }
 
 int UdpSocket::send(const ike::Datagram& datagram) {
@@ -232,8 +232,9 @@ int UdpSocket::send(const ike::Datagram& datagram) {
     msghdr message{};
     message.msg_name = to.pointer();
     message.msg_namelen = to.size;
-    message.msg_iov = parts.data() + (nat_ ? 0 : 1);
-    message.msg_iovlen = nat_ ? 2 : 1;
+    const bool marked = nat_ && !datagram.keepalive;
+    message.msg_iov = parts.data() + (marked ? 0 : 1);
+    message.msg_iovlen = marked ? 2 : 1;
     if (!datagram.local.address.is_any()) put_source(message, control, datagram.local.address);
 
     // An ICMP error of an earlier datagram is told here once, and then this one was not tried.

@@ -37,17 +37,20 @@ TEST_CASE("The status is drawn from its JSON", "[daemon]") {
     CHECK(render({Verb::status, {}}, answer(gateway_status()), false) ==
           "sheafd 0.1.0, up for 3 min 12 s: 1 IKE SA, 2 half-open, 1 handshake so far\n"
           "\n"
-          "CONNECTION  PEER ID            PEER                   STATE         FOR  NAT    IKE SUITE         "
-          "            "
+          "CONNECTION  PEER ID            PEER                   STATE         FOR  REKEY IN  NAT    IKE "
+          "SUITE   "
+          "                  "
           "ADDRESSES\n"
-          "clients     alice.example.org  [2001:db8:7:1::2]:500  established  12 s  there  "
+          "clients     alice.example.org  [2001:db8:7:1::2]:500  established  12 s  3 h 0 min  there  "
           "aes256gcm16-prfsha256-x25519  "
           "2001:db8:100:1::/64, 10.77.0.1/32\n"
           "\n"
-          "CONNECTION  PEER ID            ESP IN      ESP OUT     ESP SUITE    MODE           LINK           "
+          "CONNECTION  PEER ID            CHILD    STATE  ESP IN      ESP OUT     ESP SUITE    MODE          "
+          "   REKEY IN  LINK           "
           "    OURS  "
           "PEER'S\n"
-          "clients     alice.example.org  0xc0ffee01  0x00000abc  aes256gcm16  tunnel in UDP  sheaf0 "
+          "clients     alice.example.org  clients  live   0xc0ffee01  0x00000abc  aes256gcm16  tunnel in UDP "
+          " 50 min 0 s  sheaf0 "
           "0x53000001  ::/0  "
           "2001:db8:100:1::/64\n"
           "\n"
@@ -74,6 +77,13 @@ TEST_CASE("Changes are confirmed in one line", "[daemon]") {
     CHECK(render({Verb::up, "home"}, up, false) ==
           "home is up: gw.example.org at 192.0.2.1:500, sheaf0 has 2001:db8:100:1::1/64, fe80::1/64\n");
     CHECK(render({Verb::down, "home"}, success(), false) == "home is down\n");
+    CHECK(render({Verb::down, "b", "office"}, success(), false) == "b office is down\n");
+    CHECK(render({Verb::rekey, "b"}, success(), false) == "b: keys of the Child SAs are being replaced\n");
+    CHECK(render({Verb::rekey, "b", {}, true}, success(), false) ==
+          "b: keys of the IKE SAs are being replaced\n");
+    CHECK(render({Verb::reauth, "b"}, success(), false) == "b: authenticating anew\n");
+    up["ike_sa"].erase("link");
+    CHECK(render({Verb::up, "b"}, up, false) == "b is up: gw.example.org at 192.0.2.1:500\n");
     Json reloaded = success();
     reloaded["notes"] = {"\"listen\" has changed"};
     CHECK(render({Verb::reload, {}}, reloaded, false) == "reloaded\nnote: \"listen\" has changed\n");
@@ -90,20 +100,22 @@ TEST_CASE("Events are lines of time, name and facts", "[daemon]") {
     CHECK(
         render_event(to_json(child_up(), "T"), false) ==
         "T  child_up   name clients spi 00000000000000ff peer 192.0.2.1:500 peer_id alice.example.org spi_in "
-        "0x00000100 spi_out 0x00000200 suite aes256gcm16 link 2001:db8:100:1::1/64, fe80::1/64\n");
+        "0x00000100 spi_out 0x00000200 suite aes256gcm16 link 2001:db8:100:1::1/64, fe80::1/64 local_ts "
+        "2001:db8:100:1::/64 remote_ts ::/0\n");
     CHECK(render_event(held_back_json(7, "T"), false) == "T  refused_held_back count 7\n");
 }
 
 TEST_CASE("An answer of another version is drawn as far as it goes", "[daemon]") {
-    CHECK(render({Verb::status, {}},
-                 Json::parse(R"({"ok":true,"ike_sas":[{"name":7,"children":[{}]}],"pools":3})"), false) ==
-          "sheafd , up for -: 1 IKE SA,  half-open,  handshakes so far\n"
-          "\n"
-          "CONNECTION  PEER ID  PEER  STATE  FOR  NAT  IKE SUITE  ADDRESSES\n"
-          "7                                   -  no\n"
-          "\n"
-          "CONNECTION  PEER ID  ESP IN  ESP OUT  ESP SUITE  MODE  LINK  OURS  PEER'S\n"
-          "7\n");
+    CHECK(
+        render({Verb::status, {}},
+               Json::parse(R"({"ok":true,"ike_sas":[{"name":7,"children":[{}]}],"pools":3})"), false) ==
+        "sheafd , up for -: 1 IKE SA,  half-open,  handshakes so far\n"
+        "\n"
+        "CONNECTION  PEER ID  PEER  STATE  FOR  REKEY IN  NAT  IKE SUITE  ADDRESSES\n"
+        "7                                   -         -  no\n"
+        "\n"
+        "CONNECTION  PEER ID  CHILD  STATE  ESP IN  ESP OUT  ESP SUITE  MODE  REKEY IN  LINK  OURS  PEER'S\n"
+        "7                                                                           -\n");
 }
 
 TEST_CASE("What a peer chose cannot control the terminal", "[daemon]") {

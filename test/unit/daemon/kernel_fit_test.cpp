@@ -71,6 +71,39 @@ TEST_CASE("ESP algorithms that the kernel lacks are not offered", "[daemon]") {
               {{{crypto::EncrId::aes_cbc, 256}}, {crypto::IntegId::hmac_sha2_256_128}, {}}});
 }
 
+TEST_CASE("A peer's children are fitted, each by itself, and need an interface only where they say so",
+          "[daemon]") {
+    auto abilities = everything();
+    abilities.virtual_links = abilities.shared_link = false;
+    std::erase_if(abilities.suites, [](const crypto::EspSuite& suite) {
+        return suite.encr == crypto::EncrId::chacha20_poly1305;
+    });
+    ike::Config config;
+    auto& peer = config.connections.emplace_back();
+    peer.name = "b";
+    peer.role = ike::Role::peer;
+    const child::EspProposal gcm{{{crypto::EncrId::aes_gcm_16, 256}}, {}, {}};
+    const child::EspProposal chacha{{{crypto::EncrId::chacha20_poly1305, 0}}, {}, {}};
+    for (const auto* name : {"one", "two"}) {
+        auto& child = peer.children.emplace_back();
+        child.name = name;
+        child.terms.esp = {gcm};
+    }
+    CHECK(fit(config, abilities).value().empty());
+    peer.children[1].terms.esp = {chacha, gcm};
+    CHECK(fit(config, abilities) ==
+          std::vector<std::string>{
+              "connections.b.children.two: ESP algorithms that this kernel does not carry are not "
+              "offered"});
+    CHECK(peer.children[1].terms.esp == std::vector{gcm});
+    peer.children[0].terms.esp = {chacha};
+    CHECK(fit(config, abilities).error() ==
+          "connections.b.children.one: this kernel carries none of the ESP algorithms of \"esp\"");
+    peer.interface = "to-b";
+    CHECK(fit(config, abilities).error() ==
+          "this kernel lacks xfrm interfaces, which a peer with \"interface\" needs");
+}
+
 TEST_CASE("A connection that is left without ESP algorithms is an error", "[daemon]") {
     auto abilities = everything();
     abilities.suites.clear();

@@ -80,6 +80,19 @@ TEST_CASE("sheafd --check says ok of a good file", "[daemon]") {
     CHECK(result.err.empty());
 }
 
+TEST_CASE("sheafd --check tells what is right and yet worth a look", "[daemon]") {
+    const ScratchFolder folder;
+    std::string text = gateway_file();
+    const std::string_view pools = "\"pools\": [";
+    text.insert(text.rfind(pools), "\"replay_window\": 0, ");
+    const std::string file = folder.write("weak.json", text);
+    const auto result = printed([&] { return check_file({file}); });
+    CHECK(result.code == 0);
+    CHECK(result.out == file + ": ok\n");
+    CHECK(result.err ==
+          "note: connections.clients.replay_window is 0: replayed packets are taken for new ones\n");
+}
+
 TEST_CASE("sheafd --check tells the mistakes of a bad file", "[daemon]") {
     const ScratchFolder folder;
     const std::string file = folder.write("bad.json", R"({ "conections": {} })");
@@ -100,6 +113,18 @@ TEST_CASE("sheafd does not start with a bad file", "[daemon]") {
     CHECK_FALSE(connect_to(folder.file("control.sock")));
 }
 
+TEST_CASE("sheafd does not start where keys cannot be written", "[daemon]") {
+    const ScratchFolder folder;
+    const std::string file = folder.write("good.json", gateway_file());
+    const auto result = printed([&] {
+        return run({file, folder.file("control.sock"), LogLevel::info, folder.file("none")});
+    });
+    CHECK(result.code == 1);
+    CHECK(result.err.find("--write-keys: cannot write " + folder.file("none") + "/ikev2_decryption_table") !=
+          std::string::npos);
+    CHECK_FALSE(connect_to(folder.file("control.sock")));
+}
+
 TEST_CASE("sheafd beside another one on the same control socket does not start", "[daemon]") {
     const ScratchFolder folder;
     const std::string file = folder.write("good.json", gateway_file());
@@ -116,6 +141,8 @@ TEST_CASE("sheafd's options", "[daemon]") {
     CHECK(plain.config == "/etc/sheaf/sheafd.json");
     CHECK(plain.control == "/run/sheaf/control.sock");
     CHECK(plain.log_level == LogLevel::info);
+    CHECK(plain.write_keys.empty());
+    CHECK(std::get<RunOptions>(sheafd({"sheafd", "--write-keys", "/tmp/keys"})).write_keys == "/tmp/keys");
     const auto all =
         std::get<RunOptions>(sheafd({"sheafd", "--config", "a", "--control", "b", "--log-level", "debug"}));
     CHECK(all.config == "a");
@@ -140,11 +167,21 @@ TEST_CASE("sheafctl's commands", "[daemon]") {
     CHECK(up.control == "x");
     CHECK(up.json);
     CHECK(up.request == Request{Verb::up, "home"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "down", "b", "office"})).request ==
+          Request{Verb::down, "b", "office"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "rekey", "b"})).request == Request{Verb::rekey, "b"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "rekey", "--ike", "b"})).request ==
+          Request{Verb::rekey, "b", {}, true});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "reauth", "b"})).request == Request{Verb::reauth, "b"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain"})).request == Request{Verb::explain});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain", "192.0.2.1"})).request ==
+          Request{Verb::explain, "192.0.2.1"});
     const auto code = [](std::vector<const char*> words) {
         return usage_code([&] { return std::get<CtlExitNow>(sheafctl(words)).code; });
     };
     CHECK(code({"sheafctl"}) == kCtlUsage);
     CHECK(code({"sheafctl", "down"}) == kCtlUsage);
+    CHECK(code({"sheafctl", "rekey"}) == kCtlUsage);
     CHECK(code({"sheafctl", "stauts"}) == kCtlUsage);
     CHECK(code({"sheafctl", "--version"}) == kCtlDone);
 }

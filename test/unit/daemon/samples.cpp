@@ -31,7 +31,12 @@ ike::Status gateway_status() {
                           "sheaf0",
                           {},
                           {*Prefix::parse("2001:db8:100:1::/64"), *Prefix::parse("10.77.0.1")}};
-    sa.children.push_back({0xc0ffee01,
+    sa.rekey_at = kNow + 3h;
+    sa.children.push_back({"clients",
+                           "live",
+                           kNow - 12s,
+                           kNow + 50min + 500ms,
+                           0xc0ffee01,
                            0xabc,
                            "aes256gcm16",
                            child::Mode::tunnel,
@@ -73,7 +78,14 @@ ike::IkeUp ike_up() { return {sa_name(), "aes256gcm16-prfsha256-x25519", true}; 
 
 ike::IkeDown ike_down() { return {sa_name(), ike::DownReason::failed, "no proposal", true}; }
 
-ike::ChildUp child_up() { return {sa_name(), 0x100, 0x200, "aes256gcm16", client_link()}; }
+ike::ChildUp child_up() {
+    return {sa_name(), {}, 0x100, 0x200, "aes256gcm16", client_link(), {"2001:db8:100:1::/64"}, {"::/0"}};
+}
+
+ike::ChildUp peer_child_up() {
+    return {sa_name(),     "office", 0x100,           0x200,
+            "aes256gcm16", {},       {"10.1.0.0/16"}, {"10.2.0.0/16", "10.3.0.1/32 tcp/80"}};
+}
 
 ike::Refused refused() { return {Rule::integrity_check, at("192.0.2.1"), 0xff, {}}; }
 

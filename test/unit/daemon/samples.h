@@ -14,7 +14,8 @@ inline constexpr Instant kNow{std::chrono::seconds(1000)};
 [[nodiscard]] ike::SaName sa_name();
 [[nodiscard]] ike::IkeUp ike_up();
 [[nodiscard]] ike::IkeDown ike_down();
-[[nodiscard]] ike::ChildUp child_up();
+[[nodiscard]] ike::ChildUp child_up();      // a client's
+[[nodiscard]] ike::ChildUp peer_child_up(); // a peer's, without an interface
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();
 

@@ -30,6 +30,7 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
         "there": true
       },
       "established_s": 12.346,
+      "rekey_s": 10800.0,
       "last_heard_s": 1.5,
       "link": {
         "number": "0x53000001",
@@ -43,6 +44,8 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
       "dns": [],
       "children": [
         {
+          "name": "clients",
+          "state": "live",
           "spi_in": "0xc0ffee01",
           "spi_out": "0x00000abc",
           "suite": "aes256gcm16",
@@ -54,7 +57,9 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
           ],
           "remote_ts": [
             "2001:db8:100:1::/64"
-          ]
+          ],
+          "since_s": 12.0,
+          "rekey_s": 3000.5
         }
       ]
     }
@@ -129,9 +134,27 @@ TEST_CASE("Events as JSON", "[daemon]") {
         R"({"schema":1,"time":"T","event":"child_up","name":"clients","spi":"00000000000000ff",)"
         R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","spi_in":"0x00000100","spi_out":"0x00000200",)"
         R"("suite":"aes256gcm16","link":{"number":"0x53000002","interface":"sheaf0","routes":["::/0"],)"
-        R"("addresses":["2001:db8:100:1::1/64","fe80::1/64"]}})");
+        R"("addresses":["2001:db8:100:1::1/64","fe80::1/64"]},"local_ts":["2001:db8:100:1::/64"],)"
+        R"("remote_ts":["::/0"]})");
+    CHECK(line(peer_child_up()) ==
+          R"({"schema":1,"time":"T","event":"child_up","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","child":"office","spi_in":"0x00000100",)"
+          R"("spi_out":"0x00000200","suite":"aes256gcm16","local_ts":["10.1.0.0/16"],)"
+          R"("remote_ts":["10.2.0.0/16","10.3.0.1/32 tcp/80"]})");
+    CHECK(line(ike::IkeRekeyed{sa_name(), 0xaa, "aes256gcm16-prfsha256-x25519"}) ==
+          R"({"schema":1,"time":"T","event":"ike_rekeyed","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","old_spi":"00000000000000aa",)"
+          R"("suite":"aes256gcm16-prfsha256-x25519"})");
     CHECK(
-        line(ike::ChildDown{sa_name(), 0x100, 0x200}) ==
+        line(ike::ChildRekeyed{sa_name(), "office", 0x90, 0x100, 0x200, "aes256gcm16"}) ==
+        R"({"schema":1,"time":"T","event":"child_rekeyed","name":"clients","spi":"00000000000000ff",)"
+        R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","child":"office","old_spi_in":"0x00000090",)"
+        R"("spi_in":"0x00000100","spi_out":"0x00000200","suite":"aes256gcm16"})");
+    CHECK(line(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}) ==
+          R"({"schema":1,"time":"T","event":"peer_moved","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","before":"192.0.2.9:4500"})");
+    CHECK(
+        line(ike::ChildDown{sa_name(), {}, 0x100, 0x200}) ==
         R"({"schema":1,"time":"T","event":"child_down","name":"clients","spi":"00000000000000ff",)"
         R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","spi_in":"0x00000100","spi_out":"0x00000200"})");
     CHECK(line(refused()) ==
@@ -162,7 +185,19 @@ TEST_CASE("Events as log lines", "[daemon]") {
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA up, in 0x00000100 out "
        "0x00000200, "
        "aes256gcm16, 2001:db8:100:1::1/64, fe80::1/64 on sheaf0");
-    is(ike::ChildDown{sa_name(), 0x100, 0x200}, LogLevel::info,
+    is(peer_child_up(), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA office up, in 0x00000100 out "
+       "0x00000200, aes256gcm16, 10.1.0.0/16 to 10.2.0.0/16, 10.3.0.1/32 tcp/80");
+    is(ike::IkeRekeyed{sa_name(), 0xaa, "aes256gcm16-prfsha256-x25519"}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: IKE SA rekeyed, was [00000000000000aa], "
+       "aes256gcm16-prfsha256-x25519");
+    is(ike::ChildRekeyed{sa_name(), "office", 0x90, 0x100, 0x200, "aes256gcm16"}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA office rekeyed, in 0x00000100 "
+       "out "
+       "0x00000200, in was 0x00000090, aes256gcm16");
+    is(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: the peer has moved, was 192.0.2.9:4500");
+    is(ike::ChildDown{sa_name(), {}, 0x100, 0x200}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA down, in 0x00000100 out "
        "0x00000200");
     is(refused(), LogLevel::info,

@@ -102,6 +102,19 @@ TEST_CASE("On the NAT port IKE has a marker, and what has none is passed over", 
     CHECK(datagram(stranger).bytes == Bytes{0, 0, 0, 0, 1});
 }
 
+TEST_CASE("A keepalive goes out without a marker, and comes in as nothing", "[daemon]") {
+    UdpSocket ours = plain("127.0.0.1", true);
+    UdpSocket theirs = plain("127.0.0.1", true);
+    UdpSocket raw = plain("127.0.0.1");
+    const auto keepalive = [&](const Endpoint& peer) {
+        return ike::Datagram{ours.bound(), peer, {0xff}, true};
+    };
+    REQUIRE(ours.send(keepalive(raw.bound())) == 0);
+    CHECK(datagram(raw).bytes == Bytes{0xff});
+    REQUIRE(ours.send(keepalive(theirs.bound())) == 0);
+    CHECK(std::holds_alternative<UdpSocket::Skipped>(arrival(theirs)));
+}
+
 TEST_CASE("The marker alone decides what is IKE", "[daemon]") {
     const Bytes message{0, 0, 0, 0, 5};
     REQUIRE(ike_message(message));
@@ -172,4 +185,7 @@ TEST_CASE("The route to a peer says our address, as far as we listen there", "[d
     RouteLookup fixed({*IpAddress::parse("127.0.0.5")}, std::nullopt);
     CHECK(fixed.source_for(loopback) == IpAddress::parse("127.0.0.5"));
     CHECK_FALSE(fixed.source_for(*IpAddress::parse("::1")));
+    const auto wall = std::chrono::system_clock::now() - anywhere.wall_time();
+    CHECK(wall >= std::chrono::seconds(0));
+    CHECK(wall < std::chrono::seconds(5));
 }

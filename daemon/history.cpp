@@ -1,0 +1,120 @@
+#include "daemon/history.h"
+
+#include "daemon/remedy.h"
+#include "daemon/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace sheaf::daemon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool by_anyone(Rule rule) {
+    const auto what = kind(rule);
+    return what == RuleKind::malformed || what == RuleKind::unexpected;
+}
+
+} // namespace
+
+void History::note(const ike::Event& event, Instant now) {
+    if (const auto* refused = std::get_if<ike::Refused>(&event)) note_refused(*refused, now);
+    if (const auto* down = std::get_if<ike::IkeDown>(&event)) note_down(*down, now);
+}
+
+void History::note_refused(const ike::Refused& refused, Instant now) {
+    Entry entry;
+    entry.rule = refused.rule;
+    entry.detail = refused.detail;
+    entry.peer = refused.peer;
+    entry.spi = refused.spi;
+    entry.first = entry.last = now;
+    // Within an IKE SA even a malformed message was authenticated, or the IKE SA is about to end by it.
+    if (refused.spi == 0 && by_anyone(refused.rule))
+        put(strangers_, std::move(entry), kMostOfStrangers);
+    else
+        put(peers_, std::move(entry), kMostOfPeers);
+}
+
+void History::note_down(const ike::IkeDown& down, Instant now) {
+    // Refusals name the SPI alone; now it is known whose they were.
+    for (auto& entry : peers_) {
+        if (entry.spi != down.sa.spi || entry.down) continue;
+        entry.connection = down.sa.connection;
+        entry.peer_id = down.sa.peer_id;
+    }
+    Entry entry;
+    entry.down = true;
+    entry.reason = down.reason;
+    entry.detail = down.detail;
+    entry.peer = down.sa.peer;
+    entry.spi = down.sa.spi;
+    entry.connection = down.sa.connection;
+    entry.peer_id = down.sa.peer_id;
+    entry.retrying = down.retrying;
+    entry.first = entry.last = now;
+    put(peers_, std::move(entry), kMostOfPeers);
+}
+
+void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
+    const auto same = std::ranges::find_if(entries, [&](const Entry& other) {
+        // A port changes with every attempt behind a NAT, an SPI with every attempt at all.
+        return other.down == entry.down && other.rule == entry.rule && other.reason == entry.reason &&
+               other.peer.address == entry.peer.address && other.detail == entry.detail &&
+               (other.connection == entry.connection || !entry.down);
+    });
+    if (same != entries.end()) {
+        entry.first = same->first;
+        entry.count = same->count + 1;
+        entries.erase(same);
+    }
+    entries.push_front(std::move(entry));
+    if (entries.size() > most) entries.pop_back();
+}
+
+bool History::concerns(const Entry& entry, std::string_view name) {
+    return name.empty() || name == entry.connection || name == entry.peer_id ||
+           (entry.peer.port != 0 &&
+            (name == entry.peer.address.to_string() || name == entry.peer.to_string()));
+}
+
+Json History::to_json(const Entry& entry, Instant now) {
+    Json out{{"event", entry.down ? "ike_down" : "refused"},
+             {"age_s", seconds(now - entry.last)},
+             {"count", entry.count}};
+    if (entry.count > 1) out["first_s"] = seconds(now - entry.first);
+    if (!entry.connection.empty()) out["name"] = entry.connection;
+    if (!entry.peer_id.empty()) out["peer_id"] = entry.peer_id;
+    if (entry.peer.port != 0) out["peer"] = entry.peer.to_string();
+    if (entry.spi != 0) out["spi"] = ike_spi_text(entry.spi);
+    if (entry.down) {
+        out["reason"] = ike::name(entry.reason);
+        out["sentence"] = sentence(entry.reason);
+        out["retrying"] = entry.retrying;
+    } else {
+        out["rule"] = sheaf::name(entry.rule);
+        out["sentence"] = sheaf::sentence(entry.rule);
+    }
+    if (!entry.detail.empty()) out["detail"] = entry.detail;
+    const auto help = entry.down ? remedy(entry.reason) : remedy(entry.rule);
+    if (!help.empty()) out["remedy"] = help;
+    return out;
+}
+
+Json History::explain(std::string_view name, Instant now) const {
+    std::vector<const Entry*> found;
+    for (const auto* entries : {&strangers_, &peers_})
+        for (const auto& entry : *entries)
+            if (concerns(entry, name)) found.push_back(&entry);
+    std::ranges::stable_sort(found, std::ranges::greater{}, &Entry::last);
+    Json out = Json::array();
+    for (const auto* entry : found)
+        out.push_back(to_json(*entry, now));
+    return out;
+}
+
+} // namespace sheaf::daemon

@@ -1,0 +1,57 @@
+#include "daemon/remedy.h"
+
+namespace sheaf::daemon {
+
+std::string_view sentence(ike::DownReason reason) {
+    switch (reason) {
+    case ike::DownReason::command: return "an operator asked for it";
+    case ike::DownReason::deleted_by_peer: return "the peer deleted it";
+    case ike::DownReason::peer_silent: return "the peer did not answer";
+    case ike::DownReason::replaced: return "another one took its place";
+    case ike::DownReason::failed: return "it failed";
+    case ike::DownReason::shutdown: return "sheafd ended";
+    case ike::DownReason::kernel: return "the kernel refused or lost what it needs";
+    case ike::DownReason::expired: return "its keys were not replaced in time";
+    }
+    return "it ended";
+}
+
+std::string_view remedy(Rule rule) {
+    switch (rule) {
+    case Rule::no_proposal_chosen: return "compare \"ike\" and \"esp\" on both sides";
+    case Rule::no_connection:
+        return "see whether a connection serves this address: \"role\", \"local.address\"";
+    case Rule::unknown_identity:
+        return "compare \"remote.id\" and the ids of \"secrets\" with who the peer says it is";
+    case Rule::authentication_failed: return "compare the secrets, or the keys, of both sides";
+    case Rule::unsupported_auth_method:
+        return "compare \"remote.auth\" with how the peer proves its identity";
+    case Rule::ts_unacceptable:
+    case Rule::ts_not_narrowed:
+        return "compare the selectors of both sides: \"children\", or \"networks\" and \"request\"";
+    case Rule::address_failure:
+        return "see sheafctl list for room in the pools, and compare \"request\" with \"pools\"";
+    case Rule::configuration_required:
+        return "let the peer ask for an address, or serve it with the role \"peer\"";
+    case Rule::too_many_half_open:
+    case Rule::too_many_ike_sas: return "if these are peers of yours, raise \"limits\"";
+    case Rule::peer_silent:
+        return "see whether UDP ports 500 and 4500 are open on the way, and whether the peer runs";
+    case Rule::unknown_ike_spi:
+        return "a peer that we have forgotten, after a restart for instance: it will notice";
+    case Rule::kernel_refused:
+        return "the detail has the kernel's words; see also sheafd's log from its start";
+    default: return {};
+    }
+}
+
+std::string_view remedy(ike::DownReason reason) {
+    switch (reason) {
+    case ike::DownReason::peer_silent: return remedy(Rule::peer_silent);
+    case ike::DownReason::deleted_by_peer: return "the peer's log says why";
+    case ike::DownReason::expired: return "see the refusals of this peer for why rekeying did not work";
+    default: return {};
+    }
+}
+
+} // namespace sheaf::daemon
