@@ -1,22 +1,21 @@
 #include "lib/auth/authenticator.h"
+#include "lib/auth/own_key.h"
+#include "lib/auth/peer_key.h"
 #include "lib/auth/shared_key.h"
+#include "lib/auth/signature.h"
+#include "lib/auth/stock.h"
+#include "lib/auth/verifier.h"
 #include "lib/wire/codec.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <utility>
 
 namespace sheaf::auth {
 namespace {
 
-// RFC 7427 4, RFC 8420 2: what we verify, strongest first.
-constexpr std::array kHashes{crypto::HashId::sha2_512, crypto::HashId::sha2_384, crypto::HashId::sha2_256,
-                             crypto::HashId::identity};
-
-// An empty list of methods leaves the choice to the credentials.
-bool allows(const std::vector<Method>& methods, Method method) {
-    return methods.empty() || std::ranges::find(methods, method) != methods.end();
-}
+// Authorities that a CERTREQ names; more would take a datagram of their own.
+constexpr std::size_t kMaxRequested = 48;
 
 // RFC 7296 2.16: an initiator that sends no AUTH payload wants to be authenticated by EAP.
 std::expected<const wire::Authentication*, Refusal> single_proof(std::span<const wire::Payload> payloads,
@@ -40,18 +39,14 @@ std::expected<const wire::Authentication*, Refusal> single_proof(std::span<const
 } // namespace
 
 struct Authority::Parts {
-    explicit Parts(Credentials given) : credentials(std::move(given)), shared_keys(credentials.shared_keys) {}
-
-    Credentials credentials;
-    KeyRing shared_keys;
+    Stock stock;
 };
 
 namespace {
 
 class ByTerms final : public Authenticator {
   public:
-    ByTerms(const Credentials& credentials, const KeyRing& shared_keys, Terms terms)
-        : credentials_(credentials), shared_keys_(shared_keys), terms_(std::move(terms)) {}
+    ByTerms(const Stock& stock, Terms terms) : stock_(stock), terms_(std::move(terms)) {}
 
     std::vector<wire::Payload> requests(crypto::Backend& backend) const override;
     wire::Notify hash_algorithms() const override;
@@ -62,60 +57,99 @@ class ByTerms final : public Authenticator {
                    std::span<const wire::Payload> received) override;
 
   private:
-    std::expected<wire::Authentication, Refusal>
-    prove_by_shared_key(const Session& session, View octets, const Identity& local,
-                        const std::optional<Identity>& peer) const;
+    using Payloads = std::expected<std::vector<wire::Payload>, Refusal>;
+    Payloads prove_by_key(const Session& session, const ReadyKey& key, const Identity& local,
+                          std::span<const wire::Payload> received) const;
+    Payloads prove_by_shared_key(const Session& session, const Identity& local,
+                                 const std::optional<Identity>& peer) const;
+    Verdict verify_by_key(const Session& session, View octets, const Identity& peer,
+                          const wire::Authentication& proof, std::span<const wire::Payload> received) const;
     Verdict verify_by_shared_key(const Session& session, View octets, Identity peer,
                                  const wire::Authentication& proof) const;
 
-    const Credentials& credentials_;
-    const KeyRing& shared_keys_;
+    const Stock& stock_;
     Terms terms_;
 };
 
-std::vector<wire::Payload> ByTerms::requests(crypto::Backend&) const { return {}; }
+std::vector<wire::Payload> ByTerms::requests(crypto::Backend&) const {
+    if (!allows(terms_.theirs, Method::certificate)) return {};
+    wire::CertificateRequest request{.encoding = wire::CertEncoding::x509_signature};
+    for (const crypto::Certificate& authority : authorities(stock_, terms_)) {
+        if (request.authorities.size() == kMaxRequested * std::tuple_size_v<KeyHash>) break;
+        append(request.authorities, authority.key_hash());
+    }
+    if (request.authorities.empty()) return {};
+    return {std::move(request)};
+}
 
 wire::Notify ByTerms::hash_algorithms() const {
     wire::Notify out{.type = wire::NotifyType::signature_hash_algorithms};
-    for (const crypto::HashId hash : kHashes) {
+    for (const crypto::HashId hash : signature_hashes()) {
         out.data.push_back(0);
         out.data.push_back(static_cast<std::uint8_t>(hash));
     }
     return out;
 }
 
-std::expected<wire::Authentication, Refusal>
-ByTerms::prove_by_shared_key(const Session& session, View octets, const Identity& local,
-                             const std::optional<Identity>& peer) const {
-    if (!allows(terms_.ours, Method::shared_key)) {
-        return std::unexpected(
-            Refusal{Rule::no_credential, "there is no certificate or raw public key for our identity " +
-                                             local.to_string() + "; configure one, or allow a shared key"});
-    }
-    if (!peer) {
-        return std::unexpected(Refusal{
-            Rule::no_credential, "no shared key can be chosen for a peer whose identity is not known; name "
-                                 "the one identity that the peer has"});
-    }
-    const Secret* key = shared_keys_.find(*peer);
-    if (!key) {
-        return std::unexpected(
-            Refusal{Rule::no_credential, "there is no credential for our identity " + local.to_string() +
-                                             ", nor a shared key with " + peer->to_string() +
-                                             "; configure one of them"});
-    }
-    return prove_shared_key(session.backend, session.prf, key->view(), octets);
+ByTerms::Payloads ByTerms::prove_by_key(const Session& session, const ReadyKey& key, const Identity& local,
+                                        std::span<const wire::Payload> received) const {
+    const wire::Identification id = own_identification(key, local, session.initiator);
+    const Bytes octets = session.our_octets(wire::identification_body(id));
+    auto proof = sign(session, terms_, *key.own->key, octets, received);
+    if (!proof) return std::unexpected(std::move(proof).error());
+    std::vector<wire::Payload> out{id};
+    std::ranges::move(own_certificates(key, received), std::back_inserter(out));
+    out.emplace_back(*std::move(proof));
+    return out;
 }
 
-std::expected<std::vector<wire::Payload>, Refusal> ByTerms::prove(const Session& session,
-                                                                  const Identity& local,
-                                                                  const std::optional<Identity>& peer,
-                                                                  std::span<const wire::Payload>) {
+ByTerms::Payloads ByTerms::prove_by_shared_key(const Session& session, const Identity& local,
+                                               const std::optional<Identity>& peer) const {
+    const auto refuse = [](std::string why) {
+        return std::unexpected(Refusal{Rule::no_credential, std::move(why)});
+    };
+    if (!allows(terms_.ours, Method::shared_key))
+        return refuse("there is no certificate or raw public key for our identity " + local.to_string() +
+                      "; configure one, or allow a shared key");
+    if (!peer)
+        return refuse(
+            "no shared key can be chosen for a peer whose identity is not known; name the one identity "
+            "that the peer has");
+    const Secret* key = stock_.shared_keys().find(*peer);
+    if (!key)
+        return refuse("there is no credential for our identity " + local.to_string() +
+                      ", nor a shared key with " + peer->to_string() + "; configure one of them");
     const wire::Identification id = local.payload(session.initiator);
     const Bytes octets = session.our_octets(wire::identification_body(id));
-    auto proof = prove_by_shared_key(session, octets, local, peer);
-    if (!proof) return std::unexpected(std::move(proof).error());
-    return std::vector<wire::Payload>{id, *std::move(proof)};
+    return std::vector<wire::Payload>{id,
+                                      prove_shared_key(session.backend, session.prf, key->view(), octets)};
+}
+
+ByTerms::Payloads ByTerms::prove(const Session& session, const Identity& local,
+                                 const std::optional<Identity>& peer,
+                                 std::span<const wire::Payload> received) {
+    std::optional<Refusal> first;
+    for (const ReadyKey* key : keys_for(stock_, terms_, local, received)) {
+        auto payloads = prove_by_key(session, *key, local, received);
+        if (payloads) return payloads;
+        if (!first) first = payloads.error();
+    }
+    auto payloads = prove_by_shared_key(session, local, peer);
+    if (!payloads && first) return std::unexpected(*first); // says more than that there is no shared key
+    return payloads;
+}
+
+Verdict ByTerms::verify_by_key(const Session& session, View octets, const Identity& peer,
+                               const wire::Authentication& proof,
+                               std::span<const wire::Payload> received) const {
+    auto known = peer_keys(stock_, terms_, session.now, peer, received);
+    if (!known) return known.error();
+    std::optional<Refusal> refusal;
+    for (const crypto::PublicKey& key : known->keys) {
+        refusal = check_signature(terms_, key, octets, proof, known->owner);
+        if (!refusal) return Verifier::vouch(std::move(known->identity));
+    }
+    return *refusal;
 }
 
 Verdict ByTerms::verify_by_shared_key(const Session& session, View octets, Identity peer,
@@ -125,7 +159,7 @@ Verdict ByTerms::verify_by_shared_key(const Session& session, View octets, Ident
                        peer.to_string() +
                            " proves itself by a shared key, which this connection does not allow"};
     }
-    const Secret* key = shared_keys_.find(peer);
+    const Secret* key = stock_.shared_keys().find(peer);
     if (!key) {
         return Refusal{Rule::unknown_identity, "there is no shared key for " + peer.to_string() +
                                                    "; configure one for this identity"};
@@ -144,22 +178,21 @@ Verdict ByTerms::verify(const Session& session, const wire::Identification& clai
     Identity peer = Identity::from(claimed);
     if ((*proof)->method == wire::AuthMethod::shared_key)
         return verify_by_shared_key(session, octets, std::move(peer), **proof);
-    return Refusal{Rule::unsupported_auth_method,
-                   peer.to_string() + " authenticates by method " +
-                       std::to_string(static_cast<unsigned>((*proof)->method)) + ", which is not supported"};
+    return verify_by_key(session, octets, peer, **proof, received);
 }
 
 } // namespace
 
-Authority::Authority(Credentials credentials) : parts_(std::make_unique<Parts>(std::move(credentials))) {}
+Authority::Authority(Credentials credentials) : parts_(new Parts{Stock(std::move(credentials))}) {}
 Authority::~Authority() = default;
 
 std::unique_ptr<Authenticator> Authority::authenticator(const Terms& terms) const {
-    return std::make_unique<ByTerms>(parts_->credentials, parts_->shared_keys, terms);
+    return std::make_unique<ByTerms>(parts_->stock, terms);
 }
 
 bool Authority::knows(const Terms& terms, const Identity& peer) const {
-    return allows(terms.theirs, Method::shared_key) && parts_->shared_keys.find(peer) != nullptr;
+    if (allows(terms.theirs, Method::shared_key) && parts_->stock.shared_keys().find(peer)) return true;
+    return has_peer_keys(parts_->stock, terms, peer);
 }
 
 } // namespace sheaf::auth

@@ -1,6 +1,7 @@
 #include "lib/auth/identity.h"
 
 #include "lib/base/ip.h"
+#include "lib/crypto/distinguished_name.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -87,6 +88,12 @@ std::optional<Identity> parse_mailbox(std::string_view text, std::size_t at) {
     return Identity{.type = wire::IdType::rfc822_addr, .data = mailbox(user, domain)};
 }
 
+std::optional<Identity> parse_distinguished_name(std::string_view text) {
+    auto name = crypto::name_from_text(text);
+    if (!name || name->size() > wire::kMaxIdentity) return std::nullopt;
+    return Identity{.type = wire::IdType::der_asn1_dn, .data = *std::move(name)};
+}
+
 std::string hex(View data) {
     std::string out;
     for (const auto octet : data) {
@@ -116,6 +123,9 @@ std::optional<Identity> Identity::parse(std::string_view text) {
         return Identity{.type = type, .data = {address->view().begin(), address->view().end()}};
     }
     if (text.starts_with(kKeyIdMark)) return parse_key_id(text.substr(kKeyIdMark.size()));
+    if (text.find('=') != text.npos) {
+        if (auto name = parse_distinguished_name(text)) return name;
+    }
     if (const auto at = text.find('@'); at != text.npos) return parse_mailbox(text, at);
     if (!is_host_name(text)) return std::nullopt;
     return Identity{.type = wire::IdType::fqdn, .data = lowered(text)};
@@ -146,10 +156,17 @@ std::string Identity::to_string() const {
     case wire::IdType::rfc822_addr: return escaped(data);
     case wire::IdType::key_id: return std::string(kKeyIdMark) + hex(data);
     case wire::IdType::der_asn1_dn:
+        if (const auto name = crypto::name_to_text(data); name && !name->empty()) return *name;
+        break;
     case wire::IdType::der_asn1_gn:
     case wire::IdType::null: break;
     }
     return "type" + std::to_string(static_cast<unsigned>(type)) + "#" + hex(data);
+}
+
+bool same_identity(const Identity& a, const Identity& b) {
+    if (a == b) return true;
+    return a.type == wire::IdType::der_asn1_dn && b.type == a.type && crypto::same_name(a.data, b.data);
 }
 
 std::optional<IdentityPattern> IdentityPattern::parse(std::string_view text) {
@@ -166,7 +183,7 @@ std::optional<IdentityPattern> IdentityPattern::parse(std::string_view text) {
 }
 
 bool IdentityPattern::matches(const Identity& identity) const {
-    if (exact_) return *exact_ == identity;
+    if (exact_) return same_identity(*exact_, identity);
     if (suffix_.empty()) return true;
     // A name that is none, with a zero octet in it for instance, belongs to no domain.
     const std::string_view name = text_of(identity.data);

@@ -16,7 +16,8 @@ struct Identity {
     wire::IdType type{};
     Bytes data;
 
-    // From a configuration word: an IP address, "user@host", "@#hex" (KEY_ID), or a host name.
+    // From a configuration word: an IP address, "user@host", "@#hex" (KEY_ID), a distinguished name
+    // ("C=CH, O=Example, CN=gw", the parts in the order of the certificate), or a host name.
     [[nodiscard]] static std::optional<Identity> parse(std::string_view text);
     [[nodiscard]] static Identity from(const wire::Identification& payload);
     [[nodiscard]] wire::Identification payload(bool initiator) const;
@@ -26,6 +27,9 @@ struct Identity {
     friend auto operator<=>(const Identity&, const Identity&) = default;
     friend bool operator==(const Identity&, const Identity&) = default;
 };
+
+// Whether both stand for the same: equal, or distinguished names that differ in case or string types only.
+[[nodiscard]] bool same_identity(const Identity& a, const Identity& b);
 
 // Which identities a connection is meant for: one, all names below a domain ("*.example.org"), or any ("*").
 class IdentityPattern {

@@ -4,7 +4,8 @@ namespace sheaf::auth {
 
 KeyRing::KeyRing(const std::vector<SharedKey>& keys) {
     for (const SharedKey& key : keys) {
-        if (key.peer.exact()) {
+        // Distinguished names have several encodings, so they are compared and not looked up.
+        if (key.peer.exact() && key.peer.exact()->type != wire::IdType::der_asn1_dn) {
             exact_.emplace(*key.peer.exact(), key.key);
         } else {
             patterns_.push_back(key);

@@ -62,6 +62,9 @@ class RevocationList {
     std::shared_ptr<const Parts> parts_;
 };
 
+// Whether the names and the signature say so; nothing else is checked.
+[[nodiscard]] bool issued_by(const Certificate& certificate, const Certificate& issuer);
+
 // The longest chain that is built, the peer's certificate and the trust anchor included.
 inline constexpr std::size_t kMaxChain = 8;
 

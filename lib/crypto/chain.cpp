@@ -104,6 +104,16 @@ std::expected<Certificate, std::string> Search::run() {
 
 } // namespace
 
+bool issued_by(const Certificate& certificate, const Certificate& issuer) {
+    const Botan::X509_Certificate& issued = certificate.parts().x509;
+    try {
+        return same_name(issuer.names().subject, issued.raw_issuer_dn()) &&
+               issued.check_signature(*issuer.public_key().parts().key);
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
 std::expected<Certificate, std::string> verify_chain(std::span<const Certificate> chain,
                                                      std::span<const Certificate> authorities,
                                                      std::span<const RevocationList> revocations,
