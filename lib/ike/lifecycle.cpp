@@ -227,6 +227,15 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
             if (old) arm(*old);
         }
     }
+    // Another IKE SA with the same peer serves as well, whichever side began it.
+    if (initiation && initiation->sa == 0) {
+        for (const wire::Spi spi : others_of_peer(sa)) {
+            const IkeSa* other = find(spi);
+            const bool serves = other->in<Established>() && other->standing == Standing::current &&
+                                other->connection == sa.connection;
+            if (serves) initiation->sa = spi;
+        }
+    }
     // What lasted is no failure: the next attempt is made at once. What is lost as soon as it is up counts as one.
     const auto* established = sa.in<Established>();
     if (initiation && established && now - established->since >= kLasting) initiation->failures = 0;

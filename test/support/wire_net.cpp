@@ -1,5 +1,7 @@
 #include "test/support/wire_net.h"
 
+#include "lib/child/selector.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -138,6 +140,27 @@ Config client_config(std::string_view gateway_address, std::size_t index) {
     config.connections = {c};
     config.credentials.shared_keys = {
         {*auth::IdentityPattern::parse("gw.example.org"), secret("psk of " + client_name(index))}};
+    return config;
+}
+
+Config peer_config(bool left, std::string_view remote) {
+    const auto network = [](bool of_left) {
+        return std::vector{child::selector(*Prefix::parse(of_left ? "10.1.0.0/16" : "10.2.0.0/16"))};
+    };
+    Config config;
+    const std::string ours = left ? "left.example.org" : "right.example.org";
+    const std::string theirs = left ? "right.example.org" : "left.example.org";
+    Connection c = common("site", Role::peer, ours, theirs);
+    if (!remote.empty()) c.remote = Endpoint{*IpAddress::parse(remote), 500};
+    ChildConfig net;
+    net.name = "net";
+    net.local = network(left);
+    net.remote = network(!left);
+    net.start = left ? Start::now : Start::manual;
+    net.terms.esp = child::default_esp_proposals();
+    c.children = {net};
+    config.connections = {c};
+    config.credentials.shared_keys = {{*auth::IdentityPattern::parse(theirs), secret("psk of the site")}};
     return config;
 }
 
