@@ -37,7 +37,7 @@ TEST_CASE("The status is drawn from its JSON", "[daemon]") {
     CHECK(render({Verb::status, {}}, answer(gateway_status()), false) ==
           "sheafd 0.1.0, up for 3 min 12 s: 1 IKE SA, 2 half-open, 1 handshake so far\n"
           "\n"
-          "CONNECTION  PEER ID            PEER                   STATE         FOR  REKEY IN  NAT    IKE "
+          "CONNECTION  PEER ID            PEER                   STATE         FOR   REKEY IN  NAT    IKE "
           "SUITE   "
           "                  "
           "ADDRESSES\n"
