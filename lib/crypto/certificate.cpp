@@ -8,9 +8,10 @@
 #include <botan/hash.h>
 #include <botan/pem.h>
 #include <botan/x509_ext.h>
+#include <botan/x509cert.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -41,7 +42,7 @@ bool extensions_are_sound(const Botan::Extensions& extensions) {
 }
 
 bool read_names(Certificate::Parts& to) {
-    const Botan::Extensions& extensions = to.x509.v3_extensions();
+    const Botan::Extensions& extensions = to.x509->v3_extensions();
     if (extensions.extension_set(kSubjectAltName)) {
         auto names = parse_general_names(extensions.get_extension_bits(kSubjectAltName));
         if (!names) return false;
@@ -51,7 +52,7 @@ bool read_names(Certificate::Parts& to) {
         to.limits = parse_name_limits(extensions.get_extension_bits(kNameConstraints));
         if (!to.limits) return false;
     }
-    to.names = {to.x509.raw_subject_dn(), to.all_names.dns, to.all_names.mail, to.all_names.addresses};
+    to.names = {to.x509->raw_subject_dn(), to.all_names.dns, to.all_names.mail, to.all_names.addresses};
     to.subject = printed(to.names.subject, &to.all_names);
     return true;
 }
@@ -65,23 +66,26 @@ std::array<std::uint8_t, 20> sha1_of(const Bytes& octets) {
 }
 
 std::expected<std::shared_ptr<Certificate::Parts>, std::string> read(View der) {
-    auto parts = std::make_shared<Certificate::Parts>();
-    parts->x509 = Botan::X509_Certificate(der.data(), der.size());
-    parts->der = parts->x509.BER_encode();
+    auto parts = std::make_shared<Certificate::Parts>(der);
     if (!equal(parts->der, der)) return std::unexpected("a certificate is not in DER");
-    if (!extensions_are_sound(parts->x509.v3_extensions()) || !read_names(*parts))
-        return std::unexpected("the certificate of " + printed(parts->x509.raw_subject_dn()) +
+    if (!extensions_are_sound(parts->x509->v3_extensions()) || !read_names(*parts))
+        return std::unexpected("the certificate of " + printed(parts->x509->raw_subject_dn()) +
                                " is refused: an extension of it cannot be read");
-    auto key = PublicKey::parse(parts->x509.subject_public_key_info());
+    auto key = PublicKey::parse(parts->x509->subject_public_key_info());
     if (!key) return std::unexpected("the certificate of " + parts->subject + " is refused: " + key.error());
     parts->key = *std::move(key);
-    parts->key_hash = sha1_of(parts->x509.subject_public_key_info());
-    parts->from = wall_time(parts->x509.not_before());
-    parts->until = wall_time(parts->x509.not_after());
+    parts->key_hash = sha1_of(parts->x509->subject_public_key_info());
+    parts->from = wall_time(parts->x509->not_before());
+    parts->until = wall_time(parts->x509->not_after());
     return parts;
 }
 
 } // namespace
+
+Certificate::Parts::Parts(View der_of_it)
+    : x509(std::make_unique<Botan::X509_Certificate>(der_of_it.data(), der_of_it.size())),
+      der(x509->BER_encode()) {}
+Certificate::Parts::~Parts() = default;
 
 std::string printed(View dn, const GeneralNames* names) {
     const auto text = name_to_text(dn);
@@ -142,28 +146,31 @@ const Bytes& Certificate::der() const { return parts_->der; }
 std::string Certificate::subject() const { return parts_->subject; }
 const CertificateNames& Certificate::names() const { return parts_->names; }
 const PublicKey& Certificate::public_key() const { return parts_->key; }
-bool Certificate::is_authority() const { return parts_->x509.is_CA_cert(); }
+bool Certificate::is_authority() const { return parts_->x509->is_CA_cert(); }
 const std::array<std::uint8_t, 20>& Certificate::key_hash() const { return parts_->key_hash; }
 
-// The library's own conversion overflows for dates beyond 2262.
-WallTime wall_time(const Botan::X509_Time& time) {
-    int year = 0;
-    unsigned month = 0, day = 0, hour = 0, minute = 0, second = 0;
-    if (std::sscanf(time.readable_string().c_str(), "%d/%u/%u %u:%u:%u", &year, &month, &day, &hour, &minute,
-                    &second) != 6)
-        return WallTime::min();
-    const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                           std::chrono::day(day)};
-    return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-           std::chrono::seconds(second);
+// By way of text such as "2026/07/01 12:00:00 UTC": the library's own conversion overflows for dates beyond 2262.
+WallTime wall_time(const Botan::ASN1_Time& time) {
+    const std::string text = time.readable_string();
+    std::array<int, 6> fields{};
+    const char* at = text.data();
+    for (int& field : fields) {
+        const auto [end, error] = std::from_chars(at, text.data() + text.size(), field);
+        if (error != std::errc()) return WallTime::min(); // expired
+        at = end + 1;
+    }
+    const std::chrono::year_month_day day{std::chrono::year(fields[0]),
+                                          std::chrono::month(static_cast<unsigned>(fields[1])),
+                                          std::chrono::day(static_cast<unsigned>(fields[2]))};
+    return std::chrono::sys_days(day) + std::chrono::hours(fields[3]) + std::chrono::minutes(fields[4]) +
+           std::chrono::seconds(fields[5]);
 }
 
 std::string date(WallTime time) {
     const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(time));
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(day.year()),
-                  static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
-    return text.data();
+    const auto two = [](unsigned n) { return (n < 10 ? "-0" : "-") + std::to_string(n); };
+    return std::to_string(static_cast<int>(day.year())) + two(static_cast<unsigned>(day.month())) +
+           two(static_cast<unsigned>(day.day()));
 }
 
 } // namespace sheaf::crypto

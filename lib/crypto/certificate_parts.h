@@ -3,13 +3,18 @@
 #include "lib/crypto/certificate.h"
 #include "lib/crypto/general_names.h"
 
-#include <botan/x509_crl.h>
-#include <botan/x509cert.h>
-
 #include <array>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+
+namespace Botan {
+class ASN1_Time;
+class X509_CRL;
+class X509_Certificate;
+class X509_Object;
+} // namespace Botan
 
 // Only for the sources of lib/crypto.
 namespace sheaf::crypto {
@@ -17,7 +22,10 @@ namespace sheaf::crypto {
 inline constexpr std::size_t kMaxCertificateOctets = 65536;
 
 struct Certificate::Parts {
-    Botan::X509_Certificate x509;
+    explicit Parts(View der_of_it); // throws what the library throws
+    ~Parts();
+
+    std::unique_ptr<const Botan::X509_Certificate> x509;
     Bytes der;
     std::string subject;
     CertificateNames names;
@@ -29,7 +37,10 @@ struct Certificate::Parts {
 };
 
 struct RevocationList::Parts {
-    Botan::X509_CRL x509;
+    explicit Parts(Bytes der_of_it); // throws what the library throws
+    ~Parts();
+
+    std::unique_ptr<const Botan::X509_CRL> x509;
     Bytes der;
     Bytes issuer_dn;
     std::string issuer;
@@ -37,7 +48,7 @@ struct RevocationList::Parts {
     std::set<Bytes> serials;
 };
 
-[[nodiscard]] WallTime wall_time(const Botan::X509_Time& time);
+[[nodiscard]] WallTime wall_time(const Botan::ASN1_Time& time);
 [[nodiscard]] std::string date(WallTime time); // "2026-07-01", in UTC
 // Whether the octets are signed by a hash that is strong enough today.
 [[nodiscard]] bool strongly_signed(const Botan::X509_Object& object);

@@ -4,6 +4,9 @@
 #include "lib/crypto/distinguished_name.h"
 #include "lib/crypto/public_key_parts.h"
 
+#include <botan/pk_keys.h>
+#include <botan/x509cert.h>
+
 #include <algorithm>
 
 namespace sheaf::crypto {
@@ -45,8 +48,8 @@ void Search::note(std::size_t weight, std::string why) {
 }
 
 bool Search::is_issuer(const Certificate& candidate, const Certificate& of) {
-    const Botan::X509_Certificate& issuer = candidate.parts().x509;
-    const Botan::X509_Certificate& issued = of.parts().x509;
+    const Botan::X509_Certificate& issuer = *candidate.parts().x509;
+    const Botan::X509_Certificate& issued = *of.parts().x509;
     if (!same_name(issuer.raw_subject_dn(), issued.raw_issuer_dn())) return false;
     if (signatures_ == kMaxSignatures) {
         note(kForged + 1, refused(of, "its chain can be built in too many ways; send one chain only"));
@@ -84,7 +87,7 @@ bool Search::extend() {
         }
     }
     note(path_.size(),
-         refused(*path_.front(), "the authority " + printed(last.parts().x509.raw_issuer_dn()) +
+         refused(*path_.front(), "the authority " + printed(last.parts().x509->raw_issuer_dn()) +
                                      " that issued " + (path_.size() == 1 ? "it" : last.subject()) +
                                      " is not known here; configure it, or let the peer send it if it "
                                      "is an intermediate"));
@@ -105,7 +108,7 @@ std::expected<Certificate, std::string> Search::run() {
 } // namespace
 
 bool issued_by(const Certificate& certificate, const Certificate& issuer) {
-    const Botan::X509_Certificate& issued = certificate.parts().x509;
+    const Botan::X509_Certificate& issued = *certificate.parts().x509;
     try {
         return same_name(issuer.names().subject, issued.raw_issuer_dn()) &&
                issued.check_signature(*issuer.public_key().parts().key);

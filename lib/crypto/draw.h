@@ -2,26 +2,16 @@
 
 #include "lib/base/random.h"
 
-#include <botan/rng.h>
+#include <memory>
 
-#include <string>
+namespace Botan {
+class RandomNumberGenerator;
+}
 
 // Only for the sources of lib/crypto.
 namespace sheaf::crypto {
 
-// Lets Botan draw from the engine's source.
-class Draw final : public Botan::RandomNumberGenerator {
-  public:
-    explicit Draw(Random& random) : random_(random) {}
-    void randomize(std::uint8_t output[], std::size_t length) override { random_.fill({output, length}); }
-    void add_entropy(const std::uint8_t[], std::size_t) override {}
-    bool accepts_input() const override { return false; }
-    bool is_seeded() const override { return true; }
-    void clear() override {}
-    std::string name() const override { return "engine"; }
-
-  private:
-    Random& random_;
-};
+// Lets Botan draw from the engine's source, which must outlive what is returned.
+[[nodiscard]] std::unique_ptr<Botan::RandomNumberGenerator> draw_from(Random& random);
 
 } // namespace sheaf::crypto

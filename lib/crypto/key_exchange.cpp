@@ -10,6 +10,7 @@
 #include <botan/ec_group.h>
 #include <botan/ecdh.h>
 #include <botan/pubkey.h>
+#include <botan/rng.h>
 
 #include <algorithm>
 #include <array>
@@ -52,7 +53,8 @@ Botan::BigInt draw_scalar(const Botan::EC_Group& curve, Random& random) {
     }
 }
 
-Secret raw_agreement(const Botan::Private_Key& key, Draw& draw, View peer, std::size_t length) {
+Secret raw_agreement(const Botan::Private_Key& key, Botan::RandomNumberGenerator& draw, View peer,
+                     std::size_t length) {
     const Botan::PK_Key_Agreement agreement(key, draw, "Raw");
     const auto shared = agreement.derive_key(0, peer.data(), peer.size()).bits_of();
     Secret secret(length);
@@ -68,7 +70,8 @@ std::expected<Secret, Rule> agree_x25519(View scalar, View peer) {
     return shared;
 }
 
-std::expected<Secret, Rule> agree_ecp(const Botan::ECDH_PrivateKey& key, View peer, Draw& draw) {
+std::expected<Secret, Rule> agree_ecp(const Botan::ECDH_PrivateKey& key, View peer,
+                                      Botan::RandomNumberGenerator& draw) {
     const Botan::EC_Group& curve = key.domain();
     const std::size_t length = peer.size() / 2;
     Bytes point{0x04}; // uncompressed, as SEC 1 marks it
@@ -81,7 +84,8 @@ std::expected<Secret, Rule> agree_ecp(const Botan::ECDH_PrivateKey& key, View pe
     return raw_agreement(key, draw, point, length);
 }
 
-std::expected<Secret, Rule> agree_modp(const Botan::DH_PrivateKey& key, View peer, Draw& draw) {
+std::expected<Secret, Rule> agree_modp(const Botan::DH_PrivateKey& key, View peer,
+                                       Botan::RandomNumberGenerator& draw) {
     const Botan::BigInt r = number(peer);
     if (r <= 1 || r >= key.group_p() - 1) return std::unexpected(Rule::bad_key_exchange_value);
     return raw_agreement(key, draw, peer, peer.size());
@@ -107,14 +111,14 @@ KeyExchange KeyExchange::create(Backend& backend, KeId id, Random& random) {
         Botan::curve25519_basepoint(point.data(), scalar.view().data());
         return {id, std::move(scalar), nullptr, std::move(point)};
     }
-    Draw draw(random);
+    const auto draw = draw_from(random);
     if (is_modp(id)) {
-        Botan::DH_PrivateKey key(draw, backend.parts().modulus(id), draw_exponent(id, random));
+        Botan::DH_PrivateKey key(*draw, backend.parts().modulus(id), draw_exponent(id, random));
         Bytes value = key.public_value(); // padded to the modulus
         return {id, {}, std::make_unique<GroupKey>(std::move(key)), std::move(value)};
     }
     const Botan::EC_Group& curve = backend.parts().curve(id);
-    Botan::ECDH_PrivateKey key(draw, curve, draw_scalar(curve, random));
+    Botan::ECDH_PrivateKey key(*draw, curve, draw_scalar(curve, random));
     const Bytes point = key.public_value(); // 04 | x | y
     return {id, {}, std::make_unique<GroupKey>(std::move(key)), Bytes(point.begin() + 1, point.end())};
 }
@@ -122,11 +126,11 @@ KeyExchange KeyExchange::create(Backend& backend, KeId id, Random& random) {
 std::expected<Secret, Rule> KeyExchange::agree(View peer_public, Random& random) const {
     if (peer_public.size() != ke_public_length(id_)) return std::unexpected(Rule::bad_key_exchange_size);
     if (id_ == KeId::x25519) return agree_x25519(scalar_.view(), peer_public);
-    Draw draw(random);
+    const auto draw = draw_from(random);
     try {
         if (const auto* key = std::get_if<Botan::DH_PrivateKey>(&key_->key))
-            return agree_modp(*key, peer_public, draw);
-        return agree_ecp(std::get<Botan::ECDH_PrivateKey>(key_->key), peer_public, draw);
+            return agree_modp(*key, peer_public, *draw);
+        return agree_ecp(std::get<Botan::ECDH_PrivateKey>(key_->key), peer_public, *draw);
     } catch (const std::exception&) {
         return std::unexpected(Rule::internal);
     }

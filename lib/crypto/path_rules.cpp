@@ -5,8 +5,11 @@
 #include "lib/crypto/public_key_parts.h"
 
 #include <botan/oids.h>
+#include <botan/pk_keys.h>
 #include <botan/pkix_types.h>
+#include <botan/x509_crl.h>
 #include <botan/x509_ext.h>
+#include <botan/x509cert.h>
 
 #include <algorithm>
 #include <array>
@@ -54,7 +57,7 @@ Broken validity(const Certificate::Parts& parts, WallTime now) {
 }
 
 Broken critical_extensions(const Certificate::Parts& parts) {
-    const Botan::Extensions& extensions = parts.x509.v3_extensions();
+    const Botan::Extensions& extensions = parts.x509->v3_extensions();
     for (const Botan::OID& oid : extensions.get_extension_oids()) {
         if (extensions.critical_extension_set(oid) && !holds(kUnderstood, oid))
             return "its critical extension " + oid.to_string() + " is not understood here; issue it without";
@@ -110,8 +113,8 @@ bool may_sign_lists(const Botan::X509_Certificate& issuer) {
 // A list that is the issuer's and signed by it.
 bool speaks_for(const RevocationList::Parts& list, const Certificate& issuer) {
     if (!same_name(list.issuer_dn, issuer.names().subject)) return false;
-    if (!may_sign_lists(issuer.parts().x509) || !strongly_signed(list.x509)) return false;
-    return list.x509.check_signature(*issuer.public_key().parts().key);
+    if (!may_sign_lists(*issuer.parts().x509) || !strongly_signed(*list.x509)) return false;
+    return list.x509->check_signature(*issuer.public_key().parts().key);
 }
 
 // An old list still tells who was revoked; it does not tell that others are not.
@@ -122,7 +125,7 @@ Broken revocation(const Certificate& certificate, const Certificate& issuer,
     for (const RevocationList& revocation : revocations) {
         const RevocationList::Parts& list = revocation.parts();
         if (!speaks_for(list, issuer)) continue;
-        if (list.serials.contains(certificate.parts().x509.serial_number()))
+        if (list.serials.contains(certificate.parts().x509->serial_number()))
             return "it was revoked by " + issuer.subject() + "; issue a new one";
         if (list.from <= rules.now && rules.now <= list.until) current = true;
         if (rules.now > list.until) ended = std::max(ended.value_or(list.until), list.until);
@@ -141,12 +144,12 @@ Broken broken_by(Path path, std::size_t index, std::span<const RevocationList> r
     const bool is_anchor = index + 1 == path.size();
     if (auto broken = validity(parts, rules.now)) return broken;
     if (auto broken = critical_extensions(parts)) return broken;
-    if (auto broken = index == 0 ? usage_of_end(parts.x509) : usage_of_authority(parts.x509, index - 1))
+    if (auto broken = index == 0 ? usage_of_end(*parts.x509) : usage_of_authority(*parts.x509, index - 1))
         return broken;
     if (is_anchor) return std::nullopt; // trusted for itself, whatever signed it
-    if (!strongly_signed(parts.x509))
+    if (!strongly_signed(*parts.x509))
         return "it is signed with a hash that can be forged (" +
-               parts.x509.signature_algorithm().get_oid().to_formatted_string() +
+               parts.x509->signature_algorithm().get_oid().to_formatted_string() +
                "); issue it with SHA-256 or better";
     return revocation(certificate, *path[index + 1], revocations, rules);
 }

@@ -9,6 +9,7 @@
 #include <botan/ed25519.h>
 #include <botan/pkcs8.h>
 #include <botan/pubkey.h>
+#include <botan/rng.h>
 #include <botan/rsa.h>
 
 #include <string_view>
@@ -24,7 +25,7 @@ struct PrivateKey::Parts {
 
 namespace {
 
-using Octets = Botan::secure_vector<std::uint8_t>;
+using Octets = Botan::secure_vector<std::uint8_t>; // wiped
 
 constexpr const char* kEncrypted =
     "the private key is encrypted; decrypt it with 'openssl pkey -in FILE -out PLAIN' "
@@ -52,9 +53,11 @@ std::unique_ptr<Botan::Private_Key> load_ec(const Octets& der) {
 }
 
 std::unique_ptr<Botan::Private_Key> load(const Encoded& encoded) {
-    if (encoded.label == "RSA PRIVATE KEY") return load_rsa(encoded.der);
-    if (encoded.label == "EC PRIVATE KEY") return load_ec(encoded.der);
-    Botan::DataSource_Memory source(encoded.der);
+    const View view = encoded.der.view();
+    const Octets der(view.begin(), view.end());
+    if (encoded.label == "RSA PRIVATE KEY") return load_rsa(der);
+    if (encoded.label == "EC PRIVATE KEY") return load_ec(der);
+    Botan::DataSource_Memory source(der);
     return Botan::PKCS8::load_key(source);
 }
 
@@ -105,11 +108,11 @@ std::expected<Bytes, std::string> PrivateKey::sign(const SignatureAlgorithm& alg
         return std::unexpected("a key of " + parts_->public_key.describe() + " does not sign by " +
                                describe(algorithm));
     const bool der = algorithm.scheme == SignatureScheme::ecdsa && form == EcdsaForm::der;
-    Draw draw(random);
+    const auto draw = draw_from(random);
     try {
-        Botan::PK_Signer signer(*parts_->key, draw, emsa(algorithm),
+        Botan::PK_Signer signer(*parts_->key, *draw, emsa(algorithm),
                                 der ? Botan::DER_SEQUENCE : Botan::IEEE_1363);
-        return signer.sign_message(message.data(), message.size(), draw);
+        return signer.sign_message(message.data(), message.size(), *draw);
     } catch (const std::exception&) {
         return std::unexpected("the key of " + parts_->public_key.describe() + " failed to sign by " +
                                describe(algorithm));

@@ -78,16 +78,19 @@ bool is_pem(View octets) {
 
 } // namespace
 
+PublicKey::Parts::Parts() = default;
+PublicKey::Parts::~Parts() = default;
+
 std::expected<Encoded, std::string> decode_file(View der_or_pem) {
     if (der_or_pem.empty()) return std::unexpected("it is empty");
     if (der_or_pem.size() > kMaxKeyFile)
         return std::unexpected("it is longer than " + std::to_string(kMaxKeyFile) + " octets");
-    if (!is_pem(der_or_pem)) return Encoded{{}, {der_or_pem.begin(), der_or_pem.end()}};
+    if (!is_pem(der_or_pem)) return Encoded{{}, Secret::copy_of(der_or_pem)};
     try {
         Botan::DataSource_Memory source(der_or_pem.data(), der_or_pem.size());
         Encoded out;
         do {
-            out.der = Botan::PEM_Code::decode(source, out.label);
+            out.der = Secret::copy_of(Botan::PEM_Code::decode(source, out.label));
         } while (out.label == "EC PARAMETERS");
         return out;
     } catch (const std::exception&) { // what it says may quote the file
@@ -137,8 +140,9 @@ std::expected<PublicKey, std::string> PublicKey::parse(View der_or_pem) {
                                " where a PUBLIC KEY is needed; 'openssl pkey -pubout' " +
                                "makes one from a private key");
     try {
+        const View der = encoded->der.view();
         auto parts = std::make_shared<Parts>();
-        parts->key.reset(Botan::X509::load_key(Botan::unlock(encoded->der)));
+        parts->key.reset(Botan::X509::load_key(Bytes(der.begin(), der.end())));
         const auto kind = kind_of(*parts->key);
         if (!kind) return std::unexpected(kind.error());
         PublicKey out;

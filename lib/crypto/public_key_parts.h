@@ -1,14 +1,16 @@
 #pragma once
 
+#include "lib/base/secret.h"
 #include "lib/crypto/public_key.h"
-
-#include <botan/pk_keys.h>
-#include <botan/secmem.h>
 
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
+
+namespace Botan {
+class Public_Key;
+}
 
 // Only for the sources of lib/crypto.
 namespace sheaf::crypto {
@@ -21,6 +23,8 @@ inline constexpr std::size_t kMaxExponentBits = 64;
 inline constexpr std::size_t kMaxKeyFile = 65536;
 
 struct PublicKey::Parts {
+    Parts();
+    ~Parts();
     std::unique_ptr<Botan::Public_Key> key;
 };
 
@@ -30,7 +34,7 @@ struct PublicKey::Parts {
 // One block of PEM, or the whole of DER.
 struct Encoded {
     std::string label; // empty: it was DER
-    Botan::secure_vector<std::uint8_t> der;
+    Secret der;        // it may be a private key
 };
 
 // The first block whose label is none of those that only describe (EC PARAMETERS). Error: a sentence.
