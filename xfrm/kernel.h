@@ -19,8 +19,8 @@ namespace sheaf::xfrm {
 // All or nothing: each installed object has its undo. When a message fails, or is not answered in time, what
 // the intent has installed is removed in reverse order before IntentDone tells the first failure.
 //
-// Marks of ours, by which reconcile() knows what it may remove: reqid and if_id between child::kFirstLink and
-// child::kLastLink, routes and rules of protocol kProtocol in our tables and priorities, interfaces of kind
+// Marks of ours, by which reconcile() knows what it may remove: reqid, and if_id where there is one, between
+// child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and priorities, interfaces of kind
 // xfrm with the alias kAlias.
 class Kernel final : public KernelEdge {
   public:

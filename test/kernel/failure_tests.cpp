@@ -86,11 +86,11 @@ void test_reconciliation(Report& report) {
           "ip -6 rule add priority 5300 table 77; ip rule add priority 77 table 5300 protocol 83; "
           "ip xfrm state add src 2001:db8::1 dst 2001:db8::2 proto esp spi 0x77 reqid 77 mode tunnel "
           "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128; "
-          "ip xfrm state add src 2001:db8::1 dst 2001:db8::2 proto esp spi 0x78 reqid 0x53000001 mode tunnel "
+          "ip xfrm state add src 2001:db8::1 dst 2001:db8::2 proto esp spi 0x78 reqid 0x53000001 if_id 77 mode tunnel "
           "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128; "
           "ip xfrm policy add src ::/0 dst 2001:db8:7::/64 dir out if_id 77 "
           "tmpl src 2001:db8::1 dst 2001:db8::2 proto esp reqid 77 mode tunnel; "
-          "ip xfrm policy add src ::/0 dst 2001:db8:7::/64 dir fwd "
+          "ip xfrm policy add src ::/0 dst 2001:db8:7::/64 dir fwd if_id 77 "
           "tmpl src 2001:db8::1 dst 2001:db8::2 proto esp reqid 0x53000001 mode tunnel");
     const Snapshot foreign = world.look();
     report.check(foreign.objects() == 9, "others have a state of affairs", foreign.to_string());

@@ -161,6 +161,14 @@ void test_algorithms(Report& report, const xfrm::Abilities& abilities) {
     forms.push_back({.udp_encapsulation = true});
     forms.push_back({.ipv4_outside = true});
     forms.push_back({.udp_encapsulation = true, .ipv4_outside = true});
+    forms.push_back({.on_interface = false});
+    forms.push_back({.mode = child::Mode::transport, .udp_encapsulation = true, .on_interface = false});
+    forms.push_back({.limits = {.hard_time = std::chrono::seconds(3600),
+                                .soft_bytes = 1 << 20,
+                                .hard_bytes = 1 << 21,
+                                .soft_packets = 1000,
+                                .hard_packets = 2000}});
+    forms.push_back({.outer = {.ecn = false, .dscp_out = false, .dscp_in = true, .path_mtu = false}});
     std::size_t good = 0;
     for (Client& form : forms) {
         form.n = 7;
@@ -169,7 +177,10 @@ void test_algorithms(Report& report, const xfrm::Abilities& abilities) {
             std::string(crypto::to_string(form.suite.integ)) + " window " +
             std::to_string(form.replay_window) + (form.suite.esn ? " esn" : "") +
             (form.mode == child::Mode::transport ? " transport" : "") +
-            (form.udp_encapsulation ? " udp" : "") + (form.ipv4_outside ? " ipv4" : "");
+            (form.udp_encapsulation ? " udp" : "") + (form.ipv4_outside ? " ipv4" : "") +
+            (form.on_interface ? "" : " off interface") +
+            (form.limits == child::SaLimits{} ? "" : " limits") +
+            (form.outer == child::OuterHeader{} ? "" : " outer header");
         std::vector<child::KernelStep> install, remove;
         install.emplace_back(form.sas());
         remove.emplace_back(child::RemoveSas{form.pair()});

@@ -25,6 +25,15 @@ constexpr std::array kTests{
     Test{"reconciliation", [](Report& report, const auto&) { test_reconciliation(report); }},
     Test{"events", [](Report& report, const auto&) { test_events(report); }},
     Test{"traffic", [](Report& report, const auto&) { test_traffic(report); }},
+    Test{"traps", [](Report& report, const auto&) { test_traps(report); }},
+    Test{"shared-policies", [](Report& report, const auto&) { test_shared_policies(report); }},
+    Test{"selectors", [](Report& report, const auto&) { test_selectors(report); }},
+    Test{"transport", [](Report& report, const auto&) { test_transport(report); }},
+    Test{"limits", [](Report& report, const auto&) { test_limits(report); }},
+    Test{"rekeying", [](Report& report, const auto&) { test_rekeying(report); }},
+    Test{"moving-port", [](Report& report, const auto&) { test_moving_port(report); }},
+    Test{"moving-address", [](Report& report, const auto&) { test_moving_address(report); }},
+    Test{"update-link", [](Report& report, const auto&) { test_update_link(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
 };
 

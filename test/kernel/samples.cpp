@@ -61,12 +61,15 @@ child::InstallSas Client::sas() const {
     const bool client = role == child::LinkRole::client;
     return {.id = pair(),
             .mode = mode,
+            .on_interface = on_interface,
             .udp_encapsulation = udp_encapsulation,
             .role = role,
             .suite = suite,
             .in = keys(suite, client ? 2 : 1),
             .out = keys(suite, client ? 1 : 2),
-            .replay_window = replay_window};
+            .replay_window = replay_window,
+            .limits = limits,
+            .outer = outer};
 }
 
 child::Link Client::link() const {
@@ -86,6 +89,7 @@ child::PolicySet Client::policies() const {
     child::PolicySet out{
         .link = number(),
         .mode = mode,
+        .on_interface = on_interface,
         .local = id.local.address,
         .peer = id.peer.address,
         .local_selectors = {selector("::/0"), selector("0.0.0.0/0")},

@@ -28,6 +28,9 @@ struct Client {
     std::uint32_t replay_window = 64;
     bool ipv4_outside = false;
     const char* interface = "sheaf0";
+    bool on_interface = true;
+    child::SaLimits limits{};
+    child::OuterHeader outer{};
 
     [[nodiscard]] child::LinkNumber number() const { return child::kFirstLink + n; }
     [[nodiscard]] Prefix prefix6() const;     // 2001:db8:100:n::/64

@@ -15,6 +15,15 @@ void test_foreign_interface(Report& report);
 void test_reconciliation(Report& report);
 void test_events(Report& report);
 void test_traffic(Report& report);
+void test_traps(Report& report);
+void test_shared_policies(Report& report);
+void test_selectors(Report& report);
+void test_transport(Report& report);
+void test_limits(Report& report);
+void test_rekeying(Report& report);
+void test_moving_port(Report& report);
+void test_moving_address(Report& report);
+void test_update_link(Report& report);
 void test_scale(Report& report);
 
 } // namespace sheaf::kernel_test
