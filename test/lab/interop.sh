@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # What the scenarios interop-PEER-WHAT share; sourced with the peer's name. What was seen to work becomes a line of LAB_LOGS/cells,
 # from which `scripts/lab table` makes docs/interop.md; all that there should be is listed in test/lab/cells.
-# shellcheck disable=SC2154 # lib.sh assigns them
+# shellcheck disable=SC2154,SC2034 # lib.sh and sheaf.sh assign and use them
 
 peer=$1
+# shellcheck source=lib.sh
 . ../lib.sh
+# shellcheck source=sheaf.sh
 . ../sheaf.sh
 # shellcheck source=/dev/null
 . "../$peer.sh"
@@ -96,11 +98,11 @@ begin_peers() {
     case $role in
         responder)
             sheaf_start gw "$(peer_config gw "$here" cl1 "$there" "$1" "$child" "${3:-}")"
-            "${peer}_peer" cl1 "$there" gw "$here" "$1" $mode active "${2:-}"
+            "${peer}_peer" cl1 "$there" gw "$here" "$1" "$mode" active "${2:-}"
             "${peer}_initiate" cl1
             ;;
         initiator)
-            "${peer}_peer" gw "$there" cl1 "$here" "$1" $mode passive "${2:-}"
+            "${peer}_peer" gw "$there" cl1 "$here" "$1" "$mode" passive "${2:-}"
             sheaf_start cl1 "$(peer_config cl1 "$here" gw "$there" "$1" "$child" "${3:-}")"
             sheaf_order cl1 up site || fail "sheafctl up: $(tail -n 1 "$LAB_LOGS/cl1.orders.log")"
             ;;
@@ -144,8 +146,8 @@ expect_traffic() {
         [ "$peer/$role" != openiked/gateway ] || source=$(openiked_source "$client")
         for family in $(inner); do
             case $family in
-                4) expect_ping "$client" $lan4 "$source" ;;
-                6) expect_ping "$client" $lan6 "$source" ;;
+                4) expect_ping "$client" "$lan4" "$source" ;;
+                6) expect_ping "$client" "$lan6" "$source" ;;
             esac
         done
     done
@@ -219,8 +221,8 @@ renews() {
 
 rekeys() {
     begin psk
-    renews rekey-child-ours child 15 sheaf_order "$us" rekey $connection
-    renews rekey-ike-ours ike 15 sheaf_order "$us" rekey $connection --ike
+    renews rekey-child-ours child 15 sheaf_order "$us" rekey "$connection"
+    renews rekey-ike-ours ike 15 sheaf_order "$us" rekey "$connection" --ike
     if [ "$peer" = openiked ]; then
         finish
         # The two at once, by its own clock.

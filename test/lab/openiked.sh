@@ -2,6 +2,7 @@
 # OpenIKED as a peer; sourced after lib.sh. Its files are in /etc/iked, so each host gets one of its own. It begins a connection by itself.
 # It rekeys by its lifetimes only. Its Linux build has neither AEAD nor HMAC-SHA2-256 for ESP.
 # shellcheck disable=SC2154 # lib.sh assigns them
+# shellcheck disable=SC2016 # a shell within has dollars, too
 
 psk="correct horse battery staple"
 openiked_lifetimes= # "ikelifetime SECONDS lifetime SECONDS": when it is to rekey

@@ -72,6 +72,7 @@ credentials() {
 END
 }
 
+# shellcheck disable=SC2120 # without arguments, too
 gateway_config() { # [AUTH [MEMBERS]]: MEMBERS of the connection, each with a comma after it
     cat <<END
 {
@@ -140,12 +141,14 @@ END
 
 # --- start and stop --------------------------------------------------------------------------------------------------
 
+sheaf_options=() # more of them for sheafd
+
 # sheaf_start HOST CONFIGURATION: starts sheafd with it and waits until it answers
 sheaf_start() {
     local file=$LAB_TMP/$1/sheafd.json
     [ $# -lt 2 ] || printf '%s\n' "$2" >"$file"
     chmod 600 "$file"
-    daemon_start "$1" sheafd "$LAB_BIN/sheafd" --config "$file" --log-level debug
+    daemon_start "$1" sheafd "$LAB_BIN/sheafd" --config "$file" --log-level debug "${sheaf_options[@]}"
     holds_within 20 sheaf_answers "$1" || fail "sheafd in $1 does not answer: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
 }
 
@@ -172,7 +175,7 @@ wait_established() { # HOST [PEER_ID]
 sheaf_up_all() { # GATEWAY_ADDRESS CLIENT...: gateway and clients, until each is connected
     local address=$1 client
     shift
-    sheaf_start gw "$(gateway_config)"
+    sheaf_start gw "$(gateway_config psk)"
     for client; do sheaf_start "$client" "$(client_config "$client" "$address")"; done
     for client; do
         wait_established "$client"

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Streams of numbered datagrams between hosts (stream.py); sourced after lib.sh.
+
+stream_rate=1000 # datagrams a second
+
+# stream_start NAME FROM TO ADDRESS PORT: from the host FROM to ADDRESS, which is the host TO
+stream_start() {
+    daemon_start "$3" "receive-$1" python3 -u ../stream.py receive "$5"
+    wait_until 10 "the receiver of $1" log_says "$3" "receive-$1" '^ready'
+    daemon_start "$2" "send-$1" python3 -u ../stream.py send "$4" "$5" "$stream_rate"
+    stream_ends[$1]="$2 $3"
+}
+declare -A stream_ends=()
+
+# stream_stop NAME: sets `sent` and `received`
+stream_stop() {
+    local from to
+    read -r from to <<<"${stream_ends[$1]}"
+    daemon_stop "$from" "send-$1"
+    sleep 1 # what is under way
+    daemon_stop "$to" "receive-$1"
+    sent=$(sed -n 's/^sent \([0-9]*\) .*/\1/p' "$LAB_LOGS/$from.send-$1.log" | tail -n 1)
+    received=$(sed -n 's/^received \([0-9]*\) .*/\1/p' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)
+    step "$1: $(grep '^sent' "$LAB_LOGS/$from.send-$1.log" | tail -n 1); $(grep '^received' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)"
+}
+
+# expect_all_arrived NAME: ends the stream, of which nothing may be lost
+expect_all_arrived() {
+    local host
+    stream_stop "$1"
+    [ "${sent:-0}" -gt 0 ] || fail "$1: nothing was sent"
+    [ "$sent" = "$received" ] || {
+        for host in $(ip netns list | cut -d ' ' -f 1); do step "$host drops: $(xfrm_drops "$host")"; done
+        fail "$1: $((sent - received)) of $sent packets were lost"
+    }
+}
