@@ -30,6 +30,7 @@ void Engine::Core::on_create_child_request(const Input& in, IkeSa& sa, Payloads 
     const auto offer = single<wire::Sa>(payloads);
     const bool for_ike =
         offer && !(*offer)->proposals.empty() && (*offer)->proposals.front().protocol == wire::Protocol::ike;
+    decided_by_peer(in.now, sa);
     // RFC 7296 2.25.2: an IKE SA that is on its way out takes nothing new.
     if (sa.in<Deleting>() || sa.standing != Standing::current || sa.ours) {
         send_response(in.now, sa, in.header.exchange, in.header.message_id,

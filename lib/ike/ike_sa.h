@@ -115,6 +115,7 @@ struct VirtualLink {
 // What an IKE SA is among those that a rekeying has made of it (RFC 7296 2.8).
 enum class Standing : std::uint8_t {
     current,
+    undecided, // made by the peer while a request of ours to rekey the same one is under way
     replaced,  // its Child SAs have gone to its successor; a DELETE will end it
     redundant, // made by the losing one of two simultaneous rekeyings; its maker deletes it
 };

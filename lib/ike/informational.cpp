@@ -21,6 +21,7 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     // RFC 7296 1.4.1: the answer to the deletion of the IKE SA is empty, as is that to a question for
     // liveness.
     if (whole) return on_ike_deleted(in, sa);
+    decided_by_peer(in.now, sa);
     Reply reply;
     const wire::Spi spi = sa.our_spi();
     const bool lost_all = !theirs.empty() && on_children_deleted(in, sa, theirs, reply);
@@ -37,6 +38,8 @@ void Engine::Core::on_ike_deleted(const Input& in, IkeSa& sa) {
     if (sa.theirs && sa.standing == Standing::current) {
         if (IkeSa* heir = find(sa.theirs->spi)) inherit(in.now, sa, *heir);
     }
+    // A rekeying that the peer has given up is none.
+    if (IkeSa* old = sa.standing == Standing::undecided ? replaced_by(sa) : nullptr) old->theirs.reset();
     if (sa.in<Deleting>() || sa.standing != Standing::current) return erase(sa);
     drop(in.now, sa, DownReason::deleted_by_peer, {});
 }

@@ -175,6 +175,7 @@ void Engine::Core::expire(Instant now, IkeSa& sa) {
 
 void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
     if (sa.in<Deleting>()) return;
+    if (sa.standing != Standing::current) return retire(now, sa); // nothing hangs on it
     // Nothing to tell where the peer has no authenticated IKE SA with us.
     const bool told =
         sa.in<Installing>() || sa.in<Established>() || (sa.in<Authenticating>() && sa.outstanding.empty());

@@ -89,8 +89,26 @@ void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads pay
     reply.emplace_back(wire::KeyExchange{group, exchange.public_value()});
     send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
     // With a request of ours under way, its answer decides which of the two new ones stays.
-    if (!under_way<RekeyingIke>(sa)) inherit(in.now, sa, made);
+    if (under_way<RekeyingIke>(sa))
+        made.standing = Standing::undecided;
+    else
+        inherit(in.now, sa, made);
     arm(sa);
+}
+
+// The IKE SA that an undecided one is to replace.
+IkeSa* Engine::Core::replaced_by(const IkeSa& made) {
+    for (const wire::Spi spi : others_of_peer(made)) {
+        IkeSa* old = find(spi);
+        if (old && old->theirs && old->theirs->spi == made.our_spi()) return old;
+    }
+    return nullptr;
+}
+
+// A peer that works with what it has made has decided for it (RFC 7296 2.8.1); it may have overtaken the DELETE of the old one.
+void Engine::Core::decided_by_peer(Instant now, IkeSa& made) {
+    if (made.standing != Standing::undecided) return;
+    if (IkeSa* old = replaced_by(made); old && old->in<Established>()) inherit(now, *old, made);
 }
 
 void Engine::Core::on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads) {
@@ -153,8 +171,8 @@ std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa&
         Protection{chosen->suite,
                    crypto::ike_keys(backend_, chosen->suite, seed.view(), nonces, {request.spi, theirs}),
                    {}});
-    if (!sa.in<Established>()) {
-        // We are done with this peer, who believes in the new one now.
+    if (!sa.in<Established>() || sa.standing != Standing::current) {
+        // We are done with this peer, or it has decided for its own; yet it believes in the new one now.
         made.standing = Standing::redundant;
         want(in.now, made, {Want::Kind::delete_ike});
         return {};
@@ -224,6 +242,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     old.later.clear();
     if (Initiation* initiation = initiation_of(old)) initiation->sa = heir.our_spi();
     old.standing = Standing::replaced;
+    heir.standing = Standing::current;
     old.rekey_at = old.reauth_at = Instant::max();
     old.expires = std::min(old.expires, now + kWaitForDelete);
     set_ike_lifetimes(now, heir);
