@@ -60,23 +60,25 @@ std::expected<ControlSocket, std::string> control_socket(const std::string& path
     return ControlSocket(std::move(*listening), path);
 }
 
-// Where the keys of SAs go, if they were asked for.
-std::expected<std::optional<KeyWriter>, std::string> key_writer(const RunOptions& options, Log& log) {
-    if (options.write_keys.empty()) return std::nullopt;
-    auto writer = KeyWriter::open(options.write_keys);
-    if (!writer) return std::unexpected(std::move(writer.error()));
+// Where the keys of SAs go, if that was asked for.
+std::expected<void, std::string> open_key_files(const RunOptions& options, Log& log,
+                                                std::optional<KeyWriter>& writer) {
+    if (options.write_keys.empty()) return {};
+    auto opened = KeyWriter::open(options.write_keys);
+    if (!opened) return std::unexpected(opened.error());
     log.warning(fmt::format(
         "--write-keys: THE KEYS OF ALL SAs ARE WRITTEN to {}: whoever reads the files there reads "
         "all traffic; delete them when you are done",
         options.write_keys));
-    return std::optional(std::move(*writer));
+    writer.emplace(std::move(*opened));
+    return {};
 }
 
 // The order matters: whoever finds the control socket or a port taken leaves the kernel as it is, for its
 // state may be a living sheafd's; and the IKE sockets' IPsec options need what opening the kernel loads.
 std::expected<int, std::string> serve(const RunOptions& options, conf::Settings settings, Log& log) {
-    auto keys = key_writer(options, log);
-    if (!keys) return std::unexpected(std::move(keys.error()));
+    std::optional<KeyWriter> keys;
+    if (auto done = open_key_files(options, log, keys); !done) return std::unexpected(done.error());
     auto control = control_socket(options.control);
     if (!control) return std::unexpected(std::move(control.error()));
     const auto os = netlink::system_os();
@@ -102,7 +104,7 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     Loop loop;
     Daemon daemon({log, loop, **kernel, *abilities, *ports, random, host}, {options.config, environment()},
                   std::move(settings), std::move(control->fd));
-    if (*keys) daemon.write_keys(std::move(**keys));
+    if (keys) daemon.write_keys(std::move(*keys));
     return daemon.run();
 }
 
