@@ -26,7 +26,7 @@ bool is_asked_for(const ReadyKey& key, std::span<const wire::Payload> received) 
 }
 
 bool stands_for(const ReadyKey& key, const Identity& local) {
-    if (!key.own->chain.empty()) return vouches(key.own->chain.front(), local);
+    if (!key.own->chain.empty()) return names_identity(key.own->chain.front(), local);
     return !key.own->identity || same_identity(*key.own->identity, local);
 }
 

@@ -84,7 +84,7 @@ std::string names_of(const Certificate& certificate) {
 std::expected<PeerKeys, Refusal> by_certificate(const Stock& stock, const Terms& terms, WallTime now,
                                                 const Identity& peer, std::vector<Certificate> chain) {
     const Certificate own = chain.front();
-    if (!vouches(own, peer))
+    if (!names_identity(own, peer))
         return std::unexpected(
             untrusted("the certificate of " + own.subject() + " is refused: it does not name " +
                       peer.to_string() + " but " + names_of(own) +
@@ -106,7 +106,7 @@ std::expected<PeerKeys, Refusal> by_certificate(const Stock& stock, const Terms&
 const Certificate* configured_certificate(const Stock& stock, const Identity& peer) {
     const auto& known = stock.credentials().peer_certificates;
     const auto found = std::ranges::find_if(
-        known, [&](const Certificate& certificate) { return vouches(certificate, peer); });
+        known, [&](const Certificate& certificate) { return names_identity(certificate, peer); });
     return found == known.end() ? nullptr : &*found;
 }
 

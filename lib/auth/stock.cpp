@@ -64,7 +64,7 @@ Stock::Stock(Credentials credentials)
         own_keys_.push_back(ready(own, credentials_));
 }
 
-bool vouches(const crypto::Certificate& certificate, const Identity& identity) {
+bool names_identity(const crypto::Certificate& certificate, const Identity& identity) {
     const crypto::CertificateNames& names = certificate.names();
     switch (identity.type) {
     case wire::IdType::ipv4_addr:

@@ -42,10 +42,6 @@ class Stock {
     return methods.empty() || std::ranges::find(methods, method) != methods.end();
 }
 
-// Whether the certificate names this identity. RFC 4945 3.1: addresses, host names and mail addresses stand in
-// subjectAltName, a distinguished name is the subject; its common name never stands for a host.
-[[nodiscard]] bool vouches(const crypto::Certificate& certificate, const Identity& identity);
-
 // The trust anchors that the terms leave.
 [[nodiscard]] std::vector<crypto::Certificate> authorities(const Stock& stock, const Terms& terms);
 

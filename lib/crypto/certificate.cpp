@@ -146,6 +146,8 @@ const Bytes& Certificate::der() const { return parts_->der; }
 std::string Certificate::subject() const { return parts_->subject; }
 const CertificateNames& Certificate::names() const { return parts_->names; }
 const PublicKey& Certificate::public_key() const { return parts_->key; }
+WallTime Certificate::not_before() const { return parts_->from; }
+WallTime Certificate::not_after() const { return parts_->until; }
 bool Certificate::is_authority() const { return parts_->x509->is_CA_cert(); }
 const std::array<std::uint8_t, 20>& Certificate::key_hash() const { return parts_->key_hash; }
 

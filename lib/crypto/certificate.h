@@ -35,6 +35,8 @@ class Certificate {
     [[nodiscard]] const CertificateNames& names() const;
     [[nodiscard]] const PublicKey& public_key() const;
     [[nodiscard]] bool is_authority() const; // basic constraints say so
+    [[nodiscard]] WallTime not_before() const;
+    [[nodiscard]] WallTime not_after() const;
     // RFC 7296 3.7: SHA-1 of the SubjectPublicKeyInfo, by which CERTREQ names an authority.
     [[nodiscard]] const std::array<std::uint8_t, 20>& key_hash() const;
 

@@ -39,6 +39,10 @@ TEST_CASE("a certificate tells its names, its key and what it is") {
     CHECK_FALSE(certificate.is_authority());
     CHECK(one("root-p256").is_authority());
     CHECK_FALSE(one("no-authority").is_authority());
+    CHECK(one("expired").not_before() == std::chrono::sys_days(std::chrono::year(2020) / 1 / 1));
+    CHECK(one("expired").not_after() == std::chrono::sys_days(std::chrono::year(2024) / 1 / 1));
+    CHECK(certificate.not_after() ==
+          std::chrono::sys_days(std::chrono::year(2100) / 1 / 1) - std::chrono::seconds(1));
 }
 
 TEST_CASE("keys of every kind are found in certificates") {
