@@ -82,12 +82,12 @@ int Host::run(const std::string& command) const {
 
 bool Host::reaches_inside() {
     // With a source, for else ping first looks for one by a UDP socket, whose packet the policies see, too.
-    return run("ping -c 3 -i 0.2 -W 2 -I " + inside(number).to_string() + " " + inside(other()).to_string() +
+    return run("ping -c 2 -i 0.2 -W 1 -I " + inside(number).to_string() + " " + inside(other()).to_string() +
                " >/dev/null") == 0;
 }
 
 bool Host::reaches_outside() {
-    return run("ping -c 3 -i 0.2 -W 2 " + outside(other()).address.to_string() + " >/dev/null") == 0;
+    return run("ping -c 2 -i 0.2 -W 1 " + outside(other()).address.to_string() + " >/dev/null") == 0;
 }
 
 bool Host::counts(const std::string& name) const {

@@ -37,7 +37,7 @@ class Host {
     [[nodiscard]] std::string outcome(std::vector<child::KernelStep> steps);
     [[nodiscard]] std::string outcome(child::KernelStep step);
 
-    [[nodiscard]] bool reaches_inside(); // the other host, by three packets
+    [[nodiscard]] bool reaches_inside(); // the other host, by two packets
     [[nodiscard]] bool reaches_outside();
     [[nodiscard]] bool counts(const std::string& name) const; // in /proc/net/xfrm_stat
     int run(const std::string& command) const;
