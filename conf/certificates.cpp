@@ -212,16 +212,6 @@ void each_entry(const json::Value& root, std::string_view key, Read read) {
             if (member.value.kind == json::Kind::object) read(member);
 }
 
-// A template, because crypto::Certificate does not tell its dates yet; it serves as soon as it does.
-template <class Certificate>
-std::optional<std::string> note_of(const Certificate& certificate, std::string_view whose, WallTime now) {
-    if constexpr (requires { certificate.not_before() < certificate.not_after(); }) {
-        const Validity validity{certificate.not_before(), certificate.not_after()};
-        return validity_note(std::string(whose) + " " + quote(certificate.subject()), validity, now);
-    }
-    return std::nullopt;
-}
-
 } // namespace
 
 Certificates read_certificates(const json::Value& root, const Environment& environment, Report& report) {
@@ -235,7 +225,9 @@ Certificates read_certificates(const json::Value& root, const Environment& envir
 std::vector<std::string> certificate_notes(const auth::Credentials& credentials, WallTime now) {
     std::vector<std::string> out;
     const auto look = [&](const crypto::Certificate& certificate, std::string_view whose) {
-        if (auto note = note_of(certificate, whose, now)) out.push_back(std::move(*note));
+        const Validity validity{certificate.not_before(), certificate.not_after()};
+        auto note = validity_note(std::string(whose) + " " + quote(certificate.subject()), validity, now);
+        if (note) out.push_back(std::move(*note));
     };
     for (const auto& own : credentials.own_keys)
         for (const auto& certificate : own.chain)

@@ -251,6 +251,18 @@ TEST_CASE("Every connection can prove who we are and who the peer is", "[conf]")
     }
 }
 
+TEST_CASE("Notes are of our certificates and of the authorities", "[conf]") {
+    const Site site;
+    using namespace std::chrono;
+    const auto notes = [&](sys_days day) { return site.good(kWithCertificates, {{}, WallTime(day)}).notes; };
+    CHECK(notes(2030y / 1 / 1).empty());
+    const auto late = notes(2127y / 1 / 1);
+    REQUIRE(late.size() == 2);
+    CHECK(late.front().starts_with("our certificate \""));
+    CHECK(late.front().ends_with(" has expired on 2126-10-28: peers will refuse it; renew it"));
+    CHECK(late.back().starts_with("the authority \""));
+}
+
 TEST_CASE("What ends soon or has ended is noted", "[conf]") {
     using namespace std::chrono;
     const Validity validity{sys_days(2026y / 11 / 21), sys_days(2028y / 2 / 29)};
