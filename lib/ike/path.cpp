@@ -32,10 +32,10 @@ void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint&
     sa.path.peer = peer;
     std::vector<child::KernelStep> steps;
     for (ChildSa& child : sa.children) {
-        const bool there = child.in || child.out || child.policies || child.state == ChildState::installing;
-        if (there)
-            steps.emplace_back(
-                child::MoveSas{child.id, child.policy_set(), child.id.local, peer, child.udp_encapsulation});
+        // What is being deleted only listens, and that does not look at where packets come from.
+        if (!child.policies && child.state != ChildState::installing) continue;
+        steps.emplace_back(
+            child::MoveSas{child.id, child.policy_set(), child.id.local, peer, child.udp_encapsulation});
         child.id.peer = peer;
         if (child.outbound) child.outbound->id.peer = peer;
     }

@@ -1,5 +1,5 @@
 // Seeded bad networks: datagrams are lost, doubled and late, so that they overtake each other; gateway and clients
-// come and go. Whatever happens, when the network is good again both ends agree, and nothing is left behind.
+// come and go, rekey and authenticate anew. Whatever happens, when the network is good again both ends agree, and nothing is left behind.
 
 #include "test/support/wire_net.h"
 
@@ -54,7 +54,7 @@ class BadNetwork {
     void disturb() {
         Host& client = net.host(1 + chance_.below(kClients));
         Host& gateway = net.host(0);
-        switch (chance_.below(6)) {
+        switch (chance_.below(11)) {
         case 0: static_cast<void>(client.engine.command(net.now, ike::Down{"home"})); break;
         case 1: static_cast<void>(client.engine.command(net.now, ike::Up{"home"})); break;
         case 2: static_cast<void>(gateway.engine.command(net.now, ike::Down{"clients"})); break;
@@ -63,6 +63,13 @@ class BadNetwork {
             gateway.kernel = {};
             break;
         case 4: gateway.kernel.fail_step = chance_.below(2) == 0 ? 0 : 4; break;
+        case 5: rekey(client, "home"); break;
+        case 6: rekey(gateway, "clients"); break;
+        case 7: // both at once
+            rekey(client, "home");
+            rekey(gateway, "clients");
+            break;
+        case 8: static_cast<void>(client.engine.command(net.now, ike::Reauthenticate{"home"})); break;
         default: break;
         }
         net.settle();
@@ -71,6 +78,11 @@ class BadNetwork {
     WireNet net;
 
   private:
+    void rekey(Host& host, const char* name) {
+        const auto what = chance_.below(2) == 0 ? ike::Rekey::What::ike : ike::Rekey::What::children;
+        static_cast<void>(host.engine.command(net.now, ike::Rekey{name, what}));
+    }
+
     bool meddle(ike::Datagram& datagram) {
         if (!bad_) return true;
         const auto dice = chance_.below(100);
@@ -110,7 +122,7 @@ TEST_CASE("on any bad network both ends agree once it is good again") {
     for (std::uint64_t seed = 1; seed <= 150; ++seed) {
         INFO("seed " << seed);
         BadNetwork sim(seed);
-        for (int round = 0; round < 6; ++round) {
+        for (int round = 0; round < 10; ++round) {
             sim.run_for(5s);
             sim.disturb();
         }
