@@ -18,6 +18,7 @@ enum class ChildState : std::uint8_t {
     installing, // the kernel has been asked
     live,
     deleting, // our DELETE is wanted or under way
+    doomed, // the peer has deleted it; whether it has a successor, the answer to our request for one will tell
     draining, // gone at both ends; the inbound SAD entry stays for packets that are still on their way
 };
 [[nodiscard]] std::string_view name(ChildState state);

@@ -31,6 +31,7 @@ std::string_view name(ChildState state) {
     case ChildState::installing: return "installing";
     case ChildState::live: return "live";
     case ChildState::deleting: return "deleting";
+    case ChildState::doomed: return "deleting";
     case ChildState::draining: return "draining";
     }
     return "unknown";
@@ -44,7 +45,7 @@ ChildSa* Engine::Core::find_child(IkeSa& sa, wire::ChildSpi spi_in) {
 
 ChildSa* Engine::Core::find_child_by_peer(IkeSa& sa, wire::ChildSpi spi_out) {
     const auto found = std::ranges::find_if(sa.children, [spi_out](const ChildSa& c) {
-        return c.id.spi_out == spi_out && c.state != ChildState::draining;
+        return c.id.spi_out == spi_out && c.state < ChildState::doomed;
     });
     return found == sa.children.end() ? nullptr : &*found;
 }
@@ -263,7 +264,8 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     const wire::ChildSpi spi = child.id.spi_in;
     const bool initiator = child.initiator;
     const std::string child_name = child.name;
-    if (ChildSa* old = find_child(sa, child.rekeys); old && initiator) old->rekeying = false;
+    const wire::ChildSpi rekeys = child.rekeys;
+    if (ChildSa* old = find_child(sa, rekeys); old && initiator) old->rekeying = false;
     forget(sa, spi);
     if (sa.in<Installing>()) {
         if (sa.initiator && sa.connection->role != Role::peer)
@@ -272,9 +274,11 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
         return finish_auth(now, sa, false);
     }
     // The peer believes in it.
-    if (initiator)
+    if (initiator) {
         want(now, sa, {Want::Kind::delete_child, {}, spi});
-    else
+        if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
+            return end_doomed(now, sa, *old);
+    } else
         answer_deferred(now, sa, spi, false);
     serve(now, sa);
 }
@@ -336,7 +340,7 @@ void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, b
 
 void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
     if (ChildSa* child = find_child(sa, wanted.spi)) {
-        if (child->state == ChildState::draining) return;
+        if (child->state >= ChildState::doomed) return;
         // RFC 7296 1.4.1: nothing is sent on what is being deleted, while its inbound half still listens.
         child->state = ChildState::deleting;
         std::vector<child::KernelStep> steps;
@@ -344,6 +348,12 @@ void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
             if (std::exchange(child->policies, false))
                 steps.emplace_back(child::RemovePolicies{child->policy_set()});
         }
+        // RFC 7296 2.8: the peer's successor to it waits for this, unless ours is preferred.
+        const auto successor = [&](const auto& made) { return made ? find_child(sa, made->spi) : nullptr; };
+        ChildSa* ours = successor(child->ours);
+        ChildSa* theirs = successor(child->theirs);
+        const bool ours_stays = ours && ours->state == ChildState::live;
+        if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs, steps);
         shed_outbound(*child, steps);
         if (!steps.empty()) submit(std::move(steps));
     }
@@ -353,8 +363,12 @@ void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
 
 void Engine::Core::on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi) {
     ChildSa* child = find_child(sa, spi);
-    if (!child || child->state == ChildState::draining) return;
-    const bool was_replaced = child->replaced() || child->rekeys != 0;
+    if (!child || child->state >= ChildState::doomed) return;
+    // Of two simultaneous rekeyings the end of the last is the end.
+    const bool sibling = std::ranges::any_of(sa.children, [&](const ChildSa& other) {
+        return &other != child && other.rekeys == child->rekeys && other.state == ChildState::deleting;
+    });
+    const bool was_replaced = child->replaced() || (child->rekeys != 0 && (sibling || has_twin(sa, *child)));
     if (!was_replaced) tell(ChildDown{sa.name(), child->name, spi, child->id.spi_out});
     remove_child(now, sa, spi, was_replaced);
 }

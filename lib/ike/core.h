@@ -235,6 +235,8 @@ class Engine::Core {
     IkeSa& successor_of(Instant now, IkeSa& old, wire::Spi ours, wire::Spi theirs, bool initiator,
                         Protection protection);
     void inherit(Instant now, IkeSa& old, IkeSa& heir);
+    void end_doomed(Instant now, IkeSa& sa, ChildSa& child);
+    bool after_loss(Instant now, IkeSa& sa, const std::vector<std::string>& lost);
     IkeSa* replaced_by(const IkeSa& made);
     void decided_by_peer(Instant now, IkeSa& made);
     void retire(Instant now, IkeSa& sa);

@@ -83,13 +83,27 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
 
 void Engine::Core::on_child_response(const Input& in, IkeSa& sa, CreatingChild request, Payloads payloads) {
     if (!sa.in<Established>()) return; // it ends, with all that it has
+    const auto deleted_early =
+        under_way<CreatingChild>(sa) ? sa.deleted_early : std::exchange(sa.deleted_early, {});
     if (const wire::Notify* error = find_error(payloads)) return on_child_refused(in, sa, request, *error);
-    const auto accepted = accept_child(in.now, sa, request, payloads);
+    const auto answer = single<wire::Sa>(payloads);
+    const bool gone =
+        answer && std::ranges::any_of(deleted_early, [&](wire::ChildSpi spi) {
+            return !(*answer)->proposals.empty() && (*answer)->proposals.front().spi == spi_octets(spi);
+        });
+    const auto accepted =
+        gone ? std::unexpected(Rule::unknown_child) : accept_child(in.now, sa, request, payloads);
     if (accepted) return;
     refuse(in.datagram.peer, accepted.error(), sa.our_spi(), "the answer to our request for a Child SA");
-    if (ChildSa* old = find_child(sa, request.want.spi)) old->rekeying = false;
-    // The peer has made what we cannot use.
-    want(in.now, sa, {Want::Kind::delete_child, {}, request.spi_in});
+    ChildSa* old = find_child(sa, request.want.spi);
+    if (old) old->rekeying = false;
+    // Either the peer has made what we cannot use, or it has ended the successor already and with it what that replaced.
+    if (!gone)
+        want(in.now, sa, {Want::Kind::delete_child, {}, request.spi_in});
+    else if (old && old->state == ChildState::live && !old->replaced())
+        want(in.now, sa, {Want::Kind::delete_child, {}, old->id.spi_in});
+    old = find_child(sa, request.want.spi);
+    if (old && old->state == ChildState::doomed) end_doomed(in.now, sa, *old);
 }
 
 std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, CreatingChild& request,
@@ -152,6 +166,7 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
                                     const wire::Notify& error) {
     ChildSa* old = find_child(sa, request.want.spi);
     if (old) old->rekeying = false;
+    if (old && old->state == ChildState::doomed) return end_doomed(in.now, sa, *old);
     if (old && old->theirs) return; // the peer's own rekeying has won
     const ChildConfig* config = child_config(*sa.connection, old ? old->name : request.want.child);
     const ChildTerms& terms = old ? *old->terms : config ? config->terms : sa.connection->child;

@@ -177,6 +177,8 @@ struct IkeSa {
     std::optional<Successor<wire::Spi>> theirs;
 
     std::vector<ChildSa> children;
+    std::vector<wire::ChildSpi>
+        deleted_early; // by the peer, before its answer to our request told us of them
     std::unique_ptr<VirtualLink> link;
 
     [[nodiscard]] wire::Spi our_spi() const { return initiator ? spi_i : spi_r; }

@@ -8,6 +8,20 @@ namespace sheaf::ike {
 
 using wire::Payload;
 
+namespace {
+
+// As many as the peer can make by answering a full window of our requests.
+constexpr std::size_t kMaxDeletedEarly = kWindow;
+
+bool asked_to_replace(const IkeSa& sa, wire::ChildSpi spi) {
+    return std::ranges::any_of(sa.outstanding, [spi](const Outstanding& request) {
+        const auto* creating = std::get_if<CreatingChild>(&request.purpose);
+        return creating && creating->want.kind == Want::Kind::rekey_child && creating->want.spi == spi;
+    });
+}
+
+} // namespace
+
 void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads payloads) {
     std::vector<wire::ChildSpi> theirs; // named by the SPIs that the peer receives on
     bool whole = false;
@@ -52,7 +66,11 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
     std::vector<std::string> lost;
     for (const wire::ChildSpi spi_out : theirs) {
         ChildSa* child = find_child_by_peer(sa, spi_out);
-        if (!child) continue;
+        if (!child) {
+            if (under_way<CreatingChild>(sa) && sa.deleted_early.size() < kMaxDeletedEarly)
+                sa.deleted_early.push_back(spi_out);
+            continue;
+        }
         const wire::ChildSpi spi = child->id.spi_in;
         const bool deleting = child->state == ChildState::deleting;
         if (!deleting) ours.spis.push_back(spi);
@@ -68,15 +86,35 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
         }
         if (heir && heir->state == ChildState::live) activate_outbound(*heir, steps);
         if (!steps.empty()) submit(std::move(steps));
-        const bool replaced = heir || child->rekeys != 0;
         const bool by_twin = child->rekeys != 0 && !heir && has_twin(sa, *child);
-        if (!heir && !by_twin && !deleting) {
-            tell(ChildDown{sa.name(), child->name, spi, spi_out});
-            lost.push_back(child->name);
+        if (!heir && child->state == ChildState::live && asked_to_replace(sa, spi)) {
+            // RFC 7296 2.25.1: answered as usual. A peer that has accepted our request may delete on its own what that
+            // replaces, and overtake its answer.
+            steps.clear();
+            shed_outbound(*child, steps);
+            child->state = ChildState::doomed;
+            child->rekey_at = child->expires = Instant::max();
+            if (!steps.empty()) submit(std::move(steps));
+            continue;
         }
-        remove_child(in.now, sa, spi, replaced);
+        if (!heir && !by_twin && !child->replaced()) {
+            tell(ChildDown{sa.name(), child->name, spi, spi_out});
+            if (!deleting) lost.push_back(child->name);
+        }
+        // What the peer gives up after two simultaneous rekeyings does not replace anything any more.
+        if (ChildSa* old = by_twin ? find_child(sa, child->rekeys) : nullptr;
+            old && old->state == ChildState::live && old->theirs && old->theirs->spi == spi) {
+            old->theirs.reset();
+            if (!old->ours) old->expires = Instant::max();
+        }
+        remove_child(in.now, sa, spi, heir || by_twin);
     }
     if (!ours.spis.empty()) reply.emplace_back(std::move(ours));
+    return after_loss(in.now, sa, lost);
+}
+
+// What follows when the peer has ended Child SAs. True if a client is left without any.
+bool Engine::Core::after_loss(Instant now, IkeSa& sa, const std::vector<std::string>& lost) {
     if (lost.empty() || !sa.in<Established>()) return false;
     const bool left =
         std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state <= ChildState::live; });
@@ -85,7 +123,7 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
     for (const std::string& child_name : lost) {
         const ChildConfig* config = child_config(*sa.connection, child_name);
         if (config && config->start == Start::now && initiation && initiation->wanted)
-            want_later(in.now, sa, {Want::Kind::create_child, child_name});
+            want_later(now, sa, {Want::Kind::create_child, child_name});
     }
     return false;
 }

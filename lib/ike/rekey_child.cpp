@@ -22,9 +22,24 @@ void Engine::Core::decide(Instant now, IkeSa& sa, ChildSa& old) {
     // RFC 7296 2.8.1: both ends have rekeyed at once. Whoever made the SA with the lowest of the four nonces deletes it;
     // the other deletes the old one.
     const bool lost = old.theirs && old.ours->lowest_nonce < old.theirs->lowest_nonce;
+    if (old.state == ChildState::doomed) {
+        // The peer has deleted it before we could.
+        remove_child(now, sa, replaced, true);
+        if (lost) want(now, sa, {Want::Kind::delete_child, {}, mine});
+        return;
+    }
     if (lost) old.expires = std::min(old.expires, now + std::chrono::minutes(2));
     // The peer may have deleted the old one already; then on_children_deleted has taken care of it.
     want(now, sa, {Want::Kind::delete_child, {}, lost ? mine : replaced});
+}
+
+// The peer has deleted it, and our request for a successor has come to nothing.
+void Engine::Core::end_doomed(Instant now, IkeSa& sa, ChildSa& child) {
+    const std::vector<std::string> lost{child.name};
+    tell(ChildDown{sa.name(), child.name, child.id.spi_in, child.id.spi_out});
+    remove_child(now, sa, child.id.spi_in, false);
+    if (after_loss(now, sa, lost))
+        close(now, sa, DownReason::deleted_by_peer, "the peer deleted the Child SA");
 }
 
 // Without an SA in the kernel the Child SA is of no use: the peer is told, and what is to be up is made anew.
