@@ -50,8 +50,9 @@ std::string Flight::what() const {
         if (header.response) return del ? "deleted child" : "empty";
         return !del ? "alive?" : del->protocol == wire::Protocol::ike ? "delete ike" : "delete child";
     }
-    if (header.exchange != ExchangeType::create_child_sa || !sa || sa->proposals.empty())
-        return std::string(wire::name(header.exchange));
+    if (header.exchange != ExchangeType::create_child_sa)
+        return std::string(wire::name(header.exchange)) + (header.response ? " answer" : "");
+    if (!sa || sa->proposals.empty()) return "nothing known";
     const bool ike = sa->proposals.front().protocol == wire::Protocol::ike;
     if (header.response) return ike ? "ike" : "child";
     if (ike) return "rekey ike";
@@ -97,12 +98,12 @@ Config peer_config(bool first) {
     return config;
 }
 
-Pipe::Pipe(Config first, Config second)
+Pipe::Pipe(Config first, Config second, bool established)
     : a_(std::make_unique<Host>(kFirst, std::move(first), 1, now)),
       b_(std::make_unique<Host>(kSecond, std::move(second), 2, now)) {
     a_->engine.write_keys(true);
     b_->engine.write_keys(true);
-    command(*a_, Up{"tunnel"});
+    if (established) command(*a_, Up{"tunnel"});
     settle();
 }
 

@@ -34,7 +34,8 @@ struct Flight {
 class Pipe {
   public:
     // Established, with one Child SA, by the first.
-    explicit Pipe(ike::Config first = peer_config(true), ike::Config second = peer_config(false));
+    explicit Pipe(ike::Config first = peer_config(true), ike::Config second = peer_config(false),
+                  bool established = true);
 
     Host& a() { return *a_; }
     Host& b() { return *b_; }
