@@ -6,11 +6,23 @@
 
 namespace sheaf::ike {
 
+namespace {
+
+constexpr Duration kWaitForPeer = std::chrono::seconds(10);
+
+} // namespace
+
 // Wants a successor, unless there is one or one is under way.
 void Engine::Core::rekey_child(Instant now, IkeSa& sa, ChildSa& child) {
     child.rekey_at = Instant::max();
     if (child.state != ChildState::live || child.rekeying || child.replaced()) return;
     if (!sa.in<Established>() || sa.standing != Standing::current) return;
+    // Until what it replaces is deleted, it is neither sure that the peer knows it nor that it is the one that stays.
+    const ChildSa* before = child.rekeys != 0 ? find_child(sa, child.rekeys) : nullptr;
+    if (before && before->state < ChildState::draining) {
+        child.rekey_at = now + kWaitForPeer;
+        return arm(sa);
+    }
     child.rekeying = true;
     want(now, sa, {Want::Kind::rekey_child, {}, child.id.spi_in});
 }
