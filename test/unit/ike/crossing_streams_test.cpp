@@ -186,3 +186,33 @@ TEST_CASE("a DELETE that is repeated gets the same answer and ends nothing else"
     CHECK(pipe.wrong() == "");
     CHECK(pipe.unusable() == "");
 }
+
+TEST_CASE("rekeyings of both SAs by both sides end well in whatever order their messages arrive") {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        CAPTURE(seed);
+        SeededRandom dice(seed);
+        Pipe pipe;
+        for (int step = 0; step < 40; ++step) {
+            Host& host = dice.below(2) == 0 ? pipe.a() : pipe.b();
+            const auto nonce = static_cast<std::uint8_t>(dice.below(256));
+            const auto what = dice.below(16);
+            auto& queue = pipe.to(host);
+            if (what == 0) {
+                REQUIRE(pipe.rekey_child(host, nonce));
+            } else if (what == 1) {
+                REQUIRE(pipe.rekey_ike(host, nonce));
+            } else if (!queue.empty()) {
+                const auto at = static_cast<std::ptrdiff_t>(dice.below(queue.size()));
+                const Flight flight = queue[static_cast<std::size_t>(at)];
+                if (what != 2) queue.erase(queue.begin() + at);   // else it will come once more
+                if (what != 3) pipe.deliver(host, flight, nonce); // else it is lost
+            }
+        }
+        pipe.run(5min);
+        CHECK(pipe.wrong() == "");
+        for (Host* host : {&pipe.a(), &pipe.b()}) {
+            CHECK(host->count<ike::IkeDown>() == 0);
+            CHECK(host->count<ike::ChildDown>() == 0);
+        }
+    }
+}
