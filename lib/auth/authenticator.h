@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -70,18 +71,35 @@ class Authenticator {
                                          std::span<const wire::Payload> received) = 0;
 };
 
-// All credentials of an engine, made ready for use once.
-class Authority {
+// Where an engine gets its authenticators from.
+class Methods {
+  public:
+    Methods() = default;
+    Methods(const Methods&) = delete;
+    Methods& operator=(const Methods&) = delete;
+    virtual ~Methods() = default;
+
+    // The authenticator must not outlive the methods.
+    [[nodiscard]] virtual std::unique_ptr<Authenticator> authenticator(const Terms& terms) const = 0;
+    // Whether the peer's identity could be checked at all.
+    [[nodiscard]] virtual bool knows(const Terms& terms, const Identity& peer) const = 0;
+};
+
+// Makes the methods of one configuration's credentials; further methods come in by another maker.
+using MethodsMaker = std::function<std::unique_ptr<Methods>(Credentials)>;
+
+// Shared keys, certificates and raw public keys: all credentials of an engine, made ready for use once.
+class Authority final : public Methods {
   public:
     explicit Authority(Credentials credentials);
-    ~Authority();
-    Authority(const Authority&) = delete;
-    Authority& operator=(const Authority&) = delete;
+    ~Authority() override;
 
-    // The authenticator must not outlive the authority.
-    [[nodiscard]] std::unique_ptr<Authenticator> authenticator(const Terms& terms) const;
-    // Whether the peer's identity could be checked at all.
-    [[nodiscard]] bool knows(const Terms& terms, const Identity& peer) const;
+    [[nodiscard]] std::unique_ptr<Authenticator> authenticator(const Terms& terms) const override;
+    [[nodiscard]] bool knows(const Terms& terms, const Identity& peer) const override;
+
+    [[nodiscard]] static std::unique_ptr<Methods> make(Credentials credentials) {
+        return std::make_unique<Authority>(std::move(credentials));
+    }
 
   private:
     struct Parts;

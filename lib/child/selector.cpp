@@ -81,6 +81,19 @@ std::string protocol_name(std::uint8_t protocol) {
     }
 }
 
+std::string range_text(unsigned first, unsigned last) {
+    return first == last ? std::to_string(first) : std::to_string(first) + "-" + std::to_string(last);
+}
+
+// RFC 7296 3.13.1: of ICMP the type stands in the high octet and the code in the low one.
+std::string ports_text(const TrafficSelector& s) {
+    const bool typed = s.ip_protocol == 1 || s.ip_protocol == 58;
+    if (!typed) return range_text(s.start_port, s.end_port);
+    const std::string types = range_text(s.start_port >> 8U, s.end_port >> 8U);
+    const unsigned first = s.start_port & 0xffU, last = s.end_port & 0xffU;
+    return first == 0 && last == 0xff ? types : types + "/" + range_text(first, last);
+}
+
 } // namespace
 
 TrafficSelector selector(const Prefix& prefix) { return {0, 0, 65535, prefix.address(), prefix.last()}; }
@@ -132,9 +145,7 @@ std::string to_string(const TrafficSelector& s) {
     if (s.ip_protocol != 0) out += " " + protocol_name(s.ip_protocol);
     if (is_opaque(s)) return out + "/opaque";
     if (any_port(s)) return out;
-    out += "/" + std::to_string(s.start_port);
-    if (s.end_port != s.start_port) out += "-" + std::to_string(s.end_port);
-    return out;
+    return out + "/" + ports_text(s);
 }
 
 std::expected<Narrowed, Rule> Narrowed::narrow(std::span<const TrafficSelector> offered_i,

@@ -85,7 +85,7 @@ struct Offer {
 
 class Engine::Core {
   public:
-    Core(Config config, Random& random, Surroundings& host, Instant now);
+    Core(Config config, Random& random, Surroundings& host, Instant now, auth::MethodsMaker make_methods);
 
     void datagram(Instant now, const Datagram& datagram);
     std::expected<void, std::string> command(Instant now, Command command);
@@ -330,7 +330,7 @@ class Engine::Core {
 
     // reload.cpp
     void reload(Instant now, Config config);
-    void forget_authorities();
+    void forget_methods();
 
     // shared
     IkeSa& create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,
@@ -351,8 +351,9 @@ class Engine::Core {
     std::vector<ConnectionPtr> connections_;
     std::map<std::string, Initiation> initiations_;
     address::Pools pools_;
-    std::unique_ptr<auth::Authority> authority_;
-    std::vector<std::unique_ptr<auth::Authority>> retired_authorities_; // of configurations before this one
+    auth::MethodsMaker make_methods_;
+    std::unique_ptr<auth::Methods> methods_;
+    std::vector<std::unique_ptr<auth::Methods>> retired_methods_; // of configurations before this one
     Random* random_;
     Surroundings* host_;
     crypto::Backend backend_;

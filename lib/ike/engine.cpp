@@ -6,8 +6,8 @@
 
 namespace sheaf::ike {
 
-Engine::Engine(Config config, Random& random, Surroundings& host, Instant now)
-    : core_(std::make_unique<Core>(std::move(config), random, host, now)) {}
+Engine::Engine(Config config, Random& random, Surroundings& host, Instant now, auth::MethodsMaker methods)
+    : core_(std::make_unique<Core>(std::move(config), random, host, now, std::move(methods))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -42,10 +42,11 @@ bool may_begin(const Connection& connection) {
            (connection.role == Role::peer && connection.remote.has_value());
 }
 
-Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant now)
+Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant now,
+                   auth::MethodsMaker make_methods)
     : config_(std::move(config)), connections_(share(config_.connections)), pools_(config_.pools),
-      authority_(std::make_unique<auth::Authority>(std::move(config_.credentials))), random_(&random),
-      host_(&host), cookies_(random, now), unknown_spi_window_(now) {
+      make_methods_(std::move(make_methods)), methods_(make_methods_(std::move(config_.credentials))),
+      random_(&random), host_(&host), cookies_(random, now), unknown_spi_window_(now) {
     for (const ConnectionPtr& connection : connections_) {
         if (may_begin(*connection)) initiations_.emplace(connection->name, Initiation(connection, now));
     }
@@ -261,7 +262,7 @@ IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, con
     sa->init_peer = path.peer;
     sa->last_heard = now;
     sa->last_sent = now;
-    sa->authenticator = authority_->authenticator(connection->auth);
+    sa->authenticator = methods_->authenticator(connection->auth);
     count_half_open(*sa, 1);
     return *sas_.emplace(spi, std::move(sa)).first->second;
 }

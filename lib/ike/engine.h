@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/auth/authenticator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/ip.h"
 #include "lib/base/random.h"
@@ -81,7 +82,9 @@ using Command = std::variant<Up, Down, Reload, Rekey, Reauthenticate, DownChild,
 class Engine {
   public:
     // Clients with `start` initiate at the first on_timeout().
-    Engine(Config config, Random& random, Surroundings& host, Instant now);
+    // `methods` makes what authenticates out of the credentials of this configuration and of each later one.
+    Engine(Config config, Random& random, Surroundings& host, Instant now,
+           auth::MethodsMaker methods = auth::Authority::make);
     ~Engine();
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;

@@ -16,14 +16,14 @@ void Engine::Core::reload(Instant now, Config config) {
     const bool pools_changed = config.pools != config_.pools;
     connections_ = std::move(next);
     pools_.update(config.pools);
-    // Authenticators of attempts that are under way hang on the authority that made them.
-    retired_authorities_.push_back(std::move(authority_));
-    authority_ = std::make_unique<auth::Authority>(std::move(config.credentials));
+    // Authenticators of attempts that are under way hang on the methods that made them.
+    retired_methods_.push_back(std::move(methods_));
+    methods_ = make_methods_(std::move(config.credentials));
     config_ = std::move(config);
     const auto kept = [&](const IkeSa& sa) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
         // A peer whose credential is gone is a stranger.
-        if (sa.peer_id && !authority_->knows(sa.connection->auth, *sa.peer_id)) return false;
+        if (sa.peer_id && !methods_->knows(sa.connection->auth, *sa.peer_id)) return false;
         if (!sa.link) return true;
         // The links of a gateway share one interface; it cannot have two names.
         if (sa.connection->role == Role::gateway && sa.link->link.interface != config_.gateway_interface)
@@ -55,14 +55,14 @@ void Engine::Core::reload(Instant now, Config config) {
         lift_traps(initiation);
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(initiation);
-    forget_authorities();
+    forget_methods();
 }
 
 // Those that no authentication under way needs any more.
-void Engine::Core::forget_authorities() {
+void Engine::Core::forget_methods() {
     const bool needed =
         std::ranges::any_of(sas_, [](const auto& entry) { return entry.second->authenticator != nullptr; });
-    if (!needed) retired_authorities_.clear();
+    if (!needed) retired_methods_.clear();
 }
 
 } // namespace sheaf::ike

@@ -196,7 +196,7 @@ ConnectionPtr Engine::Core::connection_for(const IkeSa& sa, const auth::Identity
                                            const std::optional<auth::Identity>& wanted) const {
     const auto fits = [&](const ConnectionPtr& connection) {
         if (!connection->remote_id.matches(peer)) return false;
-        if (wanted && *wanted != connection->local_id) return false;
+        if (wanted && !auth::same_identity(*wanted, connection->local_id)) return false;
         return answers(*connection, sa.path.local.address, sa.path.peer.address);
     };
     if (fits(sa.connection)) return sa.connection;
@@ -242,7 +242,7 @@ auth::Verdict Engine::Core::judge_initiator(IkeSa& sa, Payloads first, Payloads 
                                  "; compare remote.id and local.id with what the peer sends"};
     if (connection != sa.connection) {
         sa.connection = connection;
-        sa.authenticator = authority_->authenticator(connection->auth);
+        sa.authenticator = methods_->authenticator(connection->auth);
     }
     return sa.authenticator->verify(session_of(sa), **id, received);
 }

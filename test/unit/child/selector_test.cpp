@@ -103,3 +103,19 @@ TEST_CASE("selectors are written as people write them") {
     CHECK(to_string(port("10.0.0.0/8", 17, 1, 9)) == "10.0.0.0/8 udp/1-9");
     CHECK(to_string(port("10.0.0.0/8", 99, 65535, 0)) == "10.0.0.0/8 99/opaque");
 }
+
+TEST_CASE("a selector is written as the configuration writes it") {
+    TrafficSelector ping = net("10.0.0.0/8");
+    ping.ip_protocol = 1;
+    ping.start_port = 8 << 8;
+    ping.end_port = 8 << 8 | 0xff;
+    CHECK(to_string(ping) == "10.0.0.0/8 icmp/8");
+    ping.start_port = ping.end_port = 3 << 8 | 1;
+    CHECK(to_string(ping) == "10.0.0.0/8 icmp/3/1");
+    TrafficSelector web = net("2001:db8::/64");
+    web.ip_protocol = 6;
+    web.start_port = 80;
+    web.end_port = 443;
+    CHECK(to_string(web) == "2001:db8::/64 tcp/80-443");
+    CHECK(to_string(range("10.0.0.1", "10.0.0.9")) == "10.0.0.1-10.0.0.9");
+}
