@@ -54,10 +54,11 @@ struct ChildSa {
     // then the peer is known to have the inbound one.
     std::optional<child::InstallSas> outbound;
 
-    wire::ChildSpi rekeys = 0;                       // our SPI of the Child SA that this one is to replace
-    Bytes lowest_nonce;                              // of the exchange that made it
-    bool initiator = false;                          // whether that exchange was ours
-    bool rekeying = false;                           // a request of ours to replace it is wanted or under way
+    wire::ChildSpi rekeys = 0; // our SPI of the Child SA that this one is to replace
+    Bytes lowest_nonce;        // of the exchange that made it
+    bool initiator = false;    // whether that exchange was ours
+    bool rekeying = false;     // a request of ours to replace it is wanted or under way
+    bool unwanted = false;     // the operator has ended it meanwhile, and with it what will replace it
     std::optional<Successor<wire::ChildSpi>> ours;   // made by our request
     std::optional<Successor<wire::ChildSpi>> theirs; // made by the peer's
     Instant since;

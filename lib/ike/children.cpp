@@ -249,7 +249,9 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
             if (twin) want(now, sa, {Want::Kind::delete_child, {}, spi});
         }
     } else if (child.initiator) {
+        const bool unwanted = old->unwanted;
         decide(now, sa, *old);
+        if (unwanted) want(now, sa, {Want::Kind::delete_child, {}, spi});
     } else {
         // Whoever replaces deletes; a peer that forgets to is helped in time.
         old->expires = std::min(old->expires, now + std::chrono::minutes(2));

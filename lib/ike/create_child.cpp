@@ -167,6 +167,10 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
     ChildSa* old = find_child(sa, request.want.spi);
     if (old) old->rekeying = false;
     if (old && old->state == ChildState::doomed) return end_doomed(in.now, sa, *old);
+    if (old && old->unwanted) {
+        const wire::ChildSpi left = old->theirs ? old->theirs->spi : old->id.spi_in;
+        return want(in.now, sa, {Want::Kind::delete_child, {}, left});
+    }
     if (old && old->theirs) return; // the peer's own rekeying has won
     const ChildConfig* config = child_config(*sa.connection, old ? old->name : request.want.child);
     const ChildTerms& terms = old ? *old->terms : config ? config->terms : sa.connection->child;
@@ -186,6 +190,8 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
     case NotifyType::child_sa_not_found:
         // RFC 7296 2.25: the peer does not have the old one, so it is gone here, too; it is made anew.
         if (!old || old->state != ChildState::live) return;
+        // Of two simultaneous rekeyings the peer has kept the other.
+        if (old->rekeys != 0 && has_twin(sa, *old)) return remove_child(in.now, sa, old->id.spi_in, true);
         tell(ChildDown{sa.name(), old->name, old->id.spi_in, old->id.spi_out});
         {
             const Want anew{Want::Kind::create_child, old->name};

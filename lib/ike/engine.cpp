@@ -162,11 +162,14 @@ std::expected<void, std::string> Engine::Core::down_child(Instant now, const Dow
         IkeSa* sa = find(spi);
         if (!sa || !sa->in<Established>()) continue;
         std::vector<wire::ChildSpi> doomed;
-        for (const ChildSa& child : sa->children) {
-            if (child.name == command.child && child.state == ChildState::live)
+        for (ChildSa& child : sa->children) {
+            if (child.name != command.child || child.state != ChildState::live) continue;
+            found = true;
+            if (child.rekeying)
+                child.unwanted = true;
+            else
                 doomed.push_back(child.id.spi_in);
         }
-        found = found || !doomed.empty();
         for (const wire::ChildSpi child : doomed)
             want(now, *sa, {Want::Kind::delete_child, {}, child});
     }

@@ -288,3 +288,21 @@ TEST_CASE("an SA that is worn out in octets is rekeyed, one that is gone is made
     sites.net.run_for(30s);
     sites.check_agreed(1);
 }
+
+TEST_CASE("a Child SA that is taken down while it is being rekeyed goes with its successor") {
+    for (const bool refused : {false, true}) {
+        Sites sites;
+        sites.net.run_for(1s);
+        if (refused) {
+            sites.right.kernel.fail_step = child::KernelStep(child::InstallSas{}).index();
+        }
+        REQUIRE(sites.left.engine.command(sites.net.now, ike::Rekey{"site"}));
+        REQUIRE(sites.left.engine.command(sites.net.now, ike::DownChild{"site", "net"}));
+        sites.net.run_for(30s);
+        for (const Host* host : {&sites.left, &sites.right}) {
+            CHECK(host->established() == 1);
+            CHECK(host->kernel.sas.empty());
+            CHECK(host->kernel.breaches.empty());
+        }
+    }
+}
