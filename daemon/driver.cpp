@@ -18,16 +18,21 @@ constexpr int kDatagramsPerTurn = 32;
 // over comes with the next turn.
 constexpr int kRoundsPerTurn = 16;
 constexpr unsigned kSendFailuresPerSecond = 5;
+constexpr unsigned kOverloadsPerSecond = 1;
 
 } // namespace
 
 Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, ike::Engine engine)
     : log_(log), ports_(ports), kernel_(kernel), engine_(std::move(engine)),
-      send_failures_(kSendFailuresPerSecond), timer_(loop.on_timer([this] { on_timer(); })) {
+      send_failures_(kSendFailuresPerSecond), overloads_told_(kOverloadsPerSecond),
+      timer_(loop.on_timer([this] { on_timer(); })) {
     engine_.trace(log_.wants(LogLevel::debug));
-    for (auto& socket : ports_.sockets())
-        sources_.push_back(
-            loop.on_io(socket.fd(), EPOLLIN, [this, &socket](std::uint32_t) { on_socket(socket); }));
+    for (auto& socket : ports_.sockets()) {
+        Overload& overload = overloads_.emplace_back();
+        sources_.push_back(loop.on_io(socket.fd(), EPOLLIN, [this, &socket, &overload](std::uint32_t) {
+            on_socket(socket, overload);
+        }));
+    }
     for (const int fd : kernel_.fds())
         sources_.push_back(loop.on_io(fd, EPOLLIN, [this](std::uint32_t) { on_kernel(); }));
 }
@@ -45,11 +50,17 @@ std::expected<void, std::string> Driver::command(ike::Command command) {
     return done;
 }
 
-void Driver::on_socket(UdpSocket& socket) {
+void Driver::on_socket(UdpSocket& socket, Overload& overload) {
+    if (overload.observe(socket.fill()) && overloads_told_.pass(now()))
+        log_.warning(
+            fmt::format("more datagrams at {} than can be worked on: requests for new IKE SAs without a "
+                        "cookie are dropped meanwhile ({} were before)",
+                        socket.bound().to_string(), overload.dropped()));
     for (int i = 0; i < kDatagramsPerTurn; ++i) {
         const auto received = socket.receive();
         if (std::holds_alternative<UdpSocket::Empty>(received)) break;
-        if (const auto* datagram = std::get_if<ike::Datagram>(&received)) engine_.datagram(now(), *datagram);
+        const auto* datagram = std::get_if<ike::Datagram>(&received);
+        if (datagram && !overload.drops(*datagram)) engine_.datagram(now(), *datagram);
     }
     turn();
 }

@@ -3,11 +3,13 @@
 #include "daemon/key_writer.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/overload.h"
 #include "daemon/rate_limit.h"
 #include "daemon/udp_ports.h"
 #include "lib/ike/engine.h"
 #include "xfrm/kernel_edge.h"
 
+#include <deque>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -54,7 +56,7 @@ class Driver {
     }
 
   private:
-    void on_socket(UdpSocket& socket);
+    void on_socket(UdpSocket& socket, Overload& overload);
     void on_kernel();
     void on_timer();
     void turn();
@@ -70,6 +72,8 @@ class Driver {
     ike::Engine engine_;
     Hooks hooks_;
     RateLimit send_failures_;
+    RateLimit overloads_told_;
+    std::deque<Overload> overloads_; // one for each socket
     std::optional<KeyWriter> key_writer_;
     bool key_failure_told_ = false;
     std::set<child::IntentId> unanswered_;

@@ -5,6 +5,7 @@
 #include "lib/wire/header.h"
 
 #include <fmt/format.h>
+#include <linux/sock_diag.h>
 #include <linux/xfrm.h>
 
 #include <algorithm>
@@ -219,6 +220,14 @@ UdpSocket::Received UdpSocket::receive() {
         bytes = *ike;
     }
     return ike::Datagram{{*local, bound_.port}, *peer, Bytes(bytes.begin(), bytes.end()), false};
+}
+
+unsigned UdpSocket::fill() const {
+    std::array<std::uint32_t, SK_MEMINFO_VARS> told{};
+    socklen_t size = sizeof told;
+    if (::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, told.data(), &size) != 0) return 0;
+    const std::uint64_t most = told[SK_MEMINFO_RCVBUF];
+    return most == 0 ? 0 : static_cast<unsigned>(100 * std::uint64_t{told[SK_MEMINFO_RMEM_ALLOC]} / most);
 }
 
 int UdpSocket::send(const ike::Datagram& datagram) {

@@ -53,6 +53,9 @@ class UdpSocket {
     using Received = std::variant<Empty, Skipped, ike::Datagram>;
     [[nodiscard]] Received receive();
 
+    // How full its receive buffer is, in hundredths; 0 if the system does not tell.
+    [[nodiscard]] unsigned fill() const;
+
     // Zero, or the errno of a datagram that was not sent: it is lost like any other, and IKE sends it again.
     [[nodiscard]] int send(const ike::Datagram& datagram);
 

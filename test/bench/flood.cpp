@@ -146,6 +146,10 @@ void print(const char* title, const Stretch& s) {
     std::printf("  sheafd: datagrams           %llu taken, %llu sent, %llu lost before it\n",
                 number(s.after.datagrams_in - s.before.datagrams_in),
                 number(s.after.datagrams_out - s.before.datagrams_out), number(s.after.lost - s.before.lost));
+    // What was sent and neither taken nor lost; those under way and the honest ones are few.
+    const auto reached = s.spoofed - std::min(s.spoofed, s.after.lost - s.before.lost);
+    const auto taken = s.after.datagrams_in - s.before.datagrams_in;
+    std::printf("  sheafd: dropped as overload about %llu\n", number(reached - std::min(reached, taken)));
     std::printf("  sheafd: IKE SAs             %llu established, %llu half open\n",
                 number(s.after.established), number(s.after.half_open));
     std::printf(
