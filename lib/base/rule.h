@@ -17,7 +17,7 @@ enum class RuleKind : std::uint8_t {
 };
 
 // Every rule whose breach refuses a datagram, a payload or a request. Errors in lib/ are these values: the
-// counter to raise, the notify to answer with (RFC 7296 3.10.1) and the sentence to log follow from the name.
+// counter to raise, the notify to answer with (RFC 7296 2.21, 3.10.1) and the sentence follow from the name.
 //
 //   X(name, kind, notify, sentence)   notify 0: nothing is answered
 #define SHEAF_RULES(X)                                                                                       \

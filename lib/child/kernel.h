@@ -60,7 +60,7 @@ struct SaLimits {
 
 // How the outer header of tunnel mode follows from the inner one, and back (RFC 4301 5.1.2).
 struct OuterHeader {
-    bool ecn = true;      // congestion marks are carried over (RFC 6040)
+    bool ecn = true;      // RFC 7296 2.24: congestion marks are carried over, by RFC 6040
     bool dscp_out = true; // the inner DSCP is copied outwards
     bool dscp_in = false; // the outer DSCP is copied inwards
     bool path_mtu = true; // the outer DF bit follows the inner one; false: it is never set

@@ -22,7 +22,7 @@ inline constexpr std::size_t kMaxTransformAttributes = 4;
 inline constexpr std::size_t kMaxSelectors = 64;              // per TS payload
 inline constexpr std::size_t kMaxCfgAttributes = 64;          // per CP payload
 inline constexpr std::size_t kMaxDeleteSpis = 256;            // per DELETE payload
-inline constexpr std::size_t kMinNonce = 16, kMaxNonce = 256; // RFC 7296 3.9
+inline constexpr std::size_t kMinNonce = 16, kMaxNonce = 256; // RFC 7296 2.10, 3.9
 inline constexpr std::size_t kMinCookie = 1, kMaxCookie = 64; // RFC 7296 2.6
 inline constexpr std::size_t kMaxIdentity = 1024;
 inline constexpr std::size_t kMaxCertificate =
