@@ -55,8 +55,8 @@ credentials() {
     local name
     if [ "$2" = psk ]; then
         echo '"secrets": {'
-        for name in gw alice bob; do
-            printf '    "%s": { "id": "%s.example.org", "text": "%s" }%s\n' $name $name "$psk" "$([ $name = bob ] || echo ,)"
+        for name in gw alice bob carol; do
+            printf '    "%s": { "id": "%s.example.org", "text": "%s" }%s\n' $name $name "$psk" "$([ $name = carol ] || echo ,)"
         done
         echo '  },'
         return

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Streams of numbered datagrams between hosts (stream.py); sourced after lib.sh.
 
-stream_rate=1000 # datagrams a second
-
-# stream_start NAME FROM TO ADDRESS PORT: from the host FROM to ADDRESS, which is the host TO
+# stream_start NAME FROM TO ADDRESS PORT RATE: RATE datagrams a second from the host FROM to ADDRESS, which is the host TO. The
+# sender stays on one processor: when it moves, packets overtake each other in the queues, and on an emulated machine by more than
+# a replay window.
 stream_start() {
-    daemon_start "$3" "receive-$1" python3 -u ../stream.py receive "$5"
+    daemon_start "$3" "receive-$1" python3 -u "$LAB_ROOT/test/stream.py" receive "$5"
     wait_until 10 "the receiver of $1" log_says "$3" "receive-$1" '^ready'
-    daemon_start "$2" "send-$1" python3 -u ../stream.py send "$4" "$5" "$stream_rate"
+    daemon_start "$2" "send-$1" taskset -c 0 python3 -u "$LAB_ROOT/test/stream.py" send "$4" "$5" "$6"
     stream_ends[$1]="$2 $3"
 }
 declare -A stream_ends=()

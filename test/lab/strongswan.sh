@@ -204,7 +204,19 @@ strongswan_rekey_ike() { swan_quietly "$1" --rekey --ike "$(swan_name "$1")"; } 
 strongswan_rekey_child() { swan_quietly "$1" --rekey --child "$(swan_child "$1")"; } # HOST
 strongswan_delete() { swan_quietly "$1" --terminate --ike "$(swan_name "$1")"; }   # HOST
 strongswan_stop() { daemon_stop "$1" charon; }                                     # HOST
-strongswan_kill() { daemon_stop "$1" charon KILL; }                                # HOST
+strongswan_kill() { # HOST: with what it cannot take away itself then
+    local vip vips
+    vips=$(swan_vips "$1")
+    daemon_stop "$1" charon KILL
+    for vip in $vips; do
+        case $vip in
+            *:*) ip -n "$1" addr del "$vip/128" dev wan0 2>/dev/null || : ;;
+            *) ip -n "$1" addr del "$vip/32" dev wan0 2>/dev/null || : ;;
+        esac
+    done
+    ip -n "$1" -4 route flush table 220 2>/dev/null || :
+    ip -n "$1" -6 route flush table 220 2>/dev/null || :
+}
 swan_name() { swan "$1" --list-conns --raw | sed -n 's/^list-conn event {\([^ ]*\) {.*/\1/p'; } # HOST
 swan_child() { swan "$1" --list-conns --raw | sed -n 's/.* children {\([^ ]*\) {.*/\1/p'; } # HOST
 swan_quietly() { swan "$@" >>"$LAB_LOGS/$1.command.log" 2>&1; }                    # HOST ARGUMENT...
