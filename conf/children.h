@@ -16,8 +16,8 @@ namespace sheaf::conf {
 // The "children" of a peer connection, in the order of the file.
 [[nodiscard]] std::vector<ike::ChildConfig> read_children(const json::Value& connection);
 
-// Whether the parts of each fit one another: selectors that the mode needs, of the same families on both sides, a peer
-// to begin with, a replay window for extended sequence numbers. `path` is the connection's.
+// Whether the parts of each fit one another: selectors that the mode needs, of the same families on both
+// sides, a peer to begin with, a replay window for extended sequence numbers. `path` is the connection's.
 void check_children(const json::Value& connection, const std::string& path, Report& report);
 
 // The same of the one Child SA of a gateway or client.

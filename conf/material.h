@@ -17,7 +17,7 @@ namespace sheaf::conf {
 enum class Guard : std::uint8_t {
     none,       // anyone: there is no secret in it
     owner_only, // only its owner may read or write it
-    systemd, // a credential: systemd lets the service's user in by an ACL, which looks like a group's permission
+    systemd,    // a credential: an ACL lets the service's user in, which looks like a group's right
 };
 
 // A path that the configuration names: a relative one starts at the configuration's folder.

@@ -10,12 +10,12 @@
 namespace sheaf::conf {
 
 // A proposal in words joined by "-": ciphers, integrity (with ciphers that are no AEAD), PRFs (IKE only), key
-// exchanges and (ESP only) "esn" and "noesn", e.g. "aes256gcm16-prfsha256-x25519", "aes256-sha256-noesn". Several
-// words of one kind are alternatives, best first. An AEAD and integrity never share a proposal (RFC 7296 3.3).
+// exchanges and (ESP only) "esn" and "noesn", e.g. "aes256gcm16-prfsha256-x25519", "aes256-sha256-noesn".
+// Several of a kind are alternatives, best first; AEADs and integrity never go together (RFC 7296 3.3).
 //
-// Words are those of lib/crypto/ids.h. Weak algorithms have "weak-" before them there, so whoever writes one asks for
-// it (RFC 8221, RFC 8247). "none" in an ESP proposal allows rekeying without a key exchange where there are others.
-// Without a word for sequence numbers both lengths are offered, the longer one first.
+// Words are those of lib/crypto/ids.h. Weak algorithms have "weak-" before them there, so whoever writes one
+// asks for it (RFC 8221, RFC 8247). "none" in an ESP proposal allows rekeying without a key exchange beside
+// others. Without a word for sequence numbers both lengths are offered, the longer one first.
 [[nodiscard]] std::expected<child::IkeProposal, Fault> parse_ike_proposal(std::string_view text);
 [[nodiscard]] std::expected<child::EspProposal, Fault> parse_esp_proposal(std::string_view text);
 

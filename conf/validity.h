@@ -13,8 +13,8 @@ struct Validity {
     WallTime until;
 };
 
-// What an operator should know of it: that it has ended, will within a month, or has not begun. `what` begins the
-// sentence.
+// What an operator should know of it: that it has ended, will within a month, or has not begun. `what` begins
+// the sentence.
 [[nodiscard]] std::optional<std::string> validity_note(const std::string& what, const Validity& validity,
                                                        WallTime now);
 

@@ -16,8 +16,8 @@ enum class Verb : std::uint8_t { status, list, up, down, rekey, reauth, explain,
 
 struct Request {
     Verb verb{};
-    // The connection; for down, rekey and explain also a peer's identity, for explain a peer's address. May be
-    // missing for explain alone.
+    // The connection; for down, rekey and explain also a peer's identity, for explain a peer's address. May
+    // be missing for explain alone.
     std::string name{};
     std::string child{}; // down: only the Child SAs of this name
     bool ike = false;    // rekey: the IKE SA instead of its Child SAs

@@ -67,7 +67,7 @@ bool is_trouble(ike::DownReason reason) {
 struct Describe {
     EventText operator()(const ike::MessageTraced& e) const {
         const auto& h = e.header;
-        // "in IKE_AUTH request 1 [peer]:500 0123456789abcdef_fedcba9876543210 436 octets: IDi AUTH SA TSi TSr"
+        // "in IKE_AUTH request 1 [peer]:500 0123456789abcdef_fedcba9876543210 436 octets: IDi AUTH SA"
         return {LogLevel::debug,
                 fmt::format("{} {} {} {} {} {}_{}{}{}", e.sent ? "out" : "in", wire::name(h.exchange),
                             h.response ? "response" : "request", h.message_id, e.peer.to_string(),

@@ -14,8 +14,8 @@ namespace sheaf::daemon {
 
 // What went wrong lately, for `sheafctl explain`: refusals, and IKE SAs that ended.
 //
-// The same again is one entry that counts. What anyone can cause who can send a datagram has a place of its own, so
-// that a flood of it cannot push out what a person looks for.
+// The same again is one entry that counts. What anyone can cause who can send a datagram has a place of its
+// own, so that a flood of it cannot push out what a person looks for.
 class History {
   public:
     static constexpr std::size_t kMostOfStrangers = 64; // malformed and unexpected datagrams
@@ -23,8 +23,8 @@ class History {
 
     void note(const ike::Event& event, Instant now);
 
-    // Newest first: of a connection, a peer's identity or a peer's address (with a port or without); all if `name` is
-    // empty. The form is that of the answer to "explain".
+    // Newest first: of a connection, a peer's identity or a peer's address (with a port or without); all if
+    // `name` is empty. The form is that of the answer to "explain".
     [[nodiscard]] nlohmann::ordered_json explain(std::string_view name, Instant now) const;
 
   private:

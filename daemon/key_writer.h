@@ -9,15 +9,15 @@
 
 namespace sheaf::daemon {
 
-// The file of a Wireshark profile that a key belongs into, and its line there, without a newline. Where Wireshark 4.0
-// has no word for an algorithm, which would make it refuse the whole file, the line is a comment.
+// The file of a Wireshark profile that a key belongs into, and its line there, without a newline. Where
+// Wireshark 4.0 has no word for an algorithm, and would refuse the whole file, the line is a comment.
 inline constexpr std::string_view kIkeTable = "ikev2_decryption_table";
 inline constexpr std::string_view kEspTable = "esp_sa";
 [[nodiscard]] std::string wireshark_line(const ike::IkeKeys& keys);
 [[nodiscard]] std::string wireshark_line(const ike::ChildKeys& keys);
 
-// Appends the keys of SAs to these two files, for a decoder to read a capture with. Whoever reads the files reads all
-// traffic, so they are open to their owner only, and this is for those who ask for it (sheafd --write-keys).
+// Appends the keys of SAs to these two files, for a decoder to read a capture with. Whoever reads the files
+// reads all traffic, so they are open to their owner only, and this is for who asks for it (--write-keys).
 class KeyWriter {
   public:
     // Error: a sentence. The folder must be there.

@@ -8,13 +8,13 @@ namespace sheaf::daemon {
 
 // What a socket's datagrams lose when they come faster than they can be worked on.
 //
-// Left alone, the kernel drops whatever comes while the receive buffer is full: answers to liveness checks and
-// IKE_AUTH as well as the flood. So before it is full the cheapest to lose go, unanswered: requests for a new IKE SA
-// that return no cookie (RFC 7296 2.6). Their senders try again, and who has a cookie or an IKE SA gets through.
+// Left alone, the kernel drops whatever comes while the receive buffer is full: answers to liveness checks
+// and IKE_AUTH as well as the flood. Before it is full the cheapest go, unanswered: requests for a new IKE SA
+// that return no cookie (RFC 7296 2.6). Their senders try again; who has a cookie or an IKE SA gets through.
 class Overload {
   public:
-    // In hundredths of the receive buffer: far enough below "full" for one turn's arrivals, and apart from each other
-    // so that between two stretches some of the new ones are answered.
+    // In hundredths of the receive buffer: far enough below "full" for one turn's arrivals, and apart from
+    // each other so that between two stretches some of the new ones are answered.
     static constexpr unsigned kBegins = 75;
     static constexpr unsigned kEnds = 50;
 

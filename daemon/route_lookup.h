@@ -8,8 +8,8 @@
 
 namespace sheaf::daemon {
 
-// The host as the engine sees it. Which of our addresses reaches a peer is asked of the kernel's routes, as the IKE
-// sockets would be sent: with their mark, and from no other address than they are bound to.
+// The host as the engine sees it. Which of our addresses reaches a peer is asked of the kernel's routes, as
+// the IKE sockets would be sent: with their mark, and from no other address than they are bound to.
 class RouteLookup final : public ike::Surroundings {
   public:
     // `bound`: the listen addresses, "any" among them or not.

@@ -25,8 +25,8 @@ std::string text_of(const wire::TrafficSelector& selector) {
     return "traffic selector " + out;
 }
 
-// One side of a policy's selector. What protocols without ports have instead, type and code, is only in messages that
-// this side sends: so says RFC 4301 4.4.1.3, and OPAQUE there means that it sends none.
+// One side of a policy's selector. What protocols without ports have instead, type and code, is only in
+// messages that this side sends: so says RFC 4301 4.4.1.3, and OPAQUE there means that it sends none.
 struct Side {
     Prefix prefix;
     std::uint8_t protocol = 0;
@@ -146,8 +146,8 @@ std::optional<Selector> selector_of(const Side& from, const Side& to) {
 
 std::uint32_t reqid_of(child::LinkNumber reqid, child::LinkNumber link) { return reqid != 0 ? reqid : link; }
 
-// Inwards the reqid alone ties a packet to the SAs that it may come by. With addresses in the template, too, the
-// packets of an SA that a peer has left behind in moving would be dropped as soon as the policy follows.
+// Inwards the reqid alone ties a packet to the SAs that it may come by. With addresses in the template, too,
+// the packets of an SA that a peer has left behind in moving would be dropped as soon as the policy follows.
 Policy policy_of(const child::PolicySet& set, PolicyDirection direction, const Selector& selector) {
     const bool addresses = direction == PolicyDirection::out && set.mode == child::Mode::tunnel;
     const IpAddress any = IpAddress::any(set.local.family());

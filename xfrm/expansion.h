@@ -23,13 +23,13 @@ inline constexpr std::size_t kMaxPoliciesPerSet = 1024;
 [[nodiscard]] std::optional<std::vector<Prefix>> prefixes_of(const IpAddress& first, const IpAddress& last,
                                                              std::size_t limit);
 
-// The fewest blocks of ports that hold exactly those from `first` to `last`: at most 30. REQUIRES: first <= last.
+// The fewest blocks of ports that are those from `first` to `last`: 30 at most. REQUIRES: first <= last.
 [[nodiscard]] std::vector<PortMatch> blocks_of(std::uint16_t first, std::uint16_t last);
 
 // The SPD entries that let the pairs of a local and a remote selector through: each pair of one family that
 // agree on a protocol, outwards, inwards and (in tunnel mode) forwarded. Narrower ones win over wider ones.
-// OPAQUE ports (RFC 7296 3.13.1) are those that the kernel cannot see; message types are those of ICMP and ICMPv6 only,
-// for the kernel does not read those of Mobility Headers on input.
+// OPAQUE ports (RFC 7296 3.13.1) are those that the kernel cannot see; message types are those of ICMP and
+// ICMPv6 only, for the kernel does not read those of Mobility Headers on input.
 [[nodiscard]] std::expected<std::vector<Policy>, std::string> policies_of(const child::PolicySet& set);
 
 // Both entries of a Child SA; one that the step does not install has no algorithms.

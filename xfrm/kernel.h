@@ -20,8 +20,8 @@ namespace sheaf::xfrm {
 // the intent has installed is removed in reverse order before IntentDone tells the first failure.
 //
 // Marks of ours, by which reconcile() knows what it may remove: reqid, and if_id where there is one, between
-// child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and priorities, interfaces of kind
-// xfrm with the alias kAlias.
+// child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and
+// priorities, interfaces of kind xfrm with the alias kAlias.
 class Kernel final : public KernelEdge {
   public:
     struct Settings {

@@ -181,8 +181,8 @@ void update_routes(Update& to, const child::Link& before, const child::Link& aft
     }
 }
 
-// Routes are added after the addresses that are their sources, and removed before them: an IPv4 address that goes
-// takes along the routes that have it as their source.
+// Routes are added after the addresses that are their sources, and removed before them: an IPv4 address that
+// goes takes along the routes that have it as their source.
 Update update_of(const child::Link& before, const child::Link& after, int index) {
     Update out, addresses;
     update_addresses(addresses, before, after, index);

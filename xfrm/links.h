@@ -19,8 +19,8 @@ namespace sheaf::xfrm {
 // The virtual links that are open, and what they share: the gateway's interface (made with the first link,
 // removed with the last) and the rules that lead into our routing tables.
 //
-// The books are changed when a link is planned; Plan::roll_back() restores them when the intent fails. Removals are not
-// undone, so a link whose interface went stays closed even if something else of the closing failed.
+// The books change when a link is planned; Plan::roll_back() restores them when the intent fails. Removals
+// are not undone: a link whose interface went stays closed even if the rest of the closing failed.
 class Links {
   public:
     // Whether the intent creates or removes what links share, so that no other may be under way meanwhile.

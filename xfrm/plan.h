@@ -63,8 +63,8 @@ class Plan {
     [[nodiscard]] Stage& current();
     [[nodiscard]] Stage& removals();
 
-    // Called when the plan fails while it is carried out: what takes back more than the operations' own undos do. It
-    // is sent before them.
+    // Called when the plan fails while it is carried out: what takes back more than the operations' own undos
+    // do. It is sent before them.
     void on_undo(std::move_only_function<std::vector<Operation>()> restore) {
         restorations_.push_back(std::move(restore));
     }

@@ -23,7 +23,7 @@ struct Books {
 [[nodiscard]] std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
                                                        bool with_sa_direction);
 
-// The links that the intent is about; 0 stands for all policies off virtual interfaces, which all links may share.
+// The links that the intent is about; 0 stands for all policies off virtual interfaces, shared by all links.
 [[nodiscard]] std::set<child::LinkNumber> links_of(const child::KernelIntent& intent);
 
 } // namespace sheaf::xfrm

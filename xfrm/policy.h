@@ -10,8 +10,8 @@
 
 namespace sheaf::xfrm {
 
-// Ports whose bits under the mask are these; no mask: any port. In ICMP the source port stands for the message's
-// type, the destination port for its code. A packet of which the kernel sees no ports (a later fragment) has zero.
+// Ports whose bits under the mask are these; no mask: any port. In ICMP the source port stands for the
+// message's type, the destination port for its code. Ports unseen (a later fragment) are 0.
 struct PortMatch {
     std::uint16_t value = 0;
     std::uint16_t mask = 0;
@@ -46,8 +46,8 @@ struct Policy {
     std::uint32_t link = 0;     // if_id; 0: of no virtual interface
     std::uint32_t reqid = 0;    // of the SAD entries that serve it
     child::Mode mode = child::Mode::tunnel;
-    // Outer addresses that an SA must have. Only out and in tunnel mode are there any; else they are all zero, of the
-    // outer family.
+    // Outer addresses that an SA must have. Only out and in tunnel mode are there any; else they are all
+    // zero, of the outer family.
     IpAddress source;
     IpAddress destination;
 

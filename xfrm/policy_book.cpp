@@ -99,7 +99,7 @@ void PolicyBook::install(const std::vector<Policy>& set, Changes& changes, Plan&
         const bool as_it_is =
             !entry.holders.empty() && entry.holders.back().wanted == wanted && !entry.in_doubt;
         entry.holders.push_back({++last_holder_, wanted});
-        // Even without a message: what is removed later in the plan waits until all that is installed is there.
+        // Even without a message: what is removed later in the plan waits for all that is installed.
         Stage& stage = plan.current();
         stage.installs = true;
         if (!as_it_is) add(key, stage);

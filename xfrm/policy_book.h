@@ -14,11 +14,11 @@
 
 namespace sheaf::xfrm {
 
-// Which policy sets hold which SPD entries. The kernel has an entry once, by direction, selector and if_id; sets that
-// want the same one (an old and a new Child SA, a trap) share it, and its template is that of the latest of them.
+// Which policy sets hold which SPD entries. The kernel has an entry once, by direction, selector and if_id;
+// sets that want the same one (an old and a new Child SA, a trap) share it, with the template of the latest.
 //
-// The books are changed when an intent is planned. When it fails they are what they were before it, but for removals
-// that had begun, and the kernel is made to agree with them.
+// The books are changed when an intent is planned. When it fails they are what they were before it, but for
+// removals that had begun, and the kernel is made to agree with them.
 class PolicyBook {
   public:
     // What one intent changes, so that it can be taken back as a whole.
@@ -30,8 +30,8 @@ class PolicyBook {
     void install(const std::vector<Policy>& set, Changes& changes, Plan& plan);
     // What the set does not hold is passed over. Of sets that are equal the earliest is meant.
     void remove(const std::vector<Policy>& set, Changes& changes, Plan& plan);
-    // The set gets other templates and keeps its place among the holders. `to` differs from `from` in nothing else.
-    // An error when the set does not hold `from`.
+    // The set gets other templates and keeps its place among the holders. `to` differs from `from` in nothing
+    // else. An error when the set does not hold `from`.
     [[nodiscard]] std::expected<void, std::string>
     move(const std::vector<Policy>& from, const std::vector<Policy>& to, Changes& changes, Plan& plan);
 

@@ -100,7 +100,7 @@ child::OuterHeader outer_of(const xfrm_usersa_info& info, const netlink::Attribu
             .path_mtu = (info.flags & XFRM_STATE_NOPMTUDISC) == 0};
 }
 
-// RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window is an attribute of its own form.
+// RFC 4303 3.4.3. With extended sequence numbers, or more than 32 packets, the window has a form of its own.
 bool has_plain_window(const State& state) { return !state.esn && state.replay_window <= kMaxPlainWindow; }
 
 std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }

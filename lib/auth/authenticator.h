@@ -37,7 +37,7 @@ struct Session {
     std::function<Bytes(View id_body)> peer_octets;
 };
 
-// Why an authentication failed: the rule decides what the peer is told, `why` is one sentence for the operator.
+// Why an authentication failed: the rule decides what the peer is told, `why` is a sentence for people.
 struct Refusal {
     Rule rule{};
     std::string why;
@@ -50,18 +50,18 @@ struct Continue {
 
 using Verdict = std::variant<Verified, Continue, Refusal>;
 
-// One IKE SA's authentication, of both sides. Whatever takes part in IKE_AUTH's proof of identity stands behind this
-// interface: the engine neither knows keys nor methods.
+// One IKE SA's authentication, of both sides. Whatever takes part in IKE_AUTH's proof of identity stands
+// behind this interface: the engine neither knows keys nor methods.
 class Authenticator {
   public:
     virtual ~Authenticator() = default;
 
-    // CERTREQ payloads for the peer (RFC 7296 3.7), and SIGNATURE_HASH_ALGORITHMS (RFC 7427 4) for IKE_SA_INIT.
+    // CERTREQ payloads for the peer (RFC 7296 3.7); SIGNATURE_HASH_ALGORITHMS (RFC 7427 4) of IKE_SA_INIT.
     [[nodiscard]] virtual std::vector<wire::Payload> requests(crypto::Backend& backend) const = 0;
     [[nodiscard]] virtual wire::Notify hash_algorithms() const = 0;
 
-    // Our ID, CERT and AUTH payloads. `peer` is who we speak to, as far as it is known; `received` are the payloads
-    // of the peer's last message (for CERTREQ). Errors tell that there is no credential.
+    // Our ID, CERT and AUTH payloads. `peer` is who we speak to, as far as it is known; `received` are the
+    // payloads of the peer's last message (for CERTREQ). Errors tell that there is no credential.
     [[nodiscard]] virtual std::expected<std::vector<wire::Payload>, Refusal>
     prove(const Session& session, const Identity& local, const std::optional<Identity>& peer,
           std::span<const wire::Payload> received) = 0;

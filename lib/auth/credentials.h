@@ -37,8 +37,8 @@ struct Credentials {
     std::vector<crypto::RevocationList> revocations;
 };
 
-// Whether the certificate names this identity. RFC 4945 3.1: addresses, host names and mail addresses stand in
-// subjectAltName, a distinguished name is the subject; its common name never stands for a host.
+// Whether the certificate names this identity. RFC 4945 3.1: addresses, host names and mail addresses stand
+// in subjectAltName, a distinguished name is the subject; its common name never stands for a host.
 [[nodiscard]] bool names_identity(const crypto::Certificate& certificate, const Identity& identity);
 
 } // namespace sheaf::auth

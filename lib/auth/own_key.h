@@ -9,8 +9,8 @@
 // Only for the sources of lib/auth: which key of ours proves an identity.
 namespace sheaf::auth {
 
-// Those that stand for the identity and that the terms allow; what the peer's CERTREQ asks for comes first (RFC 7296
-// 3.7). Valid as long as the stock.
+// Those that stand for the identity and that the terms allow; what the peer's CERTREQ asks for comes first
+// (RFC 7296 3.7). Valid as long as the stock.
 [[nodiscard]] std::vector<const ReadyKey*> keys_for(const Stock& stock, const Terms& terms,
                                                     const Identity& local,
                                                     std::span<const wire::Payload> received);

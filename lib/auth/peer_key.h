@@ -22,7 +22,7 @@ struct PeerKeys {
     std::string owner;                   // how a refusal calls it
 };
 
-// By the peer's CERT payloads or by what is configured for it. Nothing is proved yet. Error: why there is none.
+// By the peer's CERT payloads or by what is configured for it; nothing is proved yet. Error: why none.
 [[nodiscard]] std::expected<PeerKeys, Refusal> peer_keys(const Stock& stock, const Terms& terms, WallTime now,
                                                          const Identity& peer,
                                                          std::span<const wire::Payload> received);

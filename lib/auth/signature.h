@@ -12,8 +12,8 @@ namespace sheaf::auth {
 // RFC 7427 4, RFC 8420 2: the hashes that we verify, strongest first.
 [[nodiscard]] std::span<const crypto::HashId> signature_hashes();
 
-// RFC 7427 3 with a peer that announced hashes, else RFC 7296 3.8 and RFC 4754. `received` may hold the peer's AUTH
-// payload. Error: our key and the peer have no way in common.
+// RFC 7427 3 with a peer that announced hashes, else RFC 7296 3.8 and RFC 4754. `received` may hold the
+// peer's AUTH payload. Error: our key and the peer have no way in common.
 [[nodiscard]] std::expected<wire::Authentication, Refusal> sign(const Session& session, const Terms& terms,
                                                                 const crypto::PrivateKey& key, View octets,
                                                                 std::span<const wire::Payload> received);

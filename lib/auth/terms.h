@@ -15,11 +15,11 @@ struct Terms {
     std::vector<Method> ours;
     // What we accept of the peer; empty: whatever credential we have for its identity.
     std::vector<Method> theirs;
-    // Certificates: the authority (by subject) that the peer's chain must end in; empty: any that is configured.
+    // Certificates: the authority (by subject) that the peer's chain must end in; empty: any.
     std::vector<std::string> authorities;
     // Whether a chain of which some certificate has no revocation list is refused.
     bool require_revocation_list = false;
-    // RFC 8247 3.2: whether a peer that knows nothing better than RSA with SHA-1 (method 1 of RFC 7296 3.8) is accepted.
+    // RFC 8247 3.2: whether RSA with SHA-1 (method 1 of RFC 7296 3.8) is accepted for want of better.
     bool allow_sha1 = false;
     friend bool operator==(const Terms&, const Terms&) = default;
 };

@@ -47,8 +47,8 @@ struct SaPairId {
     friend bool operator==(const SaPairId&, const SaPairId&) = default;
 };
 
-// When the kernel ends an SAD entry, or tells that its end is near (RFC 4301 4.4.2.1). Zero: never. Octets and
-// packets are counted for each entry.
+// When the kernel ends an SAD entry, or tells that its end is near (RFC 4301 4.4.2.1). Zero: never. Octets
+// and packets are counted for each entry.
 struct SaLimits {
     std::chrono::seconds hard_time{0};
     std::uint64_t soft_bytes = 0;
@@ -67,8 +67,8 @@ struct OuterHeader {
     friend bool operator==(const OuterHeader&, const OuterHeader&) = default;
 };
 
-// SAD entries of a Child SA. A responder of a rekeying installs the inbound one first and the outbound one when the
-// initiator is known to have its counterpart (RFC 7296 2.8).
+// SAD entries of a Child SA. A responder of a rekeying installs the inbound one first and the outbound one
+// when the initiator is known to have its counterpart (RFC 7296 2.8).
 struct InstallSas {
     SaPairId id;
     LinkNumber reqid =
@@ -106,8 +106,8 @@ struct PolicySet {
     friend bool operator==(const PolicySet&, const PolicySet&) = default;
 };
 
-// Several sets may hold the same policy (an old and a new Child SA, a trap): it is installed with the first and
-// removed with the last of them, and its outer addresses are those of the latest set that still holds it.
+// Several sets may hold the same policy (an old and a new Child SA, a trap): it is installed with the first
+// and removed with the last of them, and its outer addresses are those of the latest set that still holds it.
 //
 // A set without SAs is a trap: what matches is dropped, and outbound packets raise Acquire.
 struct InstallPolicies {
@@ -117,8 +117,8 @@ struct RemovePolicies {
     PolicySet policies;
 };
 
-// The peer's (or our) outer endpoint has changed. The SAD entries keep keys, SPIs and sequence numbers; the policies
-// of the set follow. Afterwards the pair is known by the new endpoints, and the set by the new addresses.
+// The peer's (or our) outer endpoint has changed. The SAD entries keep keys, SPIs and sequence numbers; the
+// policies of the set follow. Then the pair is known by the new endpoints, the set by the new addresses.
 struct MoveSas {
     SaPairId id; // as it was
     PolicySet policies;
@@ -157,8 +157,8 @@ struct OpenLink {
 struct CloseLink {
     Link link;
 };
-// Addresses and routes become those of `after` without a moment in which those that stay are gone. REQUIRES: the same
-// number, role and interface.
+// Addresses and routes become those of `after` without a moment in which those that stay are gone. REQUIRES:
+// the same number, role and interface.
 struct UpdateLink {
     Link before;
     Link after;
@@ -185,8 +185,8 @@ struct IntentDone {
     std::optional<std::string> error;
 };
 
-// A limit of an SA of ours was reached (hard: the kernel removed it; soft: it is time to rekey), or someone else
-// deleted it. Told for either direction, by what the SAD finds the entry by.
+// A limit of an SA of ours was reached (hard: the kernel removed it; soft: it is time to rekey), or someone
+// else deleted it. Told for either direction, by what the SAD finds the entry by.
 struct SaGone {
     IpAddress destination;
     wire::ChildSpi spi = 0;
@@ -210,7 +210,7 @@ struct Acquire {
     wire::TrafficSelector remote;
 };
 
-// Authentic ESP in UDP came from another endpoint than the SA has (XFRM_MSG_MAPPING): a NAT has changed its mind.
+// Authentic ESP in UDP came from another endpoint than the SA has (XFRM_MSG_MAPPING): a NAT's doing.
 struct PeerMoved {
     IpAddress destination; // of the inbound SA
     wire::ChildSpi spi = 0;

@@ -102,8 +102,8 @@ std::optional<ChosenIke> match_ike(const IkeProposal& ours, const wire::Proposal
     return ChosenIke{{cipher->id, cipher->key_bits, *integrity, *prf, *group}, offered.spi, {}};
 }
 
-// RFC 7296 3.3.6: a fresh key exchange is needed unless both sides can do without: we by naming no group, or "none"
-// among them, the peer by offering NONE or no group at all. None: nothing fits.
+// RFC 7296 3.3.6: a fresh key exchange is needed unless both sides can do without: we by naming no group, or
+// "none" among them, the peer by offering NONE or no group at all. None: nothing fits.
 std::optional<KeId> choose_child_group(const EspProposal& ours, const wire::Proposal& offered,
                                        std::uint16_t peer_group) {
     const auto& groups = ours.key_exchange;
@@ -170,8 +170,8 @@ std::optional<wire::ChildSpi> read_spi(View bytes) {
     return spi;
 }
 
-// The proposal of ours that an answer says it took: the answer is one proposal, keeps the number that we gave it, and
-// names each transform type at most once (RFC 7296 3.3).
+// The proposal of ours that an answer says it took: the answer is one proposal, keeps the number that we gave
+// it, and names each transform type at most once (RFC 7296 3.3).
 template <typename Proposal>
 std::span<const Proposal> answered_by(std::span<const Proposal> ours, const wire::Sa& answered) {
     if (answered.proposals.size() != 1) return {};

@@ -26,8 +26,8 @@ constexpr std::string_view kPemMark = "-----BEGIN ";
 const Botan::OID kSubjectAltName{2, 5, 29, 17};
 const Botan::OID kNameConstraints{2, 5, 29, 30};
 
-// Extensions whose content we rely on. What the library cannot read it takes for unknown, and so for absent; here
-// that is an error.
+// Extensions whose content we rely on. What the library cannot read it takes for unknown, and so for absent;
+// here that is an error.
 const std::array kReadExtensions{Botan::OID{2, 5, 29, 15}, Botan::OID{2, 5, 29, 19}, Botan::OID{2, 5, 29, 37},
                                  Botan::OID{2, 5, 29, 14}, Botan::OID{2, 5, 29, 35}};
 
@@ -151,7 +151,7 @@ WallTime Certificate::not_after() const { return parts_->until; }
 bool Certificate::is_authority() const { return parts_->x509->is_CA_cert(); }
 const std::array<std::uint8_t, 20>& Certificate::key_hash() const { return parts_->key_hash; }
 
-// By way of text such as "2026/07/01 12:00:00 UTC": the library's own conversion overflows for dates beyond 2262.
+// By way of text such as "2026/07/01 12:00:00 UTC": the library's own conversion overflows beyond 2262.
 WallTime wall_time(const Botan::ASN1_Time& time) {
     const std::string text = time.readable_string();
     std::array<int, 6> fields{};

@@ -76,8 +76,8 @@ struct ChainRules {
 };
 
 // Whether `chain` (the peer's certificate first, the rest in any order) leads to one of `authorities`, with
-// signatures, validity, basic constraints, key usage, names constraints and revocation as RFC 5280 6 and RFC 4945 5.1
-// ask for IKE. Answers the trust anchor. Error: one sentence that names the certificate and what is wrong with it.
+// signatures, validity, basic constraints, key usage, names constraints and revocation as RFC 5280 6 and
+// RFC 4945 5.1 ask for IKE. Answers the trust anchor. Error: a sentence with the certificate and its fault.
 [[nodiscard]] std::expected<Certificate, std::string>
 verify_chain(std::span<const Certificate> chain, std::span<const Certificate> authorities,
              std::span<const RevocationList> revocations, const ChainRules& rules);

@@ -55,8 +55,8 @@ struct RevocationList::Parts {
 // The text of a DN, or a stand-in for one that is empty.
 [[nodiscard]] std::string printed(View dn, const GeneralNames* names = nullptr);
 
-// The first rule of RFC 5280 6.1 and RFC 4945 5.1 that a path breaks, as a sentence; none if it keeps them all. The path
-// runs from the peer's certificate to the trust anchor, each signed by the next.
+// The first rule of RFC 5280 6.1 and RFC 4945 5.1 that a path breaks, as a sentence; none if it keeps them
+// all. The path runs from the peer's certificate to the trust anchor, each signed by the next.
 [[nodiscard]] std::optional<std::string> broken_rule(std::span<const Certificate* const> path,
                                                      std::span<const RevocationList> revocations,
                                                      const ChainRules& rules);

@@ -20,7 +20,7 @@ class DerReader {
     explicit DerReader(View octets) : rest_(octets) {}
 
     [[nodiscard]] bool empty() const { return rest_.empty(); }
-    // None at the end, and where no element stands: a length that is indefinite, not minimal or beyond the end.
+    // None at the end, and where no element stands: its length indefinite, not minimal or too long.
     [[nodiscard]] std::optional<DerElement> next();
 
   private:

@@ -46,7 +46,7 @@ struct NameLimits {
 
 [[nodiscard]] std::optional<NameLimits> parse_name_limits(View extension);
 
-// The first name that breaks the limits, as text; none if all keep them. `subject` is the DN of the same certificate.
+// The first name beyond the limits, as text; none if all keep them. `subject`: the same certificate's DN.
 [[nodiscard]] std::optional<std::string> name_beyond(const NameLimits& limits, const GeneralNames& names,
                                                      View subject);
 

@@ -42,8 +42,8 @@ enum class KeId : std::uint16_t {
 // RFC 7296 3.3.2
 enum class EsnId : std::uint16_t { none = 0, esn = 1 };
 
-// RFC 7427 4, Hash Algorithm Notification numbers. RFC 8420 2: identity stands for signatures over the message itself
-// and is no hash function; it is announced, never computed.
+// RFC 7427 4, Hash Algorithm Notification numbers. RFC 8420 2: identity stands for signatures over the
+// message itself and is no hash function; it is announced, never computed.
 enum class HashId : std::uint16_t { sha1 = 1, sha2_256 = 2, sha2_384 = 3, sha2_512 = 4, identity = 5 };
 
 // A cipher with its Key Length attribute in bits; 0 for ciphers that must not carry one (RFC 7296 3.3.5).

@@ -20,8 +20,8 @@ namespace {
 using Path = std::span<const Certificate* const>;
 using Broken = std::optional<std::string>;
 
-// RFC 5280 4.2: what a critical extension may be. Policies stand here because we ask for none (6.1.1 (c)), and
-// distribution points because lists come from files.
+// RFC 5280 4.2: what a critical extension may be. Policies stand here because we ask for none (6.1.1 (c)),
+// and distribution points because lists come from files.
 const std::array kUnderstood{
     Botan::OID{2, 5, 29, 15}, // key usage
     Botan::OID{2, 5, 29, 17}, // subject alternative name

@@ -25,8 +25,8 @@ struct SignatureAlgorithm {
 [[nodiscard]] std::string describe(const SignatureAlgorithm& algorithm); // "RSASSA-PSS with SHA-256"
 [[nodiscard]] bool fits(KeyKind kind, SignatureScheme scheme);
 
-// RFC 7427 3: the DER AlgorithmIdentifier that stands before the signature, and what it says. None for algorithms
-// that are not ours.
+// RFC 7427 3: the DER AlgorithmIdentifier that stands before the signature, and what it says. None for
+// algorithms that are not ours.
 [[nodiscard]] Bytes algorithm_identifier(const SignatureAlgorithm& algorithm);
 [[nodiscard]] std::optional<SignatureAlgorithm> parse_algorithm_identifier(View der);
 

@@ -15,7 +15,7 @@ class Public_Key;
 // Only for the sources of lib/crypto.
 namespace sheaf::crypto {
 
-// RFC 8247 4 asks for 2048 bits at least; above 8192 a verification costs too much for what a stranger can ask for.
+// RFC 8247 4 asks for 2048 bits at least; above 8192 verifying costs more than a stranger may ask for.
 inline constexpr std::size_t kMinRsaBits = 2048, kMaxRsaBits = 8192;
 // Of the public exponent: 65537 in practice; a long one makes verifying as slow as signing.
 inline constexpr std::size_t kMaxExponentBits = 64;

@@ -15,8 +15,8 @@ namespace {
 constexpr std::uint8_t kSequence = 0x30;
 constexpr std::size_t kMaxList = 1U << 25; // octets; about a million entries
 
-// RFC 5280 5.2: lists in parts and lists of differences mark themselves by critical extensions. Such a list alone
-// says too little.
+// RFC 5280 5.2: lists in parts and lists of differences mark themselves by critical extensions. Such a list
+// alone says too little.
 bool is_whole(const Botan::Extensions& extensions) {
     return std::ranges::none_of(extensions.get_extension_oids(), [&](const Botan::OID& oid) {
         return extensions.critical_extension_set(oid);

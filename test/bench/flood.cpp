@@ -1,6 +1,6 @@
-// What a flood of IKE_SA_INIT requests from spoofed addresses does to those who are honest: an established client with
-// liveness checks of one second, and new clients, one each second. The same without a flood comes first, in the same
-// run, to compare with.
+// What a flood of IKE_SA_INIT requests from spoofed addresses does to those who are honest: an established
+// client with liveness checks of one second, and new clients, one each second. The same without a flood comes
+// first, in the same run, to compare with.
 
 #include "daemon/clock.h"
 #include "lib/crypto/system_random.h"

@@ -15,8 +15,8 @@ namespace sheaf::bench {
 // What the clients of the gateway below and it itself prove who they are with.
 inline constexpr std::string_view kSharedSecret = "not for use outside of this measurement";
 
-// All of sheafd but the kernel, in a process of its own on ports of 127.0.0.1: the loop, the sockets, the engine,
-// the log (into a file nobody reads) and the control socket. It ends with this object, or with this process.
+// All of sheafd but the kernel, in a process of its own on ports of 127.0.0.1: the loop, the sockets, the
+// engine, the log (into a file nobody reads) and the control socket. It ends with this object or our process.
 class GatewayProcess {
   public:
     // REQUIRES: no thread was begun yet.
@@ -38,7 +38,7 @@ class GatewayProcess {
         std::chrono::nanoseconds worked{};            // processor time
         std::chrono::nanoseconds answered_in{};       // how long `sheafctl status` would have waited
     };
-    // As told over the control socket and by the system. Ends the measurement if there is no answer in ten seconds.
+    // As the control socket and the system tell. Without an answer in ten seconds the measurement ends.
     [[nodiscard]] Counters counters() const;
 
   private:

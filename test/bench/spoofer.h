@@ -10,8 +10,8 @@
 
 namespace sheaf::bench {
 
-// Sends IKE_SA_INIT requests, evenly at a given rate, from addresses that are not the sender's: each from another one
-// of 127.0.0.0/8 (beyond 127.0.0.0/16, where the honest ones are) and with another SPI. Nobody reads the answers.
+// Sends IKE_SA_INIT requests, evenly at a given rate, from addresses that are not the sender's: each from
+// another one of 127.0.0.0/8 (beyond 127.0.0.0/16, of the honest ones), with another SPI. No answer is read.
 class Spoofer {
   public:
     // `request` is an honest initiator's, with its offer, key exchange and nonce.

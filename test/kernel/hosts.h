@@ -8,8 +8,8 @@
 
 namespace sheaf::kernel_test {
 
-// One of two hosts on a wire, without virtual interfaces. The hosts are 10.1.0.1 and 10.1.0.2 (and .11 and .12, to move
-// to) outside, 10.8.0.1 and 10.8.0.2 inside.
+// One of two hosts on a wire, without virtual interfaces. The hosts are 10.1.0.1 and 10.1.0.2 (and .11 and
+// .12, to move to) outside, 10.8.0.1 and 10.8.0.2 inside.
 class Host {
   public:
     explicit Host(unsigned number);

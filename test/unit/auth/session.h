@@ -12,7 +12,7 @@
 
 namespace sheaf::test {
 
-// Seconds since 1970 of 1 July 2026, noon, when the certificates of test/vectors/certificates are meant to be read.
+// 1 July 2026, noon, in seconds since 1970: when test/vectors/certificates are meant to be read.
 inline constexpr WallTime kJuly2026{std::chrono::seconds(1782907200)};
 
 // One end that proves itself, another that judges. What goes wrong on the way is set in between.

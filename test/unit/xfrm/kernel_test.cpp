@@ -71,8 +71,8 @@ std::size_t messages_of(const Scene& scene) {
     return bench.fake.count();
 }
 
-// What was installed, and then what was removed after the first failure. SAD and SPD know nothing of links and routes,
-// and have a socket of their own, so each of the two has its own order.
+// What was installed, and then what was removed after the first failure. SAD and SPD know nothing of links
+// and routes, and have a socket of their own, so each of the two has its own order.
 void check_mirror(const std::vector<FakeKernel::Change>& changes) {
     for (const bool xfrm : {true, false}) {
         std::vector<std::string> installed, removed;
