@@ -69,6 +69,9 @@ void Engine::Core::on_child_request(const Input& in, IkeSa& sa, Payloads payload
         // RFC 7296 2.25.1: it is being closed, or has a successor already.
         if (old->state != ChildState::live || old->replaced())
             return refuse_with(notify(Rule::collision), Rule::collision);
+        // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
+        if (sa.children.size() >= 2 * config_.limits.children_per_ike_sa)
+            return refuse_with(notify(Rule::collision), Rule::collision);
     } else if (sa.children.size() >= config_.limits.children_per_ike_sa) {
         return refuse_with(notify(Rule::no_additional_sas), Rule::no_additional_sas);
     }
@@ -99,6 +102,9 @@ std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, co
         if (!narrowed) return std::unexpected(narrowed.error());
         return Match{connection.name, &connection.child, mode, *std::move(narrowed)};
     }
+    // RFC 7296 2.23.1 is not followed: addresses that a NAT changes do not fit the selectors of transport
+    // mode.
+    if (offer.transport && sa.path.nat()) return std::unexpected(Rule::mode_refused);
     Rule why = Rule::ts_unacceptable;
     for (const ChildConfig& config : connection.children) {
         auto narrowed = narrow(selectors_of(config.remote, sa.path.peer.address),
@@ -118,6 +124,7 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
     const auto because = [](Rule rule) { return std::unexpected(ChildRefused{rule, notify(rule), {}}); };
     std::optional<Match> matched;
     if (old) {
+        // RFC 7296 2.9.2: a successor is for what the old one is for, and no more.
         auto narrowed =
             child::Narrowed::narrow(offer.ts_i->selectors, old->remote, offer.ts_r->selectors, old->local);
         if (!narrowed) return because(narrowed.error());
@@ -166,9 +173,14 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
     if (ke) reply.emplace_back(*std::move(ke));
     reply.emplace_back(wire::TrafficSelectors{true, matched->narrowed.initiator()});
     reply.emplace_back(wire::TrafficSelectors{false, matched->narrowed.responder()});
-    sa.deferred.push_back({in.header.message_id, spi_in, std::move(reply), {notify(Rule::kernel_refused)}});
-    auto before = open_peer_link(sa, made);
-    install(in.now, sa, std::move(keys), std::move(made), std::move(before));
+    sa.deferred.push_back({in.header.message_id,
+                           in.datagram.local,
+                           in.datagram.peer,
+                           spi_in,
+                           std::move(reply),
+                           {notify(Rule::kernel_refused)}});
+    const Opening opening = peer_opening(sa, made);
+    install(in.now, sa, std::move(keys), std::move(made), opening);
     arm(sa);
     return {};
 }

@@ -124,6 +124,7 @@ InterfaceId random_interface_id(Random& random) {
 }
 
 std::expected<Assignment, Rule> assign(const Connection& connection, const wire::Configuration* request,
+                                       std::span<const wire::TrafficSelector> offered,
                                        const auth::Verified& client, address::Pools& pools, Random& random) {
     if (!request || request->type != wire::CfgType::request)
         return std::unexpected(Rule::configuration_required);
@@ -132,12 +133,18 @@ std::expected<Assignment, Rule> assign(const Connection& connection, const wire:
     out.reply.type = wire::CfgType::reply;
     const auto link = requested_link(*request);
     bool given = false;
-    if (link) {
+    const auto usable = [offered](Family family) {
+        return std::ranges::any_of(
+            offered, [family](const wire::TrafficSelector& s) { return s.start.family() == family; });
+    };
+    if (!usable(Family::ipv6)) {
+        // Nothing of this family could be sent.
+    } else if (link) {
         given = give_link(out, connection, *link, client, pools, random);
     } else if (asks_for(*request, CfgAttributeType::internal_ip6_address)) {
         given = give_ip6_address(out, connection, client, pools);
     }
-    if (asks_for(*request, CfgAttributeType::internal_ip4_address)) {
+    if (usable(Family::ipv4) && asks_for(*request, CfgAttributeType::internal_ip4_address)) {
         const bool ip4 = give_ip4_address(out, connection, client, pools);
         given = given || ip4;
     }

@@ -11,6 +11,7 @@
 
 #include <expected>
 #include <optional>
+#include <span>
 #include <vector>
 
 // Configuration payloads (RFC 7296 2.19, RFC 5739): what a client asks for, what a gateway gives, and what
@@ -29,9 +30,11 @@ struct Assignment {
 // The gateway's answer to a request of a client whose identity is proved.
 // RFC 5739 4.1: with INTERNAL_IP6_LINK the client gets a link and a prefix, and INTERNAL_IP6_ADDRESS is not
 // looked at. RFC 7296 3.15.4: asked for both families, it is enough to grant one. Errors:
-// configuration_required (no request), address_failure.
+// configuration_required (no request), address_failure. `offered` are the client's selectors: a family that
+// has none gets no address, for it could not be used.
 [[nodiscard]] std::expected<Assignment, Rule> assign(const Connection& connection,
                                                      const wire::Configuration* request,
+                                                     std::span<const wire::TrafficSelector> offered,
                                                      const auth::Verified& client, address::Pools& pools,
                                                      Random& random);
 

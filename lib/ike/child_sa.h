@@ -23,8 +23,8 @@ enum class ChildState : std::uint8_t {
 };
 [[nodiscard]] std::string_view name(ChildState state);
 
-// An SA that was made to replace another one, and what decides among two that were made at once: the lower nonce of its
-// exchange (RFC 7296 2.8.1).
+// An SA that was made to replace another one, and what decides among two that were made at once: the lower
+// nonce of its exchange (RFC 7296 2.8.1).
 template <typename SpiType>
 struct Successor {
     SpiType spi{}; // ours
@@ -50,8 +50,8 @@ struct ChildSa {
     bool in = false;
     bool out = false;
     bool policies = false;
-    // RFC 7296 2.8: the outbound entry of a rekeying that the peer began waits until the old Child SA is deleted, for only
-    // then the peer is known to have the inbound one.
+    // RFC 7296 2.8: the outbound entry of a rekeying that the peer began waits until the old Child SA is
+    // deleted, for only then the peer is known to have the inbound one.
     std::optional<child::InstallSas> outbound;
 
     wire::ChildSpi rekeys = 0; // our SPI of the Child SA that this one is to replace

@@ -8,7 +8,8 @@ namespace sheaf::ike {
 
 namespace {
 
-// How long an inbound SAD entry stays after its Child SA was replaced: for what is on its way, and what queues keep.
+// How long an inbound SAD entry stays after its Child SA was replaced: for what is on its way, and what
+// queues keep.
 constexpr Duration kDrain = std::chrono::seconds(5);
 
 // RFC 4301 4.4.2.1: what is not rekeyed ends when a quarter more is used up.
@@ -71,16 +72,21 @@ ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const C
         if (!sa.children.empty()) out.reqid = fresh_number();
         return out;
     }
-    const auto found = initiations_.find(sa.connection->name);
+    Initiation* initiation = initiation_for(sa);
     const Trap* trap = nullptr;
-    if (found != initiations_.end() && found->second.connection == sa.connection) {
-        const auto entry = found->second.traps.find(child_name);
-        if (entry != found->second.traps.end()) trap = &entry->second;
+    if (initiation) {
+        const auto entry = initiation->traps.find(child_name);
+        if (entry != initiation->traps.end()) trap = &entry->second;
     }
-    const child::LinkNumber number = trap ? trap->number : fresh_number();
+    // A second Child SA of the same configuration, with other selectors, must not be found by the first one's
+    // packets.
+    const bool taken = trap && std::ranges::any_of(sa.children, [&](const ChildSa& other) {
+                           return (other.on_interface ? other.reqid : other.id.link) == trap->number;
+                       });
+    const child::LinkNumber number = trap && !taken ? trap->number : fresh_number();
     out.on_interface = !sa.connection->interface.empty();
     if (out.on_interface) {
-        if (!sa.link) sa.link = link_of_peer(*sa.connection);
+        if (!sa.link) sa.link = link_of_peer(*sa.connection, initiation);
         out.id.link = sa.link->link.number;
         out.reqid = number;
     } else {
@@ -104,34 +110,14 @@ ChildSa Engine::Core::successor_to(const IkeSa& sa, const ChildSa& old) const {
     return out;
 }
 
-// The link of a peer connection with an interface: the one that is kept open for it, or a new one.
-std::unique_ptr<VirtualLink> Engine::Core::link_of_peer(const Connection& connection) {
-    const auto found = initiations_.find(connection.name);
-    if (found != initiations_.end() && found->second.parked) return std::move(found->second.parked);
-    auto out = std::make_unique<VirtualLink>();
-    out->link.number = fresh_number();
-    out->link.role = child::LinkRole::client;
-    out->link.interface = connection.interface;
-    for (const ChildConfig& config : connection.children) {
-        for (const auto& selector : config.remote) {
-            const auto prefixes = child::prefixes_of(selector, wire::kMaxSelectors);
-            if (prefixes) out->link.routes.insert(out->link.routes.end(), prefixes->begin(), prefixes->end());
-        }
-    }
-    return out;
+Opening Engine::Core::peer_opening(const IkeSa& sa, const ChildSa& child) const {
+    if (sa.connection->role != Role::peer || !child.on_interface || !sa.link) return {};
+    return {sa.link, sa.link->link};
 }
 
-std::vector<child::KernelStep> Engine::Core::open_peer_link(IkeSa& sa, const ChildSa& child) {
-    std::vector<child::KernelStep> steps;
-    if (sa.connection->role != Role::peer || !child.on_interface || !sa.link || sa.link->open) return steps;
-    sa.link->open = true;
-    steps.emplace_back(child::OpenLink{sa.link->link});
-    return steps;
-}
-
-child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, wire::ChildSpi child) {
+child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, Pending pending) {
     const child::IntentId id = ++last_intent_;
-    intents_.emplace(id, child);
+    intents_.emplace(id, std::move(pending));
     out_.intents.push_back({id, std::move(steps)});
     return id;
 }
@@ -146,9 +132,9 @@ child::SaLimits Engine::Core::limits_of(const ChildSa& child) const {
     const Lifetime& life = child.terms->lifetime;
     child::SaLimits limits;
     limits.hard_time = std::chrono::ceil<std::chrono::seconds>(with_quarter(life.time));
-    limits.soft_bytes = life.bytes;
+    limits.soft_bytes = life.bytes - random_->u64() % (life.bytes / 10 + 1);
     limits.hard_bytes = with_quarter(life.bytes);
-    limits.soft_packets = life.packets;
+    limits.soft_packets = life.packets - random_->u64() % (life.packets / 10 + 1);
     limits.hard_packets = with_quarter(life.packets);
     return limits;
 }
@@ -175,15 +161,16 @@ child::InstallSas Engine::Core::without_keys(const IkeSa& sa, const ChildSa& chi
     return out;
 }
 
-child::IntentId Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child,
-                                      std::vector<child::KernelStep> before) {
+void Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child,
+                           const Opening& opening) {
     auto& to_peer = child.initiator ? keys.initiator_to_responder : keys.responder_to_initiator;
     auto& from_peer = child.initiator ? keys.responder_to_initiator : keys.initiator_to_responder;
     child::InstallSas sas = without_keys(sa, child);
     sas.in = {std::move(from_peer.encr), std::move(from_peer.integ)};
     sas.out = {std::move(to_peer.encr), std::move(to_peer.integ)};
     record_keys(sas);
-    // RFC 7296 2.8: a responder must not send on what replaces another before the initiator can receive on it.
+    // RFC 7296 2.8: a responder must not send on what replaces another before the initiator can receive on
+    // it.
     if (child.rekeys != 0 && !child.initiator) {
         sas.directions = child::Directions::in;
         child.outbound = without_keys(sa, child);
@@ -191,30 +178,44 @@ child::IntentId Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys 
         child.outbound->out = std::move(sas.out);
         sas.out = {};
     }
-    auto steps = std::move(before);
+    const wire::ChildSpi spi = child.id.spi_in;
+    Pending pending;
+    pending.child = spi;
+    auto steps = open_link(opening, pending);
     steps.emplace_back(std::move(sas));
     steps.emplace_back(child::InstallPolicies{child.policy_set()});
     set_lifetimes(now, child);
-    const wire::ChildSpi spi = child.id.spi_in;
     by_child_spi_.emplace(spi, sa.our_spi());
     by_peer_spi_.emplace(child.id.spi_out, spi);
     sa.children.push_back(std::move(child));
-    const child::IntentId intent = submit(std::move(steps), spi);
-    sa.children.back().intent = intent;
-    return intent;
+    sa.children.back().intent = submit(std::move(steps), std::move(pending));
 }
 
 void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     const auto found = intents_.find(done.id);
     if (found == intents_.end()) return;
-    const auto [sa, child] = find_child(found->second);
+    Pending pending = std::move(found->second);
     intents_.erase(found);
+    const auto [sa, child] = find_child(pending.child);
     if (done.error) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
         tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
                      *done.error});
+        // The kernel has undone all of it.
+        if (const auto link = pending.link.lock()) {
+            link->open = pending.before.has_value();
+            if (pending.before) link->link = *std::move(pending.before);
+        }
+        if (!pending.traps_of.empty()) on_traps_refused(now, pending);
+    } else if (!pending.afterwards.empty()) {
+        submit(std::move(pending.afterwards));
     }
-    if (!child || child->intent != done.id || child->state != ChildState::installing) return;
+    if (!child || child->intent != done.id) return;
+    if (child->state != ChildState::installing) {
+        // It could not be moved with its peer, and so reaches nobody.
+        if (done.error && child->state == ChildState::live) child_lost(now, *sa, *child, *done.error);
+        return;
+    }
     if (done.error) return on_child_refused_by_kernel(now, *sa, *child, *done.error);
     child->in = true;
     child->out = !child->outbound;
@@ -240,7 +241,8 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
         std::vector<child::KernelStep> steps;
         activate_outbound(child, steps);
         if (!steps.empty()) submit(std::move(steps));
-        // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore prefers.
+        // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore
+        // prefers.
         if (child.initiator && child.rekeys != 0) {
             const bool twin = std::ranges::any_of(sa.children, [&](const ChildSa& other) {
                 return other.id.spi_in != spi && other.rekeys == child.rekeys &&
@@ -265,23 +267,27 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     // The kernel has undone what it did of the intent: nothing is to be removed.
     const wire::ChildSpi spi = child.id.spi_in;
     const bool initiator = child.initiator;
-    const std::string child_name = child.name;
     const wire::ChildSpi rekeys = child.rekeys;
-    if (ChildSa* old = find_child(sa, rekeys); old && initiator) old->rekeying = false;
     forget(sa, spi);
     if (sa.in<Installing>()) {
         if (sa.initiator && sa.connection->role != Role::peer)
             return close(now, sa, DownReason::kernel, error);
-        close_link(sa);
-        return finish_auth(now, sa, false);
+        drop_link(sa);
+        const wire::Spi ike = sa.our_spi();
+        finish_auth(now, sa, false);
+        IkeSa* left = find(ike);
+        if (initiator && left) want(now, *left, {Want::Kind::delete_child, {}, spi});
+        return;
+    }
+    if (!initiator) {
+        answer_deferred(now, sa, spi, false);
+        return serve(now, sa);
     }
     // The peer believes in it.
-    if (initiator) {
-        want(now, sa, {Want::Kind::delete_child, {}, spi});
-        if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
-            return end_doomed(now, sa, *old);
-    } else
-        answer_deferred(now, sa, spi, false);
+    if (ChildSa* old = find_child(sa, rekeys)) rekeying_failed(now, sa, *old);
+    want(now, sa, {Want::Kind::delete_child, {}, spi});
+    if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
+        return end_doomed(now, sa, *old);
     serve(now, sa);
 }
 
@@ -291,6 +297,8 @@ void Engine::Core::answer_deferred(Instant now, IkeSa& sa, wire::ChildSpi child,
     if (found == sa.deferred.end()) return;
     const Deferred deferred = std::move(*found);
     sa.deferred.erase(found);
+    sa.answer_from = deferred.from;
+    sa.answer_to = deferred.to;
     send_response(now, sa, wire::ExchangeType::create_child_sa, deferred.message_id,
                   installed ? deferred.reply : deferred.otherwise);
 }
@@ -331,13 +339,21 @@ void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, b
         child->rekey_at = Instant::max();
         child->expires = now + kDrain;
     } else {
-        // What the kernel is still to install goes with the next intent, which it carries out after that.
-        if (child->state == ChildState::installing) child->in = child->out = child->policies = true;
-        shed(*child, steps);
+        answer_deferred(now, sa, spi_in, false);
+        take_out(*child, steps);
         forget(sa, spi_in);
     }
     if (!steps.empty()) submit(std::move(steps));
     arm(sa);
+}
+
+// Removes what the kernel has of it, or, if it is still at work, will have.
+void Engine::Core::take_out(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    const auto pending = child.state == ChildState::installing ? intents_.find(child.intent) : intents_.end();
+    if (pending == intents_.end()) return shed(child, steps);
+    child.in = child.policies = true;
+    child.out = !child.outbound;
+    shed(child, pending->second.afterwards);
 }
 
 void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
@@ -382,19 +398,12 @@ void Engine::Core::leave_kernel(IkeSa& sa) {
         const bool installing = child.state == ChildState::installing;
         if (!installing && child.state != ChildState::draining && !child.replaced())
             tell(ChildDown{sa.name(), child.name, child.id.spi_in, child.id.spi_out});
-        if (installing) child.in = child.out = child.policies = true;
-        shed(child, steps);
+        take_out(child, steps);
     }
     while (!sa.children.empty())
         forget(sa, sa.children.back().id.spi_in);
     sa.deferred.clear();
-    if (sa.link) {
-        if (!park_link(sa)) {
-            steps.emplace_back(child::CloseLink{sa.link->link});
-            numbers_.erase(sa.link->link.number);
-        }
-        sa.link.reset();
-    }
+    release_link(sa, steps);
     if (!steps.empty()) submit(std::move(steps));
 }
 
@@ -431,29 +440,25 @@ void Engine::Core::forget(IkeSa& sa, wire::ChildSpi spi_in) {
     const auto found =
         std::ranges::find_if(sa.children, [spi_in](const ChildSa& c) { return c.id.spi_in == spi_in; });
     if (found == sa.children.end()) return;
-    const child::SaPairId id = found->id;
-    const child::LinkNumber reqid = found->reqid;
+    const wire::ChildSpi spi_out = found->id.spi_out;
+    // The link's number goes with the link, a trap's with its configuration.
+    const child::LinkNumber own = found->on_interface ? found->reqid : found->id.link;
     by_child_spi_.erase(spi_in);
-    const auto [first, last] = by_peer_spi_.equal_range(id.spi_out);
+    const auto [first, last] = by_peer_spi_.equal_range(spi_out);
     const auto entry = std::find_if(first, last, [spi_in](const auto& e) { return e.second == spi_in; });
     if (entry != last) by_peer_spi_.erase(entry);
     sa.children.erase(found);
-    for (const child::LinkNumber number : {id.link, reqid}) {
-        const bool used = std::ranges::any_of(
-            sa.children, [number](const ChildSa& c) { return c.id.link == number || c.reqid == number; });
-        const bool linked = sa.link && sa.link->link.number == number;
-        if (!used && !linked && !lasting(*sa.connection, number)) numbers_.erase(number);
-    }
+    const bool used = std::ranges::any_of(sa.children, [own](const ChildSa& other) {
+        return (other.on_interface ? other.reqid : other.id.link) == own;
+    });
+    if (own != 0 && !used && !is_trap(sa, own)) numbers_.erase(own);
 }
 
-// Whether a number is a connection's for as long as that is configured.
-bool Engine::Core::lasting(const Connection& connection, child::LinkNumber number) const {
-    const auto found = initiations_.find(connection.name);
-    if (found == initiations_.end()) return false;
-    const Initiation& initiation = found->second;
-    if (initiation.parked && initiation.parked->link.number == number) return true;
-    return std::ranges::any_of(initiation.traps,
-                               [number](const auto& t) { return t.second.number == number; });
+bool Engine::Core::is_trap(const IkeSa& sa, child::LinkNumber number) const {
+    const auto found = initiations_.find(sa.connection->name);
+    return found != initiations_.end() &&
+           std::ranges::any_of(found->second.traps,
+                               [number](const auto& entry) { return entry.second.number == number; });
 }
 
 void Engine::Core::tell_child_up(const IkeSa& sa, const ChildSa& child) {

@@ -20,8 +20,8 @@
 // file.
 namespace sheaf::ike {
 
-// gateway: gives addresses to clients. client: takes them. peer: neither; two networks or two hosts, and either side
-// may begin.
+// gateway: gives addresses to clients. client: takes them. peer: neither; two networks or two hosts, and
+// either side may begin.
 enum class Role : std::uint8_t { gateway, client, peer };
 
 // Each further transmission waits twice as long as the one before.
@@ -39,8 +39,9 @@ struct AddressRequest {
     friend bool operator==(const AddressRequest&, const AddressRequest&) = default;
 };
 
-// When keys are replaced. Each time a random part of the last tenth is taken off, so that many SAs do not rekey at
-// once. Zero: never for this reason. An SA that could not be rekeyed ends when a quarter more is used up.
+// When keys are replaced. Each time a random part of the last tenth is taken off, so that many SAs do not
+// rekey at once. Zero: never for this reason. An SA that could not be rekeyed ends when a quarter more is
+// used up.
 struct Lifetime {
     Duration time{};
     std::uint64_t bytes = 0; // Child SAs only, as packets

@@ -34,6 +34,7 @@
 //   rekey_ike.cpp      CREATE_CHILD_SA for the IKE SA
 //   informational.cpp  INFORMATIONAL: DELETE and liveness
 //   children.cpp       Child SAs in the kernel
+//   links.cpp          virtual links, and who holds them
 //   path.cpp           NAT keepalives, a peer that moves
 //   lifecycle.cpp      the end of an IKE SA, timers
 //   initiation.cpp     connections that we begin, and begin again; traps
@@ -41,8 +42,8 @@
 //   snapshot.cpp       status()
 namespace sheaf::ike {
 
-// What installs a Child SA of a peer connection without waiting for anybody: its number in the kernel, and whether its
-// policies are there as a trap.
+// What installs a Child SA of a peer connection without waiting for anybody: its number in the kernel, and
+// whether its policies are there as a trap.
 struct Trap {
     child::LinkNumber number = 0;
     std::optional<child::PolicySet> policies; // while they are installed
@@ -59,10 +60,10 @@ struct Initiation {
     unsigned failures = 0;
     std::optional<Instant> next_attempt;
     std::string last_error;
-    std::set<std::string> children;      // peer: to be made, by name
-    std::map<std::string, Trap> traps;   // peer, by the Child SA's name
-    bool traps_wait = false;             // for a route
-    std::unique_ptr<VirtualLink> parked; // kept open without an IKE SA, so that nothing leaves in clear
+    std::set<std::string> children;    // peer: to be made, by name
+    std::map<std::string, Trap> traps; // peer, by the Child SA's name
+    std::optional<Instant> traps_at;   // when to try again to install those that are missing
+    std::shared_ptr<VirtualLink> link; // of client, and of peer with an interface
 
     // Whether it is to come back by itself after a loss.
     [[nodiscard]] bool lasting() const;
@@ -81,6 +82,16 @@ struct Offer {
 
     // Errors: missing_payload, duplicate_payload.
     [[nodiscard]] static std::expected<Offer, Rule> read(std::span<const wire::Payload> payloads);
+};
+
+// An intent that the kernel has not answered yet.
+struct Pending {
+    wire::ChildSpi child = 0;                  // ours, that it installs or changes
+    std::weak_ptr<VirtualLink> link;           // that it opens or updates
+    std::optional<child::Link> before;         // what that was, if it was open
+    std::string traps_of;                      // the connection whose traps it installs
+    std::vector<std::string> traps{};          // their names
+    std::vector<child::KernelStep> afterwards; // when it has succeeded: what it made is not wanted any more
 };
 
 class Engine::Core {
@@ -172,6 +183,8 @@ class Engine::Core {
     auth::Session session_of(IkeSa& sa);
     bool is_connected(const auth::Identity& peer, const Connection& connection) const;
     void replace_others(Instant now, IkeSa& sa);
+    // It ends soon, whatever happens to it meanwhile.
+    void supersede(Instant now, IkeSa& sa);
 
     // initiator.cpp
     void start(Instant now, Initiation& initiation);
@@ -188,12 +201,11 @@ class Engine::Core {
     std::expected<void, Rule> answer_first_child(const Input& in, IkeSa& sa, const auth::Verified& peer,
                                                  Payloads payloads, Reply& reply);
     std::expected<void, Rule> accept_first_child(Instant now, IkeSa& sa, Payloads payloads);
-    std::expected<std::vector<child::KernelStep>, Rule>
-    assign_link(Instant now, IkeSa& sa, const auth::Verified& peer, Payloads payloads, Assignment& assigned);
-    std::expected<std::vector<child::KernelStep>, Rule> take_link(IkeSa& sa, Payloads payloads,
-                                                                  const child::Narrowed& narrowed);
-    std::unique_ptr<VirtualLink> take_over_link(Instant now, IkeSa& sa);
-    void close_link(IkeSa& sa);
+    std::expected<Opening, Rule> assign_link(const Input& in, IkeSa& sa, const auth::Verified& peer,
+                                             const Offer& offer, Payloads payloads, Assignment& assigned);
+    std::expected<Opening, Rule> take_link(IkeSa& sa, Payloads payloads, const child::Narrowed& narrowed);
+    std::shared_ptr<VirtualLink> take_over_link(Instant now, IkeSa& sa);
+    void drop_link(IkeSa& sa);
 
     // create_child.cpp
     void create_child(Instant now, IkeSa& sa, const Want& want);
@@ -224,6 +236,7 @@ class Engine::Core {
     void decide(Instant now, IkeSa& sa, ChildSa& old);
     void child_lost(Instant now, IkeSa& sa, ChildSa& child, const std::string& why);
     void rekey_child(Instant now, IkeSa& sa, ChildSa& child);
+    void rekeying_failed(Instant now, IkeSa& sa, ChildSa& child);
 
     // rekey_ike.cpp
     void rekey_ike(Instant now, IkeSa& sa, const Want& want);
@@ -253,15 +266,12 @@ class Engine::Core {
     // A Child SA on this IKE SA as far as configuration and path decide it.
     ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode);
     ChildSa successor_to(const IkeSa& sa, const ChildSa& old) const;
-    // Of a peer connection with an interface: what opens it with the first Child SA.
-    std::unique_ptr<VirtualLink> link_of_peer(const Connection& connection);
-    std::vector<child::KernelStep> open_peer_link(IkeSa& sa, const ChildSa& child);
+    Opening peer_opening(const IkeSa& sa, const ChildSa& child) const;
     ChildSa* find_child(IkeSa& sa, wire::ChildSpi spi_in);
     ChildSa* find_child_by_peer(IkeSa& sa, wire::ChildSpi spi_out);
     std::pair<IkeSa*, ChildSa*> find_child(wire::ChildSpi spi_in);
-    // Adds it to the IKE SA and asks the kernel; `before` come first, such as what opens the link.
-    child::IntentId install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child,
-                            std::vector<child::KernelStep> before = {});
+    // Adds it to the IKE SA and asks the kernel, for its link first.
+    void install(Instant now, IkeSa& sa, crypto::ChildKeys keys, ChildSa child, const Opening& opening = {});
     child::InstallSas without_keys(const IkeSa& sa, const ChildSa& child) const;
     child::SaLimits limits_of(const ChildSa& child) const;
     void set_lifetimes(Instant now, ChildSa& child);
@@ -273,18 +283,29 @@ class Engine::Core {
     void on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi);
     static void shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
     void activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
+    void take_out(ChildSa& child, std::vector<child::KernelStep>& steps);
     static void shed(ChildSa& child, std::vector<child::KernelStep>& steps);
     // The child is gone afterwards, but for its inbound entry if it drains.
     void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);
     void leave_kernel(IkeSa& sa);
     std::tuple<IkeSa*, ChildSa*, bool> find_entry(const IpAddress& destination, wire::ChildSpi spi);
     void forget(IkeSa& sa, wire::ChildSpi spi_in);
-    bool lasting(const Connection& connection, child::LinkNumber number) const;
+    bool is_trap(const IkeSa& sa, child::LinkNumber number) const;
     void lose_sa(Instant now, const IpAddress& destination, wire::ChildSpi spi, const std::string& why);
     void sa_worn(Instant now, const IpAddress& destination, wire::ChildSpi spi);
     void tell_child_up(const IkeSa& sa, const ChildSa& child);
     void record_keys(const IkeSa& sa);
     void record_keys(const child::InstallSas& sas);
+
+    // links.cpp
+    std::shared_ptr<VirtualLink> new_link();
+    Initiation* initiation_for(const IkeSa& sa);
+    std::shared_ptr<VirtualLink> link_of_peer(const Connection& connection, Initiation* initiation);
+    std::vector<child::KernelStep> open_link(const Opening& opening, Pending& pending);
+    void release_link(std::shared_ptr<VirtualLink>& holder, std::vector<child::KernelStep>& steps);
+    void release_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
+    void settle_link(Initiation& initiation, std::vector<child::KernelStep>& steps);
+    void settle_link(Initiation& initiation);
 
     // path.cpp
     void follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer);
@@ -299,7 +320,7 @@ class Engine::Core {
     bool look_at_children(Instant now, IkeSa& sa);
     void renew(Instant now, IkeSa& sa);
     void expire(Instant now, IkeSa& sa);
-    void count_half_open(const IkeSa& sa, int change);
+    void set_unproved(IkeSa& sa, bool unproved);
     void set_state(IkeSa& sa, State next);
     // Tells the peer, takes the SA out of the kernel and forgets it when the peer has answered or is silent.
     void close(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
@@ -318,15 +339,13 @@ class Engine::Core {
     // Authenticates anew while the present IKE SA goes on.
     void begin_again(Instant now, Initiation& initiation, IkeSa& sa);
     void retry(Instant now, Initiation& initiation, DownReason reason, const std::string& detail);
-    void set_traps(Initiation& initiation);
+    void set_traps(Instant now, Initiation& initiation);
     void lift_traps(Initiation& initiation);
+    void on_traps_refused(Instant now, const Pending& pending);
     void on_acquire(Instant now, const child::Acquire& acquire);
     // Whichever side began it.
     IkeSa* established_of(const Initiation& initiation);
     void make_children(Instant now, Initiation& initiation);
-    // Keeps a client's link open that is to be up again, without an IKE SA; true if so.
-    bool park_link(IkeSa& sa);
-    void close_parked(Initiation& initiation);
 
     // reload.cpp
     void reload(Instant now, Config config);
@@ -336,7 +355,7 @@ class Engine::Core {
     IkeSa& create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,
                      bool initiator);
     IkeSa* find(wire::Spi our_spi);
-    child::IntentId submit(std::vector<child::KernelStep> steps, wire::ChildSpi child = 0);
+    child::IntentId submit(std::vector<child::KernelStep> steps, Pending pending = {});
     void submit(child::KernelStep step);
     wire::ChildSpi fresh_child_spi();
     wire::Spi fresh_spi();
@@ -374,7 +393,7 @@ class Engine::Core {
     std::unordered_multimap<std::uint64_t, wire::Spi> by_peer_;   // authenticated identity (its hash)
     std::unordered_map<wire::ChildSpi, wire::Spi> by_child_spi_;  // inbound SPIs to our IKE SPI
     std::unordered_multimap<wire::ChildSpi, wire::ChildSpi> by_peer_spi_; // outbound SPIs to inbound ones
-    std::unordered_map<child::IntentId, wire::ChildSpi> intents_;         // unanswered; 0: of no Child SA
+    std::unordered_map<child::IntentId, Pending> intents_;                // unanswered
     std::set<child::LinkNumber> numbers_;                                 // of links and requests, in use
     child::IntentId last_intent_ = 0;
     child::LinkNumber last_number_ = child::kLastLink;

@@ -42,7 +42,10 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
     CreatingChild request;
     request.want = wanted;
     if (wanted.kind == Want::Kind::rekey_child) {
-        if (!old || old->state != ChildState::live || old->replaced()) return;
+        if (!old || old->state != ChildState::live || old->replaced()) {
+            if (old) old->rekeying = false;
+            return;
+        }
         terms = old->terms;
         request.local = old->local;
         request.remote = old->remote;
@@ -52,7 +55,11 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
         const bool there = std::ranges::any_of(sa.children, [&](const ChildSa& c) {
             return c.name == wanted.child && c.state <= ChildState::live;
         });
-        if (!config || there) return;
+        const bool asked = std::ranges::any_of(sa.outstanding, [&](const Outstanding& other) {
+            const auto* creating = std::get_if<CreatingChild>(&other.purpose);
+            return creating && creating->want.kind == wanted.kind && creating->want.child == wanted.child;
+        });
+        if (!config || there || asked) return;
         terms = &config->terms;
         request.local = selectors_of(config->local, sa.path.local.address);
         request.remote = selectors_of(config->remote, sa.path.peer.address);
@@ -96,8 +103,10 @@ void Engine::Core::on_child_response(const Input& in, IkeSa& sa, CreatingChild r
     if (accepted) return;
     refuse(in.datagram.peer, accepted.error(), sa.our_spi(), "the answer to our request for a Child SA");
     ChildSa* old = find_child(sa, request.want.spi);
+    if (old && !gone) rekeying_failed(in.now, sa, *old);
     if (old) old->rekeying = false;
-    // Either the peer has made what we cannot use, or it has ended the successor already and with it what that replaced.
+    // Either the peer has made what we cannot use, or it has ended the successor already and with it what
+    // that replaced.
     if (!gone)
         want(in.now, sa, {Want::Kind::delete_child, {}, request.spi_in});
     else if (old && old->state == ChildState::live && !old->replaced())
@@ -157,8 +166,8 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
     made.lowest_nonce = std::min(request.nonce, (*nonce_r)->data);
     auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
                                    chosen->suite, {request.nonce, (*nonce_r)->data}, shared.view());
-    auto before = open_peer_link(sa, made);
-    install(now, sa, std::move(keys), std::move(made), std::move(before));
+    const Opening opening = peer_opening(sa, made);
+    install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
 

@@ -51,7 +51,7 @@ Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant no
         if (may_begin(*connection)) initiations_.emplace(connection->name, Initiation(connection, now));
     }
     for (auto& [connection_name, initiation] : initiations_)
-        set_traps(initiation);
+        set_traps(now, initiation);
 }
 
 Engine::Outputs Engine::Core::take() { return std::exchange(out_, {}); }
@@ -111,11 +111,11 @@ std::expected<void, std::string> Engine::Core::down(Instant now, const std::stri
         initiation->second.wanted = false;
         initiation->second.next_attempt.reset();
         initiation->second.children.clear();
-        if (initiation->second.connection->role == Role::client) close_parked(initiation->second);
     }
     for (const wire::Spi spi : doomed) {
         if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, {});
     }
+    if (initiation != initiations_.end()) settle_link(initiation->second);
     const bool configured = std::ranges::any_of(
         connections_, [&](const ConnectionPtr& connection) { return connection->name == given; });
     if (doomed.empty() && !configured)
@@ -190,7 +190,14 @@ void Engine::Core::shut_down(Instant now) {
         initiation.children.clear();
     }
     for (const wire::Spi spi : doomed) {
-        if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::shutdown, {});
+        IkeSa* sa = find(spi);
+        if (!sa) continue;
+        // Nobody waits for what was refused.
+        const auto* deleting = sa->in<Deleting>();
+        if (deleting && deleting->expires != Instant::max())
+            erase(*sa);
+        else
+            close(now, *sa, DownReason::shutdown, {});
     }
     for (auto& [connection_name, initiation] : initiations_)
         lift_traps(initiation);
@@ -224,8 +231,9 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
 std::optional<Instant> Engine::Core::next_timeout() const {
     std::optional<Instant> next = timers_.next();
     for (const auto& [connection_name, initiation] : initiations_) {
-        if (initiation.next_attempt && (!next || *initiation.next_attempt < *next))
-            next = initiation.next_attempt;
+        for (const auto& at : {initiation.next_attempt, initiation.traps_at}) {
+            if (at && (!next || *at < *next)) next = at;
+        }
     }
     return next;
 }
@@ -238,9 +246,9 @@ void Engine::Core::on_timeout(Instant now) {
         look_at(now, *sa);
     }
     for (auto& [connection_name, initiation] : initiations_) {
+        if (initiation.traps_at && *initiation.traps_at <= now) set_traps(now, initiation);
         if (!initiation.next_attempt || *initiation.next_attempt > now) continue;
         initiation.next_attempt.reset();
-        if (std::exchange(initiation.traps_wait, false)) set_traps(initiation);
         if (initiation.sa != 0) continue;
         if (initiation.connection->role == Role::peer)
             make_children(now, initiation);
@@ -259,6 +267,7 @@ IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, con
     const wire::Spi spi = fresh_spi();
     auto sa = std::make_unique<IkeSa>(std::move(state));
     sa->initiator = initiator;
+    sa->began = initiator;
     (initiator ? sa->spi_i : sa->spi_r) = spi;
     sa->connection = connection;
     sa->path = path;
@@ -266,7 +275,7 @@ IkeSa& Engine::Core::create_sa(Instant now, const ConnectionPtr& connection, con
     sa->last_heard = now;
     sa->last_sent = now;
     sa->authenticator = methods_->authenticator(connection->auth);
-    count_half_open(*sa, 1);
+    set_unproved(*sa, !initiator);
     return *sas_.emplace(spi, std::move(sa)).first->second;
 }
 
@@ -295,6 +304,7 @@ child::LinkNumber Engine::Core::fresh_number() {
     return last_number_;
 }
 
+// RFC 7296 2.10: at least 16 octets, and half the key of any PRF that we offer.
 Bytes Engine::Core::nonce() {
     Bytes out(32);
     random_->fill(out);

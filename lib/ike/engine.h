@@ -33,8 +33,8 @@ struct Datagram {
 class Surroundings {
   public:
     virtual ~Surroundings() = default;
-    // Which of our addresses a datagram to a peer would leave from, which NAT detection needs before anything is sent
-    // (RFC 7296 2.23). None if there is no route.
+    // Which of our addresses a datagram to a peer would leave from, which NAT detection needs before anything
+    // is sent (RFC 7296 2.23). None if there is no route.
     [[nodiscard]] virtual std::optional<IpAddress> source_for(const IpAddress& peer) = 0;
     [[nodiscard]] virtual WallTime wall_time() = 0;
 };
@@ -43,8 +43,8 @@ class Surroundings {
 struct Up {
     std::string connection;
 };
-// Ends all IKE SAs of a connection, or those of one peer identity. What we may begin stays down until Up; its traps go
-// on dropping what they match.
+// Ends all IKE SAs of a connection, or those of one peer identity. What we may begin stays down until Up; its
+// traps go on dropping what they match.
 struct Down {
     std::string name;
 };

@@ -10,8 +10,8 @@ using wire::ExchangeType;
 
 namespace {
 
-// RFC 7383 2.5.1: as much as passes any IPv6 path, and most IPv4 ones; where that gets no answer, what every IPv4 host
-// must take in one piece.
+// RFC 7383 2.5.1: as much as passes any IPv6 path, and most IPv4 ones; where that gets no answer, what every
+// IPv4 host must take in one piece.
 constexpr std::size_t kLargeIp6 = 1280 - 40 - 8 - 4;
 constexpr std::size_t kLargeIp4 = 1280 - 20 - 8 - 4;
 constexpr std::size_t kSmallIp4 = 576 - 20 - 8 - 4;
@@ -89,6 +89,9 @@ void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
     if (request.left == 0) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::peer_silent));
         if (sa.in<Deleting>()) return erase(sa);
+        const auto* connecting = sa.in<Connecting>();
+        if (connecting && !connecting->refused.empty())
+            return drop(now, sa, DownReason::failed, connecting->refused);
         return drop(now, sa, DownReason::peer_silent,
                     std::string(wire::name(request.exchange)) + " was sent " +
                         std::to_string(sa.connection->retransmit.tries) + " times without an answer");
@@ -146,12 +149,14 @@ void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {
 }
 
 void Engine::Core::want_later(Instant now, IkeSa& sa, Want wanted) {
+    const auto same = [&](const auto& entry) { return entry.second == wanted; };
+    if (std::ranges::any_of(sa.later, same)) return;
     sa.later.emplace_back(now + kPutOff + jittered(kPutOff / 2), std::move(wanted));
     arm(sa);
 }
 
-// RFC 7296 2.25: no Child SA is made, rekeyed or deleted while the IKE SA is being rekeyed, and the other way round; what
-// ends the IKE SA is the last that is asked.
+// RFC 7296 2.25: no Child SA is made, rekeyed or deleted while the IKE SA is being rekeyed, and the other way
+// round; what ends the IKE SA is the last that is asked.
 bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
     const bool quiet = sa.outstanding.empty();
     switch (wanted.kind) {
@@ -185,7 +190,13 @@ void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
 void Engine::Core::serve(Instant now, IkeSa& sa) {
     const bool deleting = sa.in<Deleting>() != nullptr;
     if (!deleting && !sa.in<Established>()) return;
-    while (!sa.wanted.empty() && sa.outstanding.size() < sa.peer_window) {
+    // RFC 7296 2.3: the window is counted from the oldest request that is not answered.
+    const auto room = [&sa] {
+        if (sa.outstanding.empty()) return true;
+        const auto oldest = std::ranges::min_element(sa.outstanding, {}, &Outstanding::message_id);
+        return sa.next_request - oldest->message_id < sa.peer_window;
+    };
+    while (!sa.wanted.empty() && room()) {
         const Want next = sa.wanted.front();
         const bool obsolete =
             next.kind != Want::Kind::delete_ike && (deleting || sa.standing != Standing::current);

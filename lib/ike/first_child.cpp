@@ -40,49 +40,37 @@ void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& requ
     request.emplace_back(wire::TrafficSelectors{false, state.remote});
 }
 
-// The link of another IKE SA of the same peer and connection, which the new one takes over with its number and, as the pools
-// go by identity, its addresses (make before break).
-std::unique_ptr<VirtualLink> Engine::Core::take_over_link(Instant now, IkeSa& sa) {
+// The link of another IKE SA of the same peer and connection, which the new one takes over with its number
+// and, as the pools go by identity, its addresses (make before break).
+std::shared_ptr<VirtualLink> Engine::Core::take_over_link(Instant now, IkeSa& sa) {
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* old = find(spi);
         if (!old || old->connection != sa.connection || !old->link || old->standing != Standing::current)
             continue;
-        old->expires = std::min(old->expires, now + kReplacedStays);
-        arm(*old);
-        return std::move(old->link);
+        supersede(now, *old);
+        return old->link;
     }
     return nullptr;
 }
 
-// Gateway: gives the client its addresses. Answers what makes the link so.
-std::expected<std::vector<child::KernelStep>, Rule> Engine::Core::assign_link(Instant now, IkeSa& sa,
-                                                                              const auth::Verified& peer,
-                                                                              Payloads payloads,
-                                                                              Assignment& assigned) {
+// Gateway: gives the client its addresses.
+std::expected<Opening, Rule> Engine::Core::assign_link(const Input& in, IkeSa& sa, const auth::Verified& peer,
+                                                       const Offer& offer, Payloads payloads,
+                                                       Assignment& assigned) {
     const auto request = single<wire::Configuration>(payloads);
-    std::unique_ptr<VirtualLink> before;
-    if (sa.connection->uniqueness == Uniqueness::replace) before = take_over_link(now, sa);
-    if (before) before->leases.clear();
-    auto given = assign(*sa.connection, request ? *request : nullptr, peer, pools_, *random_);
-    if (!given) {
-        // What was taken over has lost its addresses.
-        if (before) {
-            numbers_.erase(before->link.number);
-            submit(child::CloseLink{before->link});
-        }
-        return std::unexpected(given.error());
-    }
+    if (sa.connection->uniqueness == Uniqueness::replace) sa.link = take_over_link(in.now, sa);
+    // The pools go by identity: what was given before is given again.
+    if (sa.link) sa.link->leases.clear();
+    auto given =
+        assign(*sa.connection, request ? *request : nullptr, offer.ts_i->selectors, peer, pools_, *random_);
+    if (!given) return std::unexpected(given.error());
     assigned = *std::move(given);
-    assigned.link.number = before ? before->link.number : fresh_number();
+    if (!sa.link) sa.link = new_link();
+    sa.link->leases = std::move(assigned.leases);
+    sa.link->link_id = std::move(assigned.link_id);
+    assigned.link.number = sa.link->link.number;
     assigned.link.interface = config_.gateway_interface;
-    sa.link = std::make_unique<VirtualLink>(
-        VirtualLink{assigned.link, std::move(assigned.leases), std::move(assigned.link_id), {}, true});
-    std::vector<child::KernelStep> steps;
-    if (!before)
-        steps.emplace_back(child::OpenLink{sa.link->link});
-    else if (before->link != sa.link->link)
-        steps.emplace_back(child::UpdateLink{before->link, sa.link->link});
-    return steps;
+    return Opening{sa.link, assigned.link};
 }
 
 // The responder's side. What was agreed on goes out when the kernel has answered (finish_auth).
@@ -105,17 +93,20 @@ std::expected<void, Rule> Engine::Core::answer_first_child(const Input& in, IkeS
     }
     const auto chosen = child::choose_esp(terms->esp, *offer->sa, spi_in, false);
     if (!chosen) return std::unexpected(chosen.error());
-    std::vector<child::KernelStep> before;
+    Opening opening;
     if (gateway) {
         Assignment assigned;
-        auto steps = assign_link(in.now, sa, peer, payloads, assigned);
-        if (!steps) return std::unexpected(steps.error());
-        before = *std::move(steps);
+        auto link = assign_link(in, sa, peer, *offer, payloads, assigned);
+        if (!link) {
+            drop_link(sa);
+            return std::unexpected(link.error());
+        }
+        opening = *std::move(link);
         auto narrowed =
             child::Narrowed::narrow(offer->ts_i->selectors, assigned.selectors, offer->ts_r->selectors,
                                     child::selectors(sa.connection->networks));
         if (!narrowed) {
-            close_link(sa);
+            drop_link(sa);
             return std::unexpected(narrowed.error());
         }
         matched.emplace(Match{sa.connection->name, terms, child::Mode::tunnel, *std::move(narrowed)});
@@ -135,16 +126,14 @@ std::expected<void, Rule> Engine::Core::answer_first_child(const Input& in, IkeS
     const auto& half_open = sa.as<HalfOpen>();
     auto keys = crypto::child_keys(backend_, half_open.suite.prf, sa.protection->keys.d.view(), chosen->suite,
                                    {half_open.nonce_i, half_open.nonce_r}, {});
-    auto opening = open_peer_link(sa, made);
-    before.insert(before.end(), std::make_move_iterator(opening.begin()),
-                  std::make_move_iterator(opening.end()));
-    install(in.now, sa, std::move(keys), std::move(made), std::move(before));
+    if (!gateway) opening = peer_opening(sa, made);
+    install(in.now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
 
 // Client: what the gateway has given. A link that is still open from before goes on with its number.
-std::expected<std::vector<child::KernelStep>, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payloads,
-                                                                            const child::Narrowed& narrowed) {
+std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payloads,
+                                                     const child::Narrowed& narrowed) {
     const Connection& connection = *sa.connection;
     const auto reply = single<wire::Configuration>(payloads);
     auto received =
@@ -161,21 +150,14 @@ std::expected<std::vector<child::KernelStep>, Rule> Engine::Core::take_link(IkeS
             if (usable) link.routes.push_back(prefix);
         }
     }
-    std::unique_ptr<VirtualLink> before;
-    if (Initiation* initiation = initiation_of(sa)) {
-        before = std::move(initiation->parked);
-        IkeSa* old = find(initiation->before);
-        if (!before && old) before = std::move(old->link);
-    }
-    link.number = before ? before->link.number : fresh_number();
-    sa.link = std::make_unique<VirtualLink>(
-        VirtualLink{std::move(link), {}, std::move(received->link_id), std::move(received->dns), true});
-    std::vector<child::KernelStep> steps;
-    if (!before)
-        steps.emplace_back(child::OpenLink{sa.link->link});
-    else if (before->link != sa.link->link)
-        steps.emplace_back(child::UpdateLink{before->link, sa.link->link});
-    return steps;
+    Initiation* initiation = initiation_for(sa);
+    sa.link = initiation && initiation->link ? initiation->link : new_link();
+    if (initiation) initiation->link = sa.link;
+    sa.link->interface_id = sa.as<Authenticating>().interface_id;
+    sa.link->link_id = std::move(received->link_id);
+    sa.link->dns = std::move(received->dns);
+    link.number = sa.link->link.number;
+    return Opening{sa.link, std::move(link)};
 }
 
 std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& sa, Payloads payloads) {
@@ -192,11 +174,12 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
         child::Narrowed::accept(offer->ts_i->selectors, state.local, offer->ts_r->selectors, state.remote);
     if (!narrowed) return std::unexpected(narrowed.error());
     if (offer->transport != state.transport) return std::unexpected(Rule::mode_refused);
-    std::vector<child::KernelStep> before;
+    if (offer->transport && sa.path.nat()) return std::unexpected(Rule::mode_refused);
+    Opening opening;
     if (connection.role == Role::client) {
-        auto steps = take_link(sa, payloads, *narrowed);
-        if (!steps) return std::unexpected(steps.error());
-        before = *std::move(steps);
+        auto link = take_link(sa, payloads, *narrowed);
+        if (!link) return std::unexpected(link.error());
+        opening = *std::move(link);
     }
     ChildSa made =
         child_of(sa, state.child, terms, state.transport ? child::Mode::transport : child::Mode::tunnel);
@@ -208,18 +191,15 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
     made.initiator = true;
     auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
                                    chosen->suite, {state.nonce_i, state.nonce_r}, {});
-    auto opening = open_peer_link(sa, made);
-    before.insert(before.end(), std::make_move_iterator(opening.begin()),
-                  std::make_move_iterator(opening.end()));
-    install(now, sa, std::move(keys), std::move(made), std::move(before));
+    if (connection.role == Role::peer) opening = peer_opening(sa, made);
+    install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
 
-void Engine::Core::close_link(IkeSa& sa) {
-    if (!sa.link) return;
-    numbers_.erase(sa.link->link.number);
-    submit(child::CloseLink{sa.link->link});
-    sa.link.reset();
+void Engine::Core::drop_link(IkeSa& sa) {
+    std::vector<child::KernelStep> steps;
+    release_link(sa, steps);
+    if (!steps.empty()) submit(std::move(steps));
 }
 
 } // namespace sheaf::ike

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "lib/address/pools.h"
 #include "lib/auth/authenticator.h"
 #include "lib/auth/verified.h"
 #include "lib/base/ip.h"
@@ -13,6 +12,7 @@
 #include "lib/ike/event.h"
 #include "lib/ike/protection.h"
 #include "lib/ike/request.h"
+#include "lib/ike/virtual_link.h"
 #include "lib/wire/cfg.h"
 #include "lib/wire/payload.h"
 
@@ -39,6 +39,7 @@ struct Connecting {
     Bytes request;         // as sent, for AUTH (RFC 7296 2.15)
     Bytes cookie;          // empty until the responder asks for one
     unsigned restarts = 0; // with a cookie or another group
+    std::string refused{}; // what an answer said that nobody vouches for
 };
 
 // Responder: IKE_SA_INIT is answered; the keys are computed when the next message shows that the peer goes
@@ -73,7 +74,6 @@ struct Authenticating {
 // Either side: the peer has proved who it is, and the kernel has been asked for the first Child SA.
 struct Installing {
     auth::Verified peer;
-    child::IntentId intent = 0;
     std::uint32_t message_id = 0;         // responder: of the request to answer
     std::vector<wire::Payload> reply;     // responder: IKE_AUTH's answer if the kernel agrees
     std::vector<wire::Payload> otherwise; // responder: the answer if it does not
@@ -103,15 +103,6 @@ struct Path {
     [[nodiscard]] bool encapsulated() const { return nat() || forced; }
 };
 
-// The virtual link that belongs to an IKE SA.
-struct VirtualLink {
-    child::Link link;
-    std::vector<address::Lease> leases; // gateway
-    Bytes link_id;                      // RFC 5739
-    std::vector<IpAddress> dns;         // client
-    bool open = false;                  // the kernel has it, or has been asked for it
-};
-
 // What an IKE SA is among those that a rekeying has made of it (RFC 7296 2.8).
 enum class Standing : std::uint8_t {
     current,
@@ -123,19 +114,22 @@ enum class Standing : std::uint8_t {
 // The answer to a CREATE_CHILD_SA request that waits for the kernel.
 struct Deferred {
     std::uint32_t message_id = 0;
+    Endpoint from; // of the answer
+    Endpoint to;
     wire::ChildSpi child = 0; // our SPI
     std::vector<wire::Payload> reply;
     std::vector<wire::Payload> otherwise;
 };
 
-// How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer, and the peer's is taken up
-// to this.
+// How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer, and the peer's
+// is taken up to this.
 inline constexpr std::uint32_t kWindow = 4;
 
 struct IkeSa {
     explicit IkeSa(State first) : state(std::move(first)) {}
 
-    bool initiator = false;
+    bool initiator = false; // of the exchange that made it, be it a rekeying
+    bool began = false;     // whether it was us who wanted the first of its line
     wire::Spi spi_i = 0;
     wire::Spi spi_r = 0;
     ConnectionPtr connection;
@@ -173,13 +167,15 @@ struct IkeSa {
     Instant expires = Instant::max(); // at the latest it is deleted then
 
     Standing standing = Standing::current;
+    bool superseded = false; // its peer has authenticated another one: `expires` holds for its heirs, too
+    bool unproved = false;   // responder: the peer has not authenticated itself; counted as half-open
     std::optional<Successor<wire::Spi>> ours; // made by our request to rekey it
     std::optional<Successor<wire::Spi>> theirs;
 
     std::vector<ChildSa> children;
     std::vector<wire::ChildSpi>
         deleted_early; // by the peer, before its answer to our request told us of them
-    std::unique_ptr<VirtualLink> link;
+    std::shared_ptr<VirtualLink> link;
 
     [[nodiscard]] wire::Spi our_spi() const { return initiator ? spi_i : spi_r; }
     [[nodiscard]] wire::Spi peer_spi() const { return initiator ? spi_r : spi_i; }

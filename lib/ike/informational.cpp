@@ -48,7 +48,8 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
 
 void Engine::Core::on_ike_deleted(const Input& in, IkeSa& sa) {
     send_response(in.now, sa, in.header.exchange, in.header.message_id, {});
-    // RFC 7296 2.25.2: a rekeying of our own is forgotten, and if the peer's succeeded, that is what it prefers.
+    // RFC 7296 2.25.2: a rekeying of our own is forgotten, and if the peer's succeeded, that is what it
+    // prefers.
     if (sa.theirs && sa.standing == Standing::current) {
         if (IkeSa* heir = find(sa.theirs->spi)) inherit(in.now, sa, *heir);
     }
@@ -58,8 +59,8 @@ void Engine::Core::on_ike_deleted(const Input& in, IkeSa& sa) {
     drop(in.now, sa, DownReason::deleted_by_peer, {});
 }
 
-// RFC 7296 1.4.1: the other half of each deleted pair is named in the answer, unless we are deleting it, too. Whether the
-// IKE SA of a client is left without any Child SA.
+// RFC 7296 1.4.1: the other half of each deleted pair is named in the answer, unless we are deleting it, too.
+// Whether the IKE SA of a client is left without any Child SA.
 bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::vector<wire::ChildSpi>& theirs,
                                        Reply& reply) {
     wire::Delete ours{wire::Protocol::esp, {}};
@@ -88,8 +89,8 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
         if (!steps.empty()) submit(std::move(steps));
         const bool by_twin = child->rekeys != 0 && !heir && has_twin(sa, *child);
         if (!heir && child->state == ChildState::live && asked_to_replace(sa, spi)) {
-            // RFC 7296 2.25.1: answered as usual. A peer that has accepted our request may delete on its own what that
-            // replaces, and overtake its answer.
+            // RFC 7296 2.25.1: answered as usual. A peer that has accepted our request may delete on its own
+            // what that replaces, and overtake its answer.
             steps.clear();
             shed_outbound(*child, steps);
             child->state = ChildState::doomed;
@@ -128,8 +129,8 @@ bool Engine::Core::after_loss(Instant now, IkeSa& sa, const std::vector<std::str
     return false;
 }
 
-// Whether another Child SA stands where this one does: the other outcome of two simultaneous rekeyings, or what both were to
-// replace.
+// Whether another Child SA stands where this one does: the other outcome of two simultaneous rekeyings, or
+// what both were to replace.
 bool Engine::Core::has_twin(const IkeSa& sa, const ChildSa& child) const {
     return std::ranges::any_of(sa.children, [&](const ChildSa& other) {
         if (&other == &child || other.state > ChildState::live) return false;

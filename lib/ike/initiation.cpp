@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration kFirstRetry = std::chrono::seconds(1);
 constexpr Duration kLongestRetry = std::chrono::seconds(60);
+constexpr unsigned kTrapTries = 5;
+constexpr Duration kTrapRetry = std::chrono::seconds(5);
 
 bool starts(const Connection& connection) {
     return connection.start || std::ranges::any_of(connection.children, [](const ChildConfig& config) {
@@ -50,14 +52,20 @@ void Engine::Core::retry(Instant now, Initiation& initiation, DownReason reason,
     if (!initiation.wanted || shutting_down_) return;
     const Connection& connection = *initiation.connection;
     if (!initiation.lasting()) {
-        // A trap asks again with the next packet.
         const bool trap = std::ranges::any_of(
             connection.children, [](const ChildConfig& config) { return config.start == Start::trap; });
         initiation.wanted = trap;
+        // The kernel asks again only after half a minute (net.core.xfrm_acq_expires): until then the attempts
+        // are ours.
+        const bool again = trap && !initiation.children.empty() && initiation.failures < kTrapTries;
+        if (!again) {
+            initiation.failures = 0;
+            initiation.children.clear();
+            return;
+        }
+    } else {
         initiation.children.clear();
-        return;
     }
-    initiation.children.clear();
     for (const ChildConfig& config : connection.children) {
         if (config.start == Start::now) initiation.children.insert(config.name);
     }
@@ -75,20 +83,29 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     initiation.last_error.clear();
     const wire::Spi before = std::exchange(initiation.before, 0);
     initiation.sa = sa.our_spi();
-    if (IkeSa* old = find(before); old && old != &sa)
-        close(now, *old, DownReason::replaced, "authenticated anew");
     make_children(now, initiation);
+    IkeSa* old = find(before);
+    if (!old || old == &sa) return;
+    // What further Child SAs are being made for stays up until they are.
+    const bool complete = sa.wanted.empty() && !under_way<CreatingChild>(sa);
+    if (complete) return close(now, *old, DownReason::replaced, "authenticated anew");
+    supersede(now, *old);
 }
 
+// RFC 7296 2.8.3: there is no exchange for it: a new IKE SA with Child SAs of its own, then the old one ends.
 void Engine::Core::begin_again(Instant now, Initiation& initiation, IkeSa& sa) {
     if (initiation.before != 0 || initiation.sa != sa.our_spi() || shutting_down_) return;
+    const Connection& connection = *sa.connection;
+    if (!connection.local_address && !host_->source_for(connection.remote->address)) {
+        sa.reauth_at = now + kLongestRetry;
+        return arm(sa);
+    }
     for (const ChildSa& child : sa.children) {
-        if (sa.connection->role == Role::peer && child.state == ChildState::live)
+        if (connection.role == Role::peer && child.state == ChildState::live)
             initiation.children.insert(child.name);
     }
     initiation.before = sa.our_spi();
     start(now, initiation);
-    if (initiation.sa == initiation.before) initiation.before = 0; // it could not even begin
 }
 
 IkeSa* Engine::Core::established_of(const Initiation& initiation) {
@@ -96,8 +113,8 @@ IkeSa* Engine::Core::established_of(const Initiation& initiation) {
     return sa && sa->in<Established>() && sa->standing == Standing::current ? sa : nullptr;
 }
 
-// An IKE SA that the peer began serves as well as one of ours. What is missing on it is asked for after a while, when the peer
-// has had the time to do so itself.
+// An IKE SA that the peer began serves as well as one of ours. What is missing on it is asked for after a
+// while, when the peer has had the time to do so itself.
 void Engine::Core::adopt(Instant now, IkeSa& sa) {
     const auto found = initiations_.find(sa.connection->name);
     if (found == initiations_.end() || found->second.connection != sa.connection || found->second.sa != 0)
@@ -127,34 +144,33 @@ void Engine::Core::make_children(Instant now, Initiation& initiation) {
 }
 
 // Installs the policies of what is to be dropped while there is no SA.
-void Engine::Core::set_traps(Initiation& initiation) {
+void Engine::Core::set_traps(Instant now, Initiation& initiation) {
     const Connection& connection = *initiation.connection;
-    if (connection.role != Role::peer || !connection.remote) return;
+    initiation.traps_at.reset();
+    if (connection.role != Role::peer || !connection.remote || shutting_down_) return;
     const auto source =
         connection.local_address ? connection.local_address : host_->source_for(connection.remote->address);
     std::vector<child::KernelStep> steps;
+    Pending pending;
+    pending.traps_of = connection.name;
     for (const ChildConfig& config : connection.children) {
         Trap& trap = initiation.traps[config.name];
         if (trap.number == 0) trap.number = fresh_number();
         if (config.start == Start::manual || config.clear_without_sa || trap.policies) continue;
         if (!source) {
-            // Without a route there is no way in clear either; looked at again with the next attempt.
-            initiation.traps_wait = true;
+            initiation.traps_at = now + kTrapRetry;
             continue;
         }
         child::PolicySet set;
         set.mode = config.mode;
         set.on_interface = !connection.interface.empty();
+        set.link = trap.number;
         if (set.on_interface) {
-            if (!initiation.parked) {
-                initiation.parked = link_of_peer(connection);
-                initiation.parked->open = true;
-                steps.emplace_back(child::OpenLink{initiation.parked->link});
-            }
-            set.link = initiation.parked->link.number;
+            const auto link = link_of_peer(connection, &initiation);
+            for (auto& step : open_link({link, link->link}, pending))
+                steps.push_back(std::move(step));
+            set.link = link->link.number;
             set.reqid = trap.number;
-        } else {
-            set.link = trap.number;
         }
         set.local = *source;
         set.peer = connection.remote->address;
@@ -162,8 +178,17 @@ void Engine::Core::set_traps(Initiation& initiation) {
         set.remote_selectors = selectors_of(config.remote, connection.remote->address);
         steps.emplace_back(child::InstallPolicies{set});
         trap.policies = std::move(set);
+        pending.traps.push_back(config.name);
     }
-    if (!steps.empty()) submit(std::move(steps));
+    if (!steps.empty()) submit(std::move(steps), std::move(pending));
+}
+
+void Engine::Core::on_traps_refused(Instant now, const Pending& pending) {
+    const auto found = initiations_.find(pending.traps_of);
+    if (found == initiations_.end()) return;
+    for (const std::string& child_name : pending.traps)
+        found->second.traps[child_name].policies.reset();
+    found->second.traps_at = now + kTrapRetry;
 }
 
 void Engine::Core::lift_traps(Initiation& initiation) {
@@ -174,11 +199,13 @@ void Engine::Core::lift_traps(Initiation& initiation) {
         numbers_.erase(trap.number);
     }
     initiation.traps.clear();
+    initiation.traps_at.reset();
+    settle_link(initiation, steps);
     if (!steps.empty()) submit(std::move(steps));
-    close_parked(initiation);
 }
 
-// A packet that needs a Child SA: it is made unless it is being made. The packet is lost; its sender sends it again.
+// A packet that needs a Child SA: it is made unless it is being made. The packet is lost; its sender sends it
+// again.
 void Engine::Core::on_acquire(Instant now, const child::Acquire& acquire) {
     if (shutting_down_) return;
     for (auto& [connection_name, initiation] : initiations_) {
@@ -189,25 +216,6 @@ void Engine::Core::on_acquire(Instant now, const child::Acquire& acquire) {
         initiation.children.insert(trap->first);
         return make_children(now, initiation);
     }
-}
-
-bool Engine::Core::park_link(IkeSa& sa) {
-    Initiation* initiation = initiation_of(sa);
-    const auto found = initiations_.find(sa.connection->name);
-    if (!initiation && found != initiations_.end() && found->second.connection == sa.connection &&
-        found->second.sa == 0)
-        initiation = &found->second;
-    if (!initiation || shutting_down_ || !initiation->wanted || !initiation->fails_closed()) return false;
-    if (initiation->parked) return false;
-    initiation->parked = std::move(sa.link);
-    return true;
-}
-
-void Engine::Core::close_parked(Initiation& initiation) {
-    if (!initiation.parked) return;
-    numbers_.erase(initiation.parked->link.number);
-    submit(child::CloseLink{initiation.parked->link});
-    initiation.parked.reset();
 }
 
 } // namespace sheaf::ike

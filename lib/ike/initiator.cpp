@@ -16,6 +16,9 @@ namespace {
 // A responder needs one retry for a cookie and one for a group; more is a peer that plays with us.
 constexpr unsigned kMaxRestarts = 3;
 
+// The whole of IKE_AUTH, all rounds of it.
+constexpr Duration kAuthenticationTime = std::chrono::minutes(1);
+
 const crypto::KeId kNoGroup = crypto::KeId::none;
 
 bool offers_group(const Connection& connection, crypto::KeId group) {
@@ -64,6 +67,7 @@ void Engine::Core::start(Instant now, Initiation& initiation) {
 void Engine::Core::send_init(Instant now, IkeSa& sa) {
     auto& state = sa.as<Connecting>();
     std::vector<Payload> payloads;
+    // RFC 7296 2.6.1: a cookie goes along in every further try, also in one with another group.
     if (!state.cookie.empty()) payloads.emplace_back(notify(NotifyType::cookie, state.cookie));
     payloads.emplace_back(child::offer_ike(sa.connection->ike, {}));
     payloads.emplace_back(
@@ -113,7 +117,11 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
     if (restart_init(in, sa, payloads)) return;
     if (const wire::Notify* error = find_error(payloads)) {
         refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), error_text(*error));
-        return drop(in.now, sa, DownReason::failed, error_text(*error));
+        // RFC 7296 2.21.1: anybody can have sent it. One more transmission is waited for a better answer.
+        auto& waiting = sa.as<Connecting>();
+        waiting.refused = error_text(*error);
+        sa.outstanding.front().left = std::min(sa.outstanding.front().left, 1U);
+        return;
     }
     const auto answer = single<wire::Sa>(payloads);
     const auto ke = single<wire::KeyExchange>(payloads);
@@ -160,7 +168,11 @@ void Engine::Core::begin_auth(const Input& in, IkeSa& sa, Connecting connecting,
     next.nonce_r.assign(nonce_r.begin(), nonce_r.end());
     next.request = std::move(connecting.request);
     next.init_response = in.datagram.bytes;
-    next.interface_id = random_interface_id(*random_);
+    // The same address as before, if the gateway gives the same prefix.
+    const Initiation* initiation = initiation_for(sa);
+    next.interface_id =
+        initiation && initiation->link ? initiation->link->interface_id : random_interface_id(*random_);
+    sa.expires = in.now + kAuthenticationTime;
     set_state(sa, std::move(next));
     const auto& peer_id = connection.remote_id.exact();
     const std::vector<Payload> received = wire::parse_message(in.datagram.bytes)->payloads;
@@ -229,8 +241,7 @@ void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified p
     if (!asked) return establish(in.now, sa, std::move(peer));
     const auto child = error ? std::unexpected(Rule::peer_refused) : accept_first_child(in.now, sa, payloads);
     if (child) {
-        const child::IntentId intent = sa.children.back().intent;
-        return set_state(sa, Installing{std::move(peer), intent, 0, {}, {}});
+        return set_state(sa, Installing{std::move(peer), 0, {}, {}});
     }
     const std::string why = error ? error_text(*error) : std::string(sentence(child.error()));
     const wire::ChildSpi made = error ? 0 : sa.as<Authenticating>().spi_in;

@@ -8,11 +8,12 @@
 
 #include <variant>
 
-// Keys of SAs, for a decoder of packets. The engine tells them only where it was asked to: whoever has them reads all
-// that the SAs protect.
+// Keys of SAs, for a decoder of packets. The engine tells them only where it was asked to: whoever has them
+// reads all that the SAs protect.
 namespace sheaf::ike {
 
-// Of an IKE SA (RFC 7296 2.14). `sk_ai` and `sk_ar` are empty with an AEAD; `sk_ei` and `sk_er` end in its salt.
+// Of an IKE SA (RFC 7296 2.14). `sk_ai` and `sk_ar` are empty with an AEAD; `sk_ei` and `sk_er` end in its
+// salt.
 struct IkeKeys {
     wire::Spi spi_i = 0;
     wire::Spi spi_r = 0;

@@ -54,22 +54,20 @@ SaName IkeSa::name() const {
     return {our_spi(), connection->name, path.peer, peer_id ? peer_id->to_string() : std::string()};
 }
 
-void Engine::Core::set_state(IkeSa& sa, State next) {
-    count_half_open(sa, -1);
-    sa.state = std::move(next);
-    count_half_open(sa, 1);
-}
+void Engine::Core::set_state(IkeSa& sa, State next) { sa.state = std::move(next); }
 
-void Engine::Core::count_half_open(const IkeSa& sa, int change) {
-    if (!sa.in<HalfOpen>()) return;
-    std::size_t& here = half_open_from_[source_of(sa.init_peer.address)];
-    if (change > 0) {
+// Whoever has not authenticated counts, until it has or is forgotten.
+void Engine::Core::set_unproved(IkeSa& sa, bool unproved) {
+    if (sa.unproved == unproved) return;
+    sa.unproved = unproved;
+    const Prefix source = source_of(sa.init_peer.address);
+    if (unproved) {
         ++half_open_;
-        ++here;
+        ++half_open_from_[source];
         return;
     }
     --half_open_;
-    if (--here == 0) half_open_from_.erase(source_of(sa.init_peer.address));
+    if (--half_open_from_[source] == 0) half_open_from_.erase(source);
 }
 
 // Evenly below `most`, so that what was made at once is not renewed at once.
@@ -165,6 +163,8 @@ bool Engine::Core::look_at_children(Instant now, IkeSa& sa) {
 void Engine::Core::expire(Instant now, IkeSa& sa) {
     sa.expires = Instant::max();
     if (sa.standing != Standing::current) return retire(now, sa);
+    if (!sa.in<Established>())
+        return drop(now, sa, DownReason::failed, "the authentication was not finished in time");
     const bool replaced = std::ranges::any_of(others_of_peer(sa), [&](wire::Spi spi) {
         const IkeSa* other = find(spi);
         return other && other->in<Established>() && other->connection == sa.connection;
@@ -185,6 +185,7 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
         heir->standing = Standing::redundant;
         retire(now, *heir);
     }
+    sa.theirs.reset();
     const bool unanswered = !sa.initiator && sa.in<Installing>();
     const std::uint32_t message_id = unanswered ? sa.as<Installing>().message_id : 0;
     report_down(now, sa, reason, detail);
@@ -236,8 +237,15 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
                                 other->connection == sa.connection;
             if (serves) initiation->sa = spi;
         }
+        IkeSa* other = find(initiation->sa);
+        for (const ChildConfig& config : sa.connection->children) {
+            // What only this one had is made on the other.
+            if (other && initiation->wanted && config.start == Start::now)
+                want_later(now, *other, {Want::Kind::create_child, config.name});
+        }
     }
-    // What lasted is no failure: the next attempt is made at once. What is lost as soon as it is up counts as one.
+    // What lasted is no failure: the next attempt is made at once. What is lost as soon as it is up counts as
+    // one.
     const auto* established = sa.in<Established>();
     if (initiation && established && now - established->since >= kLasting) initiation->failures = 0;
     const bool again =
@@ -248,7 +256,7 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
 
 void Engine::Core::erase(IkeSa& sa) {
     const wire::Spi spi = sa.our_spi();
-    count_half_open(sa, -1);
+    set_unproved(sa, false);
     if (!sa.initiator) {
         const auto init = by_init_.find({sa.spi_i, sa.init_peer});
         if (init != by_init_.end() && init->second == spi) by_init_.erase(init);
@@ -260,6 +268,7 @@ void Engine::Core::erase(IkeSa& sa) {
         if (found != last) by_peer_.erase(found);
     }
     sas_.erase(spi);
+    forget_methods();
 }
 
 std::vector<wire::Spi> Engine::Core::others_of_peer(const IkeSa& sa) const {
@@ -276,8 +285,14 @@ std::vector<wire::Spi> Engine::Core::others_of_peer(const IkeSa& sa) const {
 }
 
 void Engine::Core::drop_others_of_peer(Instant now, const IkeSa& sa) {
+    if (sa.connection->uniqueness == Uniqueness::many) return;
     for (const wire::Spi spi : others_of_peer(sa)) {
-        if (IkeSa* old = find(spi)) drop(now, *old, DownReason::replaced, "the peer began anew");
+        IkeSa* old = find(spi);
+        if (!old || old->connection->name != sa.connection->name) continue;
+        // What we have begun just now crossed the peer's: it said so before it knew.
+        const auto* established = old->in<Established>();
+        if (old->began && established && now - established->since < kReplacedStays) continue;
+        drop(now, *old, DownReason::replaced, "the peer began anew");
     }
 }
 

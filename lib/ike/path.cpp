@@ -12,8 +12,8 @@ Instant Engine::Core::keepalive_due(const IkeSa& sa) const {
     return needed && pause > Duration::zero() ? sa.last_sent + pause : Instant::max();
 }
 
-// RFC 3948 2.3, 4: one octet that the peer drops and every NAT on the way sees. What ESP sends meanwhile is not known
-// here, so it goes out whether or not it is needed.
+// RFC 3948 2.3, 4: one octet that the peer drops and every NAT on the way sees. What ESP sends meanwhile is
+// not known here, so it goes out whether or not it is needed.
 void Engine::Core::keep_mapping(Instant now, IkeSa& sa) {
     sa.last_sent = now;
     ++counters_.datagrams_out;
@@ -21,7 +21,8 @@ void Engine::Core::keep_mapping(Instant now, IkeSa& sa) {
     arm(sa);
 }
 
-// RFC 7296 2.23: a peer behind a NAT is where its latest authentic request came from; one without is where it was.
+// RFC 7296 2.23: a peer behind a NAT is where its latest authentic request came from; one without is where it
+// was.
 void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer) {
     const bool same = sa.path.peer == peer && sa.path.local == local;
     if (same || !sa.path.nat_there || !sa.in<Established>()) return;
@@ -30,16 +31,19 @@ void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint&
     const Endpoint before = sa.path.peer;
     if (before.address.family() != peer.address.family()) return;
     sa.path.peer = peer;
-    std::vector<child::KernelStep> steps;
     for (ChildSa& child : sa.children) {
         // What is being deleted only listens, and that does not look at where packets come from.
         if (!child.policies && child.state != ChildState::installing) continue;
+        std::vector<child::KernelStep> steps;
         steps.emplace_back(
             child::MoveSas{child.id, child.policy_set(), child.id.local, peer, child.udp_encapsulation});
         child.id.peer = peer;
         if (child.outbound) child.outbound->id.peer = peer;
+        Pending pending;
+        pending.child = child.id.spi_in;
+        const child::IntentId intent = submit(std::move(steps), std::move(pending));
+        if (child.state == ChildState::live) child.intent = intent;
     }
-    if (!steps.empty()) submit(std::move(steps));
     tell(PeerMoved{sa.name(), before});
 }
 

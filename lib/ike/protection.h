@@ -35,7 +35,8 @@ struct Protection {
                                                       const wire::Encrypted& encrypted);
 
 // The fragments of one message, collected (RFC 7383 2.6). Each fragment has been opened, hence is authentic,
-// before it gets here. Limits: wire::kMaxFragments fragments, with no more octets in all than the caller says.
+// before it gets here. Limits: wire::kMaxFragments fragments, with no more octets in all than the caller
+// says.
 class Reassembly {
   public:
     struct Whole {

@@ -8,7 +8,8 @@ namespace sheaf::ike {
 namespace {
 
 constexpr unsigned kUnknownSpiAnswersPerSecond = 20;
-// What a peer can make us keep before it has shown who it is, and afterwards; certificate chains fit into either.
+// What a peer can make us keep before it has shown who it is, and afterwards; certificate chains fit into
+// either.
 constexpr std::size_t kMaxInitMessage = 8192;
 constexpr std::size_t kMaxReassembledEarly = 16384;
 constexpr std::size_t kMaxReassembled = 65536;
@@ -158,8 +159,8 @@ bool Engine::Core::in_window(const IkeSa& sa, std::uint32_t message_id) const {
 }
 
 void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {
-    // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be in the window.
-    // RFC 7296 2.11: an answer goes to where its request came from, from where that was sent to.
+    // RFC 7296 2.1, 2.3: a request that was answered gets the same answer again; others must be in the
+    // window. RFC 7296 2.11: an answer goes to where its request came from, from where that was sent to.
     const std::uint32_t id = in.header.message_id;
     if (const auto seen = sa.answers.find(id); seen != sa.answers.end()) {
         for (const Bytes& response : seen->second)

@@ -17,7 +17,8 @@ void Engine::Core::rekey_child(Instant now, IkeSa& sa, ChildSa& child) {
     child.rekey_at = Instant::max();
     if (child.state != ChildState::live || child.rekeying || child.replaced()) return;
     if (!sa.in<Established>() || sa.standing != Standing::current) return;
-    // Until what it replaces is deleted, it is neither sure that the peer knows it nor that it is the one that stays.
+    // Until what it replaces is deleted, it is neither sure that the peer knows it nor that it is the one
+    // that stays.
     const ChildSa* before = child.rekeys != 0 ? find_child(sa, child.rekeys) : nullptr;
     if (before && before->state < ChildState::draining) {
         child.rekey_at = now + kWaitForPeer;
@@ -27,12 +28,21 @@ void Engine::Core::rekey_child(Instant now, IkeSa& sa, ChildSa& child) {
     want(now, sa, {Want::Kind::rekey_child, {}, child.id.spi_in});
 }
 
+// Our request has come to nothing for now: it is made again, unless the operator has ended what it was for.
+void Engine::Core::rekeying_failed(Instant now, IkeSa& sa, ChildSa& child) {
+    child.rekeying = false;
+    if (child.state != ChildState::live) return;
+    if (child.unwanted) return want(now, sa, {Want::Kind::delete_child, {}, child.id.spi_in});
+    child.rekey_at = now + kWaitForPeer + jittered(kWaitForPeer / 2);
+    arm(sa);
+}
+
 // Called when our own rekeying of `old` has succeeded: the old Child SA goes, or what we have made.
 void Engine::Core::decide(Instant now, IkeSa& sa, ChildSa& old) {
     const wire::ChildSpi replaced = old.id.spi_in;
     const wire::ChildSpi mine = old.ours->spi;
-    // RFC 7296 2.8.1: both ends have rekeyed at once. Whoever made the SA with the lowest of the four nonces deletes it;
-    // the other deletes the old one.
+    // RFC 7296 2.8.1: both ends have rekeyed at once. Whoever made the SA with the lowest of the four nonces
+    // deletes it; the other deletes the old one.
     const bool lost = old.theirs && old.ours->lowest_nonce < old.theirs->lowest_nonce;
     if (old.state == ChildState::doomed) {
         // The peer has deleted it before we could.

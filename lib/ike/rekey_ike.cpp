@@ -35,7 +35,8 @@ constexpr Duration kWaitForDelete = std::chrono::minutes(1);
 void Engine::Core::rekey_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (sa.ours || sa.theirs) return;
     const auto group = wanted.group != crypto::KeId::none ? wanted.group : sa.protection->suite.ke;
-    RekeyingIke request{fresh_spi(), nonce(), crypto::KeyExchange::create(backend_, group, *random_)};
+    RekeyingIke request{wanted.group, fresh_spi(), nonce(),
+                        crypto::KeyExchange::create(backend_, group, *random_)};
     Reply payloads;
     payloads.emplace_back(child::offer_ike(sa.connection->ike, spi_octets(request.spi)));
     payloads.emplace_back(wire::Nonce{request.nonce});
@@ -54,7 +55,11 @@ void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads pay
     const bool busy =
         under_way<CreatingChild>(sa) || under_way<DeletingChild>(sa) || !sa.deferred.empty() || sa.theirs ||
         std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state == ChildState::installing; });
-    if (busy) return refuse_with(notify(Rule::collision), Rule::collision);
+    // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
+    const auto waiting = std::ranges::count_if(
+        others_of_peer(sa), [&](wire::Spi spi) { return find(spi)->standing != Standing::current; });
+    const bool full = sas_.size() >= config_.limits.ike_sas || waiting >= 2;
+    if (busy || full) return refuse_with(notify(Rule::collision), Rule::collision);
     const auto offer = single<wire::Sa>(payloads);
     const auto nonce_i = single<wire::Nonce>(payloads);
     const auto ke = single<wire::KeyExchange>(payloads);
@@ -105,7 +110,8 @@ IkeSa* Engine::Core::replaced_by(const IkeSa& made) {
     return nullptr;
 }
 
-// A peer that works with what it has made has decided for it (RFC 7296 2.8.1); it may have overtaken the DELETE of the old one.
+// A peer that works with what it has made has decided for it (RFC 7296 2.8.1); it may have overtaken the
+// DELETE of the old one.
 void Engine::Core::decided_by_peer(Instant now, IkeSa& made) {
     if (made.standing != Standing::undecided) return;
     if (IkeSa* old = replaced_by(made); old && old->in<Established>()) inherit(now, *old, made);
@@ -114,7 +120,7 @@ void Engine::Core::decided_by_peer(Instant now, IkeSa& made) {
 void Engine::Core::on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads) {
     IkeSa* theirs = sa.theirs ? find(sa.theirs->spi) : nullptr;
     const auto fall_back = [&] {
-        if (theirs && sa.standing == Standing::current) inherit(in.now, sa, *theirs);
+        if (theirs && sa.in<Established>() && sa.standing == Standing::current) inherit(in.now, sa, *theirs);
     };
     if (const wire::Notify* error = find_error(payloads)) {
         if (theirs || sa.in<Deleting>()) return fall_back();
@@ -126,7 +132,8 @@ void Engine::Core::on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke
                 std::ranges::any_of(sa.connection->ike, [group](const child::IkeProposal& p) {
                     return std::ranges::find(p.key_exchange, group) != p.key_exchange.end();
                 });
-            if (offered && crypto::supported(group) && group != request.exchange.id())
+            const bool asked_before = request.asked != crypto::KeId::none;
+            if (!asked_before && offered && crypto::supported(group) && group != request.exchange.id())
                 return want(in.now, sa, {Want::Kind::rekey_ike, {}, 0, group});
         }
         refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(),
@@ -179,7 +186,8 @@ std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa&
     }
     sa.ours = Successor<wire::Spi>{request.spi, std::min(request.nonce, (*nonce_r)->data)};
     IkeSa* other = sa.theirs ? find(sa.theirs->spi) : nullptr;
-    // RFC 7296 2.8.1: of two new IKE SAs the one with the lowest nonce goes, by the hand of who made it; the other inherits.
+    // RFC 7296 2.8.2: of two new IKE SAs the one with the lowest nonce goes, by the hand of who made it; the
+    // other inherits.
     if (other && sa.ours->lowest_nonce < sa.theirs->lowest_nonce) {
         inherit(in.now, sa, *other);
         sa.expires = in.now + kWaitForDelete;
@@ -203,6 +211,7 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     const auto* established = old.in<Established>();
     auto made = std::make_unique<IkeSa>(established ? State(*established) : State(Deleting{Instant::max()}));
     made->initiator = initiator;
+    made->began = old.began;
     made->spi_i = initiator ? ours : theirs;
     made->spi_r = initiator ? theirs : ours;
     made->connection = old.connection;
@@ -240,12 +249,17 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     }
     old.wanted.clear();
     old.later.clear();
-    if (Initiation* initiation = initiation_of(old)) initiation->sa = heir.our_spi();
+    if (Initiation* initiation = initiation_of(old))
+        (initiation->before == old.our_spi() ? initiation->before : initiation->sa) = heir.our_spi();
     old.standing = Standing::replaced;
     heir.standing = Standing::current;
     old.rekey_at = old.reauth_at = Instant::max();
-    old.expires = std::min(old.expires, now + kWaitForDelete);
+    // The heir, too, ends when its peer has authenticated another one.
+    const Instant expires = old.superseded ? old.expires : Instant::max();
     set_ike_lifetimes(now, heir);
+    heir.superseded = old.superseded;
+    heir.expires = std::min(heir.expires, expires);
+    old.expires = std::min(old.expires, now + kWaitForDelete);
     tell(IkeRekeyed{heir.name(), old.our_spi(), describe(heir.protection->suite)});
     arm(old);
     serve(now, heir);

@@ -20,6 +20,12 @@ void Engine::Core::reload(Instant now, Config config) {
     retired_methods_.push_back(std::move(methods_));
     methods_ = make_methods_(std::move(config.credentials));
     config_ = std::move(config);
+    // Those that have not begun to prove themselves do it with the new credentials.
+    for (const auto& [spi, sa] : sas_) {
+        const auto* half_open = sa->in<HalfOpen>();
+        if (sa->in<Connecting>() || (half_open && half_open->first_auth.empty()))
+            sa->authenticator = methods_->authenticator(sa->connection->auth);
+    }
     const auto kept = [&](const IkeSa& sa) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
         // A peer whose credential is gone is a stranger.
@@ -35,7 +41,8 @@ void Engine::Core::reload(Instant now, Config config) {
     for (const auto& [spi, sa] : sas_) {
         if (!kept(*sa)) doomed.push_back(spi);
     }
-    // Initiations first, so that those whose connection is gone or new do not try to come back with the old one.
+    // Initiations first, so that those whose connection is gone or new do not try to come back with the old
+    // one.
     std::map<std::string, Initiation> initiations;
     for (const ConnectionPtr& connection : connections_) {
         if (!may_begin(*connection)) continue;
@@ -51,15 +58,18 @@ void Engine::Core::reload(Instant now, Config config) {
     for (const wire::Spi spi : doomed) {
         if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, "the configuration changed");
     }
-    for (auto& [connection_name, initiation] : gone)
+    for (auto& [connection_name, initiation] : gone) {
+        initiation.wanted = false;
         lift_traps(initiation);
+    }
     for (auto& [connection_name, initiation] : initiations_)
-        set_traps(initiation);
+        set_traps(now, initiation);
     forget_methods();
 }
 
 // Those that no authentication under way needs any more.
 void Engine::Core::forget_methods() {
+    if (retired_methods_.empty()) return;
     const bool needed =
         std::ranges::any_of(sas_, [](const auto& entry) { return entry.second->authenticator != nullptr; });
     if (!needed) retired_methods_.clear();

@@ -11,7 +11,8 @@
 #include <variant>
 #include <vector>
 
-// The requests that we send on an IKE SA: what is wanted, what is under way, and what its answer is needed for.
+// The requests that we send on an IKE SA: what is wanted, what is under way, and what its answer is needed
+// for.
 namespace sheaf::ike {
 
 // What is to be asked of the peer when its window has room (RFC 7296 2.3).
@@ -47,7 +48,8 @@ struct DeletingChild {
     wire::ChildSpi spi = 0; // ours
 };
 struct RekeyingIke {
-    wire::Spi spi = 0; // ours of the new IKE SA
+    crypto::KeId asked = crypto::KeId::none; // the group that the peer named before
+    wire::Spi spi = 0;                       // ours of the new IKE SA
     Bytes nonce;
     crypto::KeyExchange exchange;
 };

@@ -14,8 +14,8 @@ using wire::Payload;
 
 namespace {
 
-// Whether a connection is for requests between these addresses. Behind a NAT a peer's address is not its own, but then the
-// connection cannot name it either.
+// Whether a connection is for requests between these addresses. Behind a NAT a peer's address is not its own,
+// but then the connection cannot name it either.
 bool answers(const Connection& connection, const IpAddress& local, const IpAddress& peer) {
     if (connection.role == Role::client) return false;
     if (connection.local_address && *connection.local_address != local) return false;
@@ -252,7 +252,7 @@ bool Engine::Core::is_connected(const auth::Identity& peer, const Connection& co
     return std::any_of(first, last, [&](const auto& entry) {
         const auto found = sas_.find(entry.second);
         return found != sas_.end() && found->second->peer_id == peer &&
-               found->second->template in<Established>() &&
+               (found->second->template in<Established>() || found->second->template in<Installing>()) &&
                found->second->connection->name == connection.name;
     });
 }
@@ -294,6 +294,7 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
     auto proof = sa.authenticator->prove(session_of(sa), sa.connection->local_id, peer.identity(), payloads);
     if (!proof) return refuse_auth(in, sa, payloads, proof.error());
+    set_unproved(sa, false);
     // RFC 7296 2.4: the peer says that it has no other IKE SA with us; older ones of this identity are dead.
     if (find_notify(payloads, NotifyType::initial_contact)) drop_others_of_peer(in.now, sa);
     sa.peer_window = announced_window(payloads);
@@ -301,13 +302,15 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
     reply.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
     Reply otherwise = reply;
     otherwise.emplace_back(notify(Rule::kernel_refused));
-    const bool childless =
-        !single<wire::Sa>(payloads) && !single_ts(payloads, true) && !single_ts(payloads, false);
+    const auto lacks = [](const auto& payload) {
+        return !payload && payload.error() == Rule::missing_payload;
+    };
+    const bool childless = lacks(single<wire::Sa>(payloads)) && lacks(single_ts(payloads, true)) &&
+                           lacks(single_ts(payloads, false));
     if (!childless) {
         const auto child = answer_first_child(in, sa, peer, payloads, reply);
         if (child) {
-            const child::IntentId intent = sa.children.back().intent;
-            set_state(sa, Installing{std::move(peer), intent, in.header.message_id, std::move(reply),
+            set_state(sa, Installing{std::move(peer), in.header.message_id, std::move(reply),
                                      std::move(otherwise)});
             return arm(sa);
         }
@@ -345,6 +348,8 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     ++counters_.handshakes;
     forget_auth_keys(sa);
     sa.authenticator.reset();
+    forget_methods();
+    sa.expires = Instant::max();
     set_ike_lifetimes(now, sa);
     const Duration reauth = sa.connection->reauth;
     if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);
@@ -357,7 +362,8 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     arm(sa);
 }
 
-// RFC 7296 2.8: well before the keys are worn out; what could not be rekeyed ends when a quarter more is used up.
+// RFC 7296 2.8: well before the keys are worn out; what could not be rekeyed ends when a quarter more is used
+// up.
 void Engine::Core::set_ike_lifetimes(Instant now, IkeSa& sa) {
     const Duration life = sa.connection->rekey;
     if (life <= Duration::zero()) return;
@@ -372,13 +378,18 @@ void Engine::Core::replace_others(Instant now, IkeSa& sa) {
         IkeSa* old = find(spi);
         if (!old || !old->in<Established>() || old->standing != Standing::current) continue;
         if (old->connection->name != sa.connection->name) continue;
-        // When both sides have begun at once, each sees the other's come last: both let the one with the lower SPI go.
-        const bool crossed =
-            old->initiator != sa.initiator && now - old->as<Established>().since < kReplacedStays;
+        // When both sides have begun at once, each sees the other's come last: both let the one with the
+        // lower SPI go.
+        const bool crossed = old->began != sa.began && now - old->as<Established>().since < kReplacedStays;
         IkeSa& loser = crossed && sa.spi_i < old->spi_i ? sa : *old;
-        loser.expires = std::min(loser.expires, now + kReplacedStays);
-        arm(loser);
+        if (crossed || sa.connection->uniqueness == Uniqueness::replace) supersede(now, loser);
     }
+}
+
+void Engine::Core::supersede(Instant now, IkeSa& sa) {
+    sa.superseded = true;
+    sa.expires = std::min(sa.expires, now + kReplacedStays);
+    arm(sa);
 }
 
 } // namespace sheaf::ike

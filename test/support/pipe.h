@@ -19,8 +19,8 @@ struct Flight {
     wire::Header header;
     std::vector<wire::Payload> payloads;
 
-    // In two or three words: "rekey child", "rekey ike", "create child", "delete child", "delete ike", "alive?" for
-    // requests; "child", "ike", "deleted child", "empty" or an error's name for answers.
+    // In two or three words: "rekey child", "rekey ike", "create child", "delete child", "delete ike",
+    // "alive?" for requests; "child", "ike", "deleted child", "empty" or an error's name for answers.
     [[nodiscard]] std::string what() const;
     // The SPI of the SA that it offers or accepts.
     [[nodiscard]] std::uint64_t spi() const;
@@ -65,11 +65,11 @@ class Pipe {
     void settle();
     void run(Duration duration);
 
-    // What differs from: one IKE SA that both have, so many Child SAs with the same keys at both ends and in both
-    // directions, nothing else in either kernel, nothing on its way. Empty if nothing does.
+    // What differs from: one IKE SA that both have, so many Child SAs with the same keys at both ends and in
+    // both directions, nothing else in either kernel, nothing on its way. Empty if nothing does.
     [[nodiscard]] std::string wrong(std::size_t children = 1);
-    // What fails of: rekeying either SA by either side, a question for liveness, the end by either side. Nothing is left
-    // afterwards.
+    // What fails of: rekeying either SA by either side, a question for liveness, the end by either side.
+    // Nothing is left afterwards.
     [[nodiscard]] std::string unusable();
 
     [[nodiscard]] wire::Spi ike_spi(Host& host); // its own, of the current IKE SA

@@ -21,8 +21,8 @@ class SeededRandom final : public Random {
     // Evenly in [0, bound).
     std::uint64_t below(std::uint64_t bound) { return next() % bound; }
 
-    // What the engine's nonces begin with, for tests in which it matters whose is lower. Private keys that have the same
-    // length begin so, too, which does not matter to anybody.
+    // What the engine's nonces begin with, for tests in which it matters whose is lower. Private keys that
+    // have the same length begin so, too, which does not matter to anybody.
     std::optional<std::uint8_t> nonces_begin;
 
   private:

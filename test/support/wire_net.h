@@ -90,8 +90,8 @@ class WireNet {
 [[nodiscard]] ike::Config client_config(std::string_view gateway_address, std::size_t index = 0);
 [[nodiscard]] std::string client_name(std::size_t index);
 
-// Two equal sides, "left" and "right", with the networks 10.1.0.0/16 and 10.2.0.0/16: one Child SA "net", tunnel mode,
-// Start::now on the left. `remote` may be empty: then it only answers.
+// Two equal sides, "left" and "right", with the networks 10.1.0.0/16 and 10.2.0.0/16: one Child SA "net",
+// tunnel mode, Start::now on the left. `remote` may be empty: then it only answers.
 [[nodiscard]] ike::Config peer_config(bool left, std::string_view remote);
 
 } // namespace sheaf::test

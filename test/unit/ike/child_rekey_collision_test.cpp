@@ -1,7 +1,7 @@
 // Rekeying a Child SA while messages cross, are late or are lost (RFC 7296 2.8.1, 2.25.1).
 //
-// The scenarios are those of strongSwan's exchange tests of Child SA rekeying, rebuilt for our engine; the tests have their
-// names. a and b are two peers; a has begun the IKE SA.
+// The scenarios are those of strongSwan's exchange tests of Child SA rekeying, rebuilt for our engine; the
+// tests have their names. a and b are two peers; a has begun the IKE SA.
 //
 //   regular                              either side
 //   regular_ke_invalid                   likewise; the first request has a group that the other does not take
@@ -27,8 +27,8 @@
 //   collision_ike_delete                 one side rekeys the Child SA, the other deletes its IKE SA
 //
 // The other seven (regular_multi_ke, regular_ke_invalid_multi_ke, collision_multi_ke, collision_mixed,
-// collision_delayed_response_multi_ke, collision_delayed_request_multi_ke, collision_delete_multi_ke) need the additional
-// key exchanges of RFC 9370, which we do not have.
+// collision_delayed_response_multi_ke, collision_delayed_request_multi_ke, collision_delete_multi_ke) need
+// the additional key exchanges of RFC 9370, which we do not have.
 
 #include "test/support/pipe.h"
 
@@ -275,7 +275,8 @@ TEST_CASE("child rekey: collision_delayed_response") {
             CHECK(p.a.kernel.pairs() == 1);
             CHECK(p.pipe.pass(p.b) == "deleted child");
             CHECK(p.b.kernel.pairs() == 1);
-            // Longer than what was replaced drains, without repeating the request, which would bring the answer.
+            // Longer than what was replaced drains, without repeating the request, which would bring the
+            // answer.
             p.pipe.now += late_by;
             if (late_by > 0s) p.a.engine.on_timeout(p.pipe.now);
             p.pipe.deliver(p.a, late);

@@ -1,13 +1,15 @@
 // What both sides begin at once, and messages that overtake each other.
 //
-// The first scenarios are those of libreswan's tests with "crossing-streams" in their names; the last are our own.
+// The first scenarios are those of libreswan's tests with "crossing-streams" in their names; the last are our
+// own.
 //
 //   crossing-streams-01                      both sides initiate, and both answer
 //   crossing-streams-04 initiator-ike-rekey-responder-child-up  one side rekeys the IKE SA, the other makes a Child SA
 //   crossing-streams-11 permanent-ike-auth-east, -west  both sides initiate; one IKE_AUTH arrives first
 //   crossing-streams-20 peer-restarts        one side starts anew while the other still believes in the old IKE SA
 //
-// crossing-streams-24 is about which of several connections an IKE_AUTH ends in, not about messages that cross.
+// crossing-streams-24 is about which of several connections an IKE_AUTH ends in, not about messages that
+// cross.
 
 #include "lib/child/selector.h"
 #include "test/support/pipe.h"

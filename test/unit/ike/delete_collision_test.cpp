@@ -1,6 +1,7 @@
 // Deletion of either SA by one side or by both at once (RFC 7296 1.4.1, 2.25).
 //
-// The orderings are those of strongSwan's exchange tests of deletion, of which there are 5; the tests have their names.
+// The orderings are those of strongSwan's exchange tests of deletion, of which there are 5; the tests have
+// their names.
 //
 //   child delete: regular         either side
 //   child delete: collision       both at once: neither answer names it again

@@ -248,6 +248,9 @@ TEST_CASE("no common algorithm is NO_PROPOSAL_CHOSEN") {
     Pair pair(gateway_config(), config);
     pair.connect();
     CHECK(pair.gateway.refused(Rule::no_proposal_chosen) >= 1);
+    // Anybody can have sent that answer: a better one is waited for, for a while.
+    CHECK_FALSE(pair.client.last<ike::IkeDown>());
+    pair.net.run_for(2s);
     REQUIRE(pair.client.last<ike::IkeDown>());
     CHECK(pair.client.last<ike::IkeDown>()->detail == "the peer answered NO_PROPOSAL_CHOSEN");
 }
@@ -431,6 +434,7 @@ TEST_CASE("a gateway that is taken down while the kernel is at work still answer
         auto intent = std::move(pair.gateway.held.front());
         pair.gateway.held.pop_front();
         pair.gateway.engine.kernel_event(pair.net.now, pair.gateway.kernel.apply(std::move(intent)));
+        pair.gateway.pump(pair.net.now);
     }
     CHECK(pair.gateway.kernel.empty());
     CHECK_FALSE(pair.gateway.engine.command(pair.net.now, ike::Reload{}));
@@ -477,4 +481,22 @@ TEST_CASE("a link is never made of a block that is longer than a /64") {
     pair.connect();
     REQUIRE(pair.up());
     CHECK(pair.gateway.kernel.links.begin()->second.routes.at(0).length() == 64);
+}
+
+TEST_CASE("a forged refusal of IKE_SA_INIT does not keep a client out") {
+    Pair pair;
+    pair.client.engine.on_timeout(pair.net.now);
+    pair.client.pump(pair.net.now);
+    REQUIRE(pair.client.outbox.size() == 1);
+    const ike::Datagram request = pair.client.outbox.front();
+    wire::Header header = *wire::parse_header(request.bytes);
+    header.response = true;
+    header.from_initiator = false;
+    const wire::Notify refusal{wire::Protocol::none, {}, wire::NotifyType::no_proposal_chosen, {}};
+    pair.client.engine.datagram(
+        pair.net.now,
+        {request.local, request.peer, wire::encode_message(header, std::vector<wire::Payload>{refusal})});
+    pair.net.run_for(2s);
+    CHECK(pair.up());
+    CHECK(pair.client.count<ike::IkeDown>() == 0);
 }

@@ -1,7 +1,7 @@
 // Rekeying the IKE SA while messages cross, are late or are lost (RFC 7296 2.8.1, 2.25.2).
 //
-// The scenarios are those of strongSwan's exchange tests of IKE rekeying, of which there are 18, rebuilt for our engine; the
-// tests have their names. a and b are two peers; a has begun the IKE SA.
+// The scenarios are those of strongSwan's exchange tests of IKE rekeying, of which there are 18, rebuilt for
+// our engine; the tests have their names. a and b are two peers; a has begun the IKE SA.
 //
 //   regular                            either side
 //   regular_ke_invalid                 likewise; the first request has a group that the other does not take
@@ -16,8 +16,8 @@
 //   collision_delete_drop_delete       likewise, and the DELETE comes after the refusal
 //
 // The other seven (regular_multi_ke, regular_ke_invalid_multi_ke, collision_multi_ke, collision_mixed,
-// collision_delayed_response_multi_ke, collision_delayed_request_multi_ke, collision_delete_multi_ke) need the additional
-// key exchanges of RFC 9370, which we do not have.
+// collision_delayed_response_multi_ke, collision_delayed_request_multi_ke, collision_delete_multi_ke) need
+// the additional key exchanges of RFC 9370, which we do not have.
 
 #include "test/support/pipe.h"
 

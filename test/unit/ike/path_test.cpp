@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kGateway = "192.0.2.2";
 
-// A NAT between clients with private addresses and a gateway: what goes out gets its address and a port, what comes
-// back is translated again. Mappings can be forgotten, so that new ports follow.
+// A NAT between clients with private addresses and a gateway: what goes out gets its address and a port, what
+// comes back is translated again. Mappings can be forgotten, so that new ports follow.
 class Nat {
   public:
     explicit Nat(WireNet& net) : net_(net) {

@@ -34,15 +34,16 @@ std::uint64_t used(const Host& host) {
     return sum;
 }
 
-// A second device with the same identity, which does not say that it begins anew: it believes it has another IKE SA.
+// A second device with the same identity, which does not say that it begins anew: it believes it has another
+// IKE SA.
 Host& add_twin(Established& pair) {
     auto config = client_config(kGateway);
     Host& twin = pair.net.add("198.51.100.77", config);
     return twin;
 }
 
-// Takes INITIAL_CONTACT out of the question: the engine sends it only if it has no other IKE SA with the peer, so the
-// twin gets one with another gateway of the same name first.
+// Takes INITIAL_CONTACT out of the question: the engine sends it only if it has no other IKE SA with the
+// peer, so the twin gets one with another gateway of the same name first.
 ike::Config without_initial_contact() {
     auto config = client_config(kGateway);
     auto second = config.connections[0];
@@ -203,4 +204,56 @@ TEST_CASE("one source cannot fill the half-open table: it has to return cookies,
     };
     net.run_for(1s);
     CHECK(other.established() == 1);
+}
+
+TEST_CASE("who fails to authenticate counts as half-open until it is forgotten") {
+    auto config = client_config(kGateway);
+    config.credentials.shared_keys[0].key = std::make_shared<const Secret>(Secret::copy_of(Bytes{'n', 'o'}));
+    WireNet net;
+    Host& gateway = net.add(kGateway, gateway_config());
+    net.add("198.51.100.2", config);
+    net.run_for(200ms);
+    CHECK(gateway.refused(Rule::authentication_failed) >= 1);
+    CHECK(gateway.engine.status().half_open >= 1);
+    net.on_wire = [](ike::Datagram&) { return false; };
+    net.run_for(40s);
+    CHECK(gateway.engine.status().half_open == 0);
+    CHECK(gateway.engine.idle());
+}
+
+TEST_CASE("a client whose link the kernel refused opens it with the next attempt") {
+    WireNet net;
+    net.add(kGateway, gateway_config());
+    Host& client = net.add("198.51.100.2", client_config(kGateway));
+    client.kernel.fail_step = child::KernelStep(child::InstallSas{}).index();
+    net.run_for(10s);
+    CHECK(client.established() == 1);
+    CHECK(client.kernel.links.size() == 1);
+    CHECK(client.kernel.pairs() == 1);
+    CHECK(client.kernel.breaches.empty());
+}
+
+TEST_CASE("an IKE SA that is rekeyed while its client authenticates anew loses neither") {
+    Established pair;
+    const auto before = pair.client.engine.status().ike_sas.at(0).spi_i;
+    bool hold = true;
+    pair.net.on_wire = [&](ike::Datagram& datagram) {
+        const auto header = wire::parse_header(datagram.bytes);
+        const bool attempt = header->exchange == wire::ExchangeType::ike_sa_init;
+        if (hold && attempt) return false;
+        return true;
+    };
+    REQUIRE(pair.client.engine.command(pair.net.now, ike::Reauthenticate{"home"}));
+    pair.net.settle();
+    REQUIRE(pair.gateway.engine.command(pair.net.now, ike::Rekey{"clients", ike::Rekey::What::ike}));
+    pair.net.settle();
+    hold = false;
+    pair.net.run_for(20s);
+    REQUIRE(pair.client.established() == 1);
+    CHECK(pair.gateway.established() == 1);
+    CHECK(pair.client.engine.status().ike_sas.at(0).spi_i != before);
+    CHECK(pair.gateway.engine.counters().handshakes == 2);
+    CHECK(pair.client.kernel.links.size() == 1);
+    CHECK(pair.client.kernel.pairs() == 1);
+    CHECK(pair.client.kernel.breaches.empty());
 }

@@ -1,5 +1,5 @@
-// A method of authentication that needs several rounds of IKE_AUTH, as EAP does, behind the interface of lib/auth: the
-// engine carries its payloads and does not know it.
+// A method of authentication that needs several rounds of IKE_AUTH, as EAP does, behind the interface of
+// lib/auth: the engine carries its payloads and does not know it.
 
 #include "test/support/wire_net.h"
 
@@ -28,7 +28,8 @@ bool asks(std::span<const wire::Payload> payloads, std::size_t round) {
     });
 }
 
-// Asks and answers questions before it does what the usual methods do with the AUTH payload of the first round.
+// Asks and answers questions before it does what the usual methods do with the AUTH payload of the first
+// round.
 class Asking final : public auth::Authenticator {
   public:
     explicit Asking(std::unique_ptr<auth::Authenticator> usual) : usual_(std::move(usual)) {}

@@ -1,5 +1,6 @@
-// Seeded bad networks: datagrams are lost, doubled and late, so that they overtake each other; gateway and clients
-// come and go, rekey and authenticate anew. Whatever happens, when the network is good again both ends agree, and nothing is left behind.
+// Seeded bad networks: datagrams are lost, doubled and late, so that they overtake each other; gateway and
+// clients come and go, rekey and authenticate anew. Whatever happens, when the network is good again both
+// ends agree, and nothing is left behind.
 
 #include "test/support/wire_net.h"
 

@@ -1,4 +1,5 @@
-// Several requests under way at once (RFC 7296 2.3): as many as the peer's window takes, in whatever order they arrive.
+// Several requests under way at once (RFC 7296 2.3): as many as the peer's window takes, in whatever order
+// they arrive.
 
 #include "lib/child/selector.h"
 #include "test/support/pipe.h"
@@ -199,4 +200,20 @@ TEST_CASE("window: after the IKE SA was rekeyed it is one again") {
     five.pipe.run(1min);             // what was replaced takes late packets for a while
     CHECK(five.pipe.wrong(kChildren) == "");
     CHECK(five.a.count<ike::IkeDown>() == 0);
+}
+
+TEST_CASE("a request waits for the answer to the one that is a window before it") {
+    Five five;
+    five.pipe.pass(five.a);
+    const auto requests = five.requests();
+    REQUIRE(requests.size() == kWindow);
+    // The first is lost; the answers to the others make no room.
+    for (std::size_t i = 1; i < kWindow; ++i)
+        five.pipe.deliver(five.b, requests[i]);
+    while (!five.pipe.to(five.a).empty())
+        five.pipe.pass(five.a);
+    CHECK(message_ids(five.pipe.to(five.b)).empty());
+    five.pipe.run(5s);
+    five.check_all_up();
+    CHECK(five.b.refused(Rule::message_id) == 0);
 }
