@@ -7,6 +7,9 @@
 #include "lib/ike/cookie.h"
 #include "lib/ike/engine.h"
 #include "lib/ike/ike_sa.h"
+#include "lib/ike/initiation.h"
+#include "lib/ike/payload_query.h"
+#include "lib/ike/pending.h"
 #include "lib/ike/timers.h"
 #include "lib/wire/codec.h"
 
@@ -21,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+// Longer than other headers: one class, whose member functions stand in many sources.
+//
 // The engine's inside. Its member functions stand in one source per part of the protocol:
 //   engine.cpp         the verbs, commands
 //   receive.cpp        from a datagram to the payloads of an exchange
@@ -41,58 +46,6 @@
 //   reload.cpp         another configuration
 //   snapshot.cpp       status()
 namespace sheaf::ike {
-
-// What installs a Child SA of a peer connection without waiting for anybody: its number in the kernel, and
-// whether its policies are there as a trap.
-struct Trap {
-    child::LinkNumber number = 0;
-    std::optional<child::PolicySet> policies; // while they are installed
-};
-
-// A connection that we may begin: what the operator wants of it and how far we are.
-struct Initiation {
-    Initiation(ConnectionPtr c, Instant now);
-
-    ConnectionPtr connection;
-    bool wanted = false;  // to be up; retried until it is
-    wire::Spi sa = 0;     // our SPI of the current IKE SA or attempt, 0: none
-    wire::Spi before = 0; // while `sa` is an attempt to reauthenticate: the IKE SA that it is to replace
-    unsigned failures = 0;
-    std::optional<Instant> next_attempt;
-    std::string last_error;
-    std::set<std::string> children;    // peer: to be made, by name
-    std::map<std::string, Trap> traps; // peer, by the Child SA's name
-    std::optional<Instant> traps_at;   // when to try again to install those that are missing
-    std::shared_ptr<VirtualLink> link; // of client, and of peer with an interface
-
-    // Whether it is to come back by itself after a loss.
-    [[nodiscard]] bool lasting() const;
-    // Whether it drops what it has no SA for.
-    [[nodiscard]] bool fails_closed() const;
-};
-
-// What a request for a Child SA holds; views of its payloads.
-struct Offer {
-    const wire::Sa* sa = nullptr;
-    const wire::TrafficSelectors* ts_i = nullptr;
-    const wire::TrafficSelectors* ts_r = nullptr;
-    const wire::Nonce* nonce = nullptr;    // null in IKE_AUTH
-    const wire::KeyExchange* ke = nullptr; // may be absent
-    bool transport = false;
-
-    // Errors: missing_payload, duplicate_payload.
-    [[nodiscard]] static std::expected<Offer, Rule> read(std::span<const wire::Payload> payloads);
-};
-
-// An intent that the kernel has not answered yet.
-struct Pending {
-    wire::ChildSpi child = 0;                  // ours, that it installs or changes
-    std::weak_ptr<VirtualLink> link;           // that it opens or updates
-    std::optional<child::Link> before;         // what that was, if it was open
-    std::string traps_of;                      // the connection whose traps it installs
-    std::vector<std::string> traps{};          // their names
-    std::vector<child::KernelStep> afterwards; // when it has succeeded: what it made is not wanted any more
-};
 
 class Engine::Core {
   public:
@@ -399,37 +352,6 @@ class Engine::Core {
     child::LinkNumber last_number_ = child::kLastLink;
 };
 
-// The single payload of a type. Errors: missing_payload, duplicate_payload.
-template <typename T>
-std::expected<const T*, Rule> single(std::span<const wire::Payload> payloads) {
-    const T* found = nullptr;
-    for (const wire::Payload& payload : payloads) {
-        const T* candidate = std::get_if<T>(&payload);
-        if (!candidate) continue;
-        if (found) return std::unexpected(Rule::duplicate_payload);
-        found = candidate;
-    }
-    if (!found) return std::unexpected(Rule::missing_payload);
-    return found;
-}
-
-// Likewise for types of which each side has its own.
-[[nodiscard]] std::expected<const wire::Identification*, Rule>
-single_id(std::span<const wire::Payload> payloads, bool initiator);
-[[nodiscard]] std::expected<const wire::TrafficSelectors*, Rule>
-single_ts(std::span<const wire::Payload> payloads, bool initiator);
-// The first notify of a type, or null.
-[[nodiscard]] const wire::Notify* find_notify(std::span<const wire::Payload> payloads, wire::NotifyType type);
-// The first error notify, or null.
-[[nodiscard]] const wire::Notify* find_error(std::span<const wire::Payload> payloads);
-[[nodiscard]] wire::Notify notify(wire::NotifyType type, Bytes data = {});
-// The error notify that a broken rule asks for; REQUIRES notify_type(rule) != 0.
-[[nodiscard]] wire::Notify notify(Rule rule);
-
-[[nodiscard]] std::vector<crypto::HashId> announced_hashes(std::span<const wire::Payload> payloads);
-[[nodiscard]] std::uint32_t announced_window(std::span<const wire::Payload> payloads);
-// Whether we know where the peer is.
-[[nodiscard]] bool may_begin(const Connection& connection);
 // To what half-open IKE SAs are counted: an IPv4 address, or an IPv6 /64.
 [[nodiscard]] Prefix source_of(const IpAddress& address);
 [[nodiscard]] Bytes spi_octets(wire::ChildSpi spi);
@@ -443,6 +365,5 @@ selectors_of(const std::vector<wire::TrafficSelector>& configured, const IpAddre
 
 // How long the IKE SA of a peer stays that has authenticated another one: the peer is to delete it.
 inline constexpr Duration kReplacedStays = std::chrono::seconds(10);
-inline constexpr Duration kNever = Duration::max();
 
 } // namespace sheaf::ike

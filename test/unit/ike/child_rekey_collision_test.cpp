@@ -1,3 +1,5 @@
+// Longer than other sources: one table of scenarios, which is read as a whole.
+//
 // Rekeying a Child SA while messages cross, are late or are lost (RFC 7296 2.8.1, 2.25.1).
 //
 // The scenarios are those of strongSwan's exchange tests of Child SA rekeying, rebuilt for our engine; the

@@ -482,21 +482,3 @@ TEST_CASE("a link is never made of a block that is longer than a /64") {
     REQUIRE(pair.up());
     CHECK(pair.gateway.kernel.links.begin()->second.routes.at(0).length() == 64);
 }
-
-TEST_CASE("a forged refusal of IKE_SA_INIT does not keep a client out") {
-    Pair pair;
-    pair.client.engine.on_timeout(pair.net.now);
-    pair.client.pump(pair.net.now);
-    REQUIRE(pair.client.outbox.size() == 1);
-    const ike::Datagram request = pair.client.outbox.front();
-    wire::Header header = *wire::parse_header(request.bytes);
-    header.response = true;
-    header.from_initiator = false;
-    const wire::Notify refusal{wire::Protocol::none, {}, wire::NotifyType::no_proposal_chosen, {}};
-    pair.client.engine.datagram(
-        pair.net.now,
-        {request.local, request.peer, wire::encode_message(header, std::vector<wire::Payload>{refusal})});
-    pair.net.run_for(2s);
-    CHECK(pair.up());
-    CHECK(pair.client.count<ike::IkeDown>() == 0);
-}

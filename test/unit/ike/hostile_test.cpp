@@ -207,3 +207,20 @@ TEST_CASE("a stranger's message to an unknown IKE SA is answered sparingly") {
     for (const auto& answer : talk.gateway.outbox)
         CHECK(answer.bytes.size() < stranger.bytes.size());
 }
+
+TEST_CASE("a forged refusal of IKE_SA_INIT does not keep a client out") {
+    Conversation talk;
+    talk.client.engine.on_timeout(talk.net.now);
+    talk.client.pump(talk.net.now);
+    REQUIRE(talk.client.outbox.size() == 1);
+    const ike::Datagram request = talk.client.outbox.front();
+    wire::Header header = *wire::parse_header(request.bytes);
+    header.response = true;
+    header.from_initiator = false;
+    const wire::Notify refusal{wire::Protocol::none, {}, wire::NotifyType::no_proposal_chosen, {}};
+    const Bytes forged = wire::encode_message(header, std::vector<wire::Payload>{refusal});
+    talk.client.engine.datagram(talk.net.now, {request.local, request.peer, forged});
+    talk.net.run_for(2s);
+    CHECK(talk.client.established() == 1);
+    CHECK(talk.client.count<ike::IkeDown>() == 0);
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "lib/child/kernel.h"
+#include "lib/ike/virtual_link.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sheaf::ike {
+
+// An intent that the kernel has not answered yet.
+struct Pending {
+    wire::ChildSpi child = 0;                  // ours, that it installs or changes
+    std::weak_ptr<VirtualLink> link;           // that it opens or updates
+    std::optional<child::Link> before;         // what that was, if it was open
+    std::string traps_of;                      // the connection whose traps it installs
+    std::vector<std::string> traps{};          // their names
+    std::vector<child::KernelStep> afterwards; // when it has succeeded: what it made is not wanted any more
+};
+
+} // namespace sheaf::ike
