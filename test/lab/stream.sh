@@ -12,7 +12,7 @@ stream_start() {
 }
 declare -A stream_ends=()
 
-# stream_stop NAME: sets `sent` and `received`
+# stream_stop NAME: sets `sent`, `refused` and `received`
 stream_stop() {
     local from to
     read -r from to <<<"${stream_ends[$1]}"
@@ -20,8 +20,9 @@ stream_stop() {
     sleep 1 # what is under way
     daemon_stop "$to" "receive-$1"
     sent=$(sed -n 's/^sent \([0-9]*\) .*/\1/p' "$LAB_LOGS/$from.send-$1.log" | tail -n 1)
+    refused=$(sed -n 's/^sent .* \([0-9]*\) refused$/\1/p' "$LAB_LOGS/$from.send-$1.log" | tail -n 1)
     received=$(sed -n 's/^received \([0-9]*\) .*/\1/p' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)
-    step "$1: $(grep '^sent' "$LAB_LOGS/$from.send-$1.log" | tail -n 1); $(grep '^received' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)"
+    step "$1: $(grep '^sent' "$LAB_LOGS/$from.send-$1.log" | tail -n 1 || :); $(grep '^received' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)"
 }
 
 # expect_all_arrived NAME: ends the stream, of which nothing may be lost
