@@ -42,7 +42,7 @@ TEST_CASE("Every key of the life of SAs is read", "[conf]") {
     const auto home =
         read(changed(kClient, "\"start\": true", R"("rekey": "0s", "reauth": "30d", "nat_keepalive": "0s",
         "child_rekey": { "time": "10m", "bytes": 9000000000000000000 }, "replay_window": 1024, "dscp": "none",
-        "ecn": false, "df": "clear", "encapsulation": "always", "childless": true)"))
+        "ecn": false, "df": "clear", "encapsulation": "always")"))
             .engine.connections.front();
     CHECK(home.rekey == 0s);
     CHECK(home.reauth == 30 * 24h);
@@ -52,7 +52,6 @@ TEST_CASE("Every key of the life of SAs is read", "[conf]") {
     CHECK(home.child.outer ==
           child::OuterHeader{.ecn = false, .dscp_out = false, .dscp_in = false, .path_mtu = false});
     CHECK(home.force_encapsulation);
-    CHECK(home.childless);
     CHECK(read(changed(kGateway, "\"role\"", "\"unique\": \"many\", \"role\""))
               .engine.connections.front()
               .uniqueness == ike::Uniqueness::many);

@@ -30,7 +30,7 @@ inline bool carried_out(xfrm::KernelEdge& kernel, std::vector<child::KernelStep>
 
 // A Kernel on the simulated one, and a clock.
 struct Bench {
-    FakeKernel fake;
+    NetlinkKernel fake;
     std::unique_ptr<xfrm::Kernel> kernel;
     child::IntentId last = 0;
     Instant at = kBenchStart;

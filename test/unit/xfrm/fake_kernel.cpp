@@ -73,20 +73,20 @@ netlink::LinkObject link_of(const nlmsghdr& message) {
 
 } // namespace
 
-FakeKernel::FakeKernel() {
+NetlinkKernel::NetlinkKernel() {
     os.on_message = [this](int fd, int protocol, const nlmsghdr& message) {
         on_message(fd, protocol, message);
     };
 }
 
-std::vector<std::string> FakeKernel::keys() const {
+std::vector<std::string> NetlinkKernel::keys() const {
     std::vector<std::string> out;
     for (const auto& [key, object] : objects)
         out.push_back(key);
     return out;
 }
 
-void FakeKernel::on_message(int fd, int protocol, const nlmsghdr& message) {
+void NetlinkKernel::on_message(int fd, int protocol, const nlmsghdr& message) {
     if ((message.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) return dump(fd, protocol, message);
     const auto wrong = fault ? fault(count_, protocol, message) : std::nullopt;
     ++count_;
@@ -101,23 +101,23 @@ void FakeKernel::on_message(int fd, int protocol, const nlmsghdr& message) {
     os.deliver(fd, code == 0 ? Reply::ack(message) : Reply::error(message, code, wrong ? wrong->text : ""));
 }
 
-int FakeKernel::handle(int fd, int protocol, const nlmsghdr& message) {
+int NetlinkKernel::handle(int fd, int protocol, const nlmsghdr& message) {
     return protocol == NETLINK_XFRM ? handle_xfrm(fd, message) : handle_route(fd, message);
 }
 
-int FakeKernel::install(const std::string& key, const nlmsghdr& message) {
+int NetlinkKernel::install(const std::string& key, const nlmsghdr& message) {
     const bool fresh = objects.emplace(key, copy_of(message, message.nlmsg_type)).second;
     changes.push_back({true, key, fresh ? 0 : EEXIST});
     return fresh ? 0 : EEXIST;
 }
 
-int FakeKernel::remove(const std::string& key, int missing) {
+int NetlinkKernel::remove(const std::string& key, int missing) {
     const int code = objects.erase(key) == 1 ? 0 : missing;
     changes.push_back({false, key, code});
     return code;
 }
 
-int FakeKernel::handle_xfrm(int fd, const nlmsghdr& message) {
+int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     switch (message.nlmsg_type) {
     case XFRM_MSG_GETSA: {
         const auto id = fixed_of<xfrm_usersa_id>(message);
@@ -164,14 +164,14 @@ int FakeKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     }
 }
 
-const Bytes* FakeKernel::link_by_index(int index) const {
+const Bytes* NetlinkKernel::link_by_index(int index) const {
     for (const auto& [key, object] : objects) {
         if (key.starts_with("link ") && link_of(header_of(object)).index == index) return &object;
     }
     return nullptr;
 }
 
-int FakeKernel::create_link(const nlmsghdr& message) {
+int NetlinkKernel::create_link(const nlmsghdr& message) {
     auto link = link_of(message);
     for (const auto& [key, object] : objects) {
         if (!key.starts_with("link ")) continue;
@@ -187,7 +187,7 @@ int FakeKernel::create_link(const nlmsghdr& message) {
     return install("link " + link.name, stored.header());
 }
 
-int FakeKernel::remove_link(const nlmsghdr& message) {
+int NetlinkKernel::remove_link(const nlmsghdr& message) {
     const auto wanted = link_of(message);
     const Bytes* found = nullptr;
     if (wanted.index != 0) {
@@ -206,7 +206,7 @@ int FakeKernel::remove_link(const nlmsghdr& message) {
     return remove("link " + link.name, ENODEV);
 }
 
-int FakeKernel::handle_route(int fd, const nlmsghdr& message) {
+int NetlinkKernel::handle_route(int fd, const nlmsghdr& message) {
     const auto needs_link = [&](int index) { return link_by_index(index) == nullptr ? ENODEV : 0; };
     switch (message.nlmsg_type) {
     case RTM_NEWLINK: return create_link(message);
@@ -235,7 +235,7 @@ int FakeKernel::handle_route(int fd, const nlmsghdr& message) {
     }
 }
 
-void FakeKernel::dump(int fd, int protocol, const nlmsghdr& message) {
+void NetlinkKernel::dump(int fd, int protocol, const nlmsghdr& message) {
     const auto family = fixed_of<std::uint8_t>(message);
     for (const auto& [key, object] : objects) {
         const auto type = header_of(object).nlmsg_type;

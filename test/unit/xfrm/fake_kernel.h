@@ -14,9 +14,9 @@ namespace sheaf::test {
 
 // A small model of the kernel behind a MockOs: it holds what messages install, refuses what is there already
 // or is not there, lists, and goes wrong where a test asks for it.
-class FakeKernel {
+class NetlinkKernel {
   public:
-    FakeKernel();
+    NetlinkKernel();
 
     MockOs os;
 

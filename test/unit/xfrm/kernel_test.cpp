@@ -19,7 +19,7 @@ namespace {
 using child::LinkRole;
 using kernel_test::Client;
 using test::Bench;
-using test::FakeKernel;
+using test::NetlinkKernel;
 using test::only;
 
 constexpr Duration kDeadline = std::chrono::seconds(10);
@@ -73,7 +73,7 @@ std::size_t messages_of(const Scene& scene) {
 
 // What was installed, and then what was removed after the first failure. SAD and SPD know nothing of links
 // and routes, and have a socket of their own, so each of the two has its own order.
-void check_mirror(const std::vector<FakeKernel::Change>& changes) {
+void check_mirror(const std::vector<NetlinkKernel::Change>& changes) {
     for (const bool xfrm : {true, false}) {
         std::vector<std::string> installed, removed;
         for (const auto& change : changes) {
@@ -98,9 +98,9 @@ TEST_CASE("whichever message of an intent fails, what went before is undone in r
             prepare(bench, scene);
             const auto before = bench.fake.objects;
             bench.fake.fault = [k](std::size_t nth, int,
-                                   const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
+                                   const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
                 if (nth != k) return std::nullopt;
-                return FakeKernel::Fault{.code = EIO, .text = "the test says no"};
+                return NetlinkKernel::Fault{.code = EIO, .text = "the test says no"};
             };
             const std::string error = bench.outcome(scene.intent());
             CHECK(error.find(": EIO: the test says no") != std::string::npos);
@@ -129,11 +129,11 @@ TEST_CASE("a message without an answer is undone, too, whether it was carried ou
                 const auto before = bench.fake.objects;
                 bool creation = false, removal = false;
                 bench.fake.fault = [&](std::size_t nth, int protocol,
-                                       const nlmsghdr& m) -> std::optional<FakeKernel::Fault> {
+                                       const nlmsghdr& m) -> std::optional<NetlinkKernel::Fault> {
                     if (nth != k) return std::nullopt;
                     creation = protocol == NETLINK_ROUTE && m.nlmsg_type == RTM_NEWLINK;
                     removal = protocol == NETLINK_XFRM && m.nlmsg_type == XFRM_MSG_DELSA;
-                    return FakeKernel::Fault{.silent = true, .carried_out = carried_out};
+                    return NetlinkKernel::Fault{.silent = true, .carried_out = carried_out};
                 };
                 const Instant begin = bench.at;
                 const std::string error = bench.outcome(scene.intent());
@@ -149,10 +149,10 @@ TEST_CASE("a message without an answer is undone, too, whether it was carried ou
 TEST_CASE("an undo that fails is told beside the failure", "[xfrm]") {
     Bench bench;
     bench.fake.fault = [](std::size_t, int protocol,
-                          const nlmsghdr& message) -> std::optional<FakeKernel::Fault> {
+                          const nlmsghdr& message) -> std::optional<NetlinkKernel::Fault> {
         if (protocol != NETLINK_XFRM) return std::nullopt;
-        if (message.nlmsg_type == XFRM_MSG_NEWPOLICY) return FakeKernel::Fault{.code = ENOMEM};
-        if (message.nlmsg_type == XFRM_MSG_DELSA) return FakeKernel::Fault{.code = EBUSY};
+        if (message.nlmsg_type == XFRM_MSG_NEWPOLICY) return NetlinkKernel::Fault{.code = ENOMEM};
+        if (message.nlmsg_type == XFRM_MSG_DELSA) return NetlinkKernel::Fault{.code = EBUSY};
         return std::nullopt;
     };
     const std::string error = bench.outcome(Client{.n = 1}.up());
@@ -196,8 +196,8 @@ TEST_CASE("removals wait for what was installed before them", "[xfrm]") {
     REQUIRE(bench.outcome(Client{.n = 1}.up()).empty());
     bench.fake.os.sent.clear();
     bench.fake.reset_faults();
-    bench.fake.fault = [](std::size_t nth, int, const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
-        if (nth == 1) return FakeKernel::Fault{.code = EINVAL};
+    bench.fake.fault = [](std::size_t nth, int, const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
+        if (nth == 1) return NetlinkKernel::Fault{.code = EINVAL};
         return std::nullopt;
     };
     CHECK_FALSE(bench.outcome(rekeying()).empty());
@@ -312,8 +312,8 @@ TEST_CASE("intents about one link keep their order, also when the first is slow"
     Bench bench;
     REQUIRE(bench.outcome(Client{.n = 1}.up()).empty());
     bench.fake.reset_faults();
-    bench.fake.fault = [](std::size_t nth, int, const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
-        if (nth == 0) return FakeKernel::Fault{.silent = true};
+    bench.fake.fault = [](std::size_t nth, int, const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
+        if (nth == 0) return NetlinkKernel::Fault{.silent = true};
         return std::nullopt;
     };
     const auto first = bench.apply(Client{.n = 2}.up());
@@ -337,10 +337,10 @@ TEST_CASE("what links share is changed by one intent at a time, and survives one
     REQUIRE(bench.outcome(Client{.n = 1}.up()).empty());
     const auto refuse_once = [&](int protocol, std::uint16_t type) {
         bench.fake.fault = [=, done = false](std::size_t, int of, const nlmsghdr& message) mutable {
-            std::optional<FakeKernel::Fault> out;
+            std::optional<NetlinkKernel::Fault> out;
             if (done || of != protocol || message.nlmsg_type != type) return out;
             done = true;
-            out = FakeKernel::Fault{.code = EBUSY};
+            out = NetlinkKernel::Fault{.code = EBUSY};
             return out;
         };
     };

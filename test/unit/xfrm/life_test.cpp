@@ -26,17 +26,17 @@ using kernel_test::Client;
 using kernel_test::ip;
 using kernel_test::prefix;
 using test::carried_out;
-using test::FakeKernel;
+using test::NetlinkKernel;
 
 constexpr Instant kNow = test::kBenchStart;
 
-std::unique_ptr<Kernel> open(FakeKernel& fake) {
+std::unique_ptr<Kernel> open(NetlinkKernel& fake) {
     auto opened = Kernel::open(fake.os);
     REQUIRE(opened);
     return std::move(*opened);
 }
 
-using Fault = std::optional<FakeKernel::Fault>;
+using Fault = std::optional<NetlinkKernel::Fault>;
 
 bool is_ipv6_state(int protocol, const nlmsghdr& message) {
     xfrm_usersa_info info{};
@@ -79,7 +79,7 @@ Bytes expiry_event(const StateId& id, std::uint32_t reqid, bool hard) {
 }
 
 // A state of affairs of other people, near to ours in every respect.
-void add_foreign(FakeKernel& fake) {
+void add_foreign(NetlinkKernel& fake) {
     const auto put = [&](int protocol, const netlink::Message& message) {
         REQUIRE(fake.put(protocol, message) == 0);
     };
@@ -126,7 +126,7 @@ void add_foreign(FakeKernel& fake) {
 } // namespace
 
 TEST_CASE("a probe finds what is there and leaves nothing", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     auto found = kernel->probe();
     REQUIRE(found);
@@ -146,7 +146,7 @@ TEST_CASE("a probe finds what is there and leaves nothing", "[xfrm]") {
 
 TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
     const auto lacks_with = [](std::function<Fault(int, const nlmsghdr&)> fault, auto check) {
-        FakeKernel fake;
+        NetlinkKernel fake;
         fake.fault = [fault](std::size_t, int protocol, const nlmsghdr& message) {
             return fault(protocol, message);
         };
@@ -162,7 +162,7 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
     };
     CHECK(lacks_with(
               [](int protocol, const nlmsghdr& m) -> Fault {
-                  if (is_ipv6_state(protocol, m)) return FakeKernel::Fault{.code = EPROTONOSUPPORT};
+                  if (is_ipv6_state(protocol, m)) return NetlinkKernel::Fault{.code = EPROTONOSUPPORT};
                   return std::nullopt;
               },
               [](const Abilities& found) {
@@ -176,7 +176,8 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
               [](int protocol, const nlmsghdr& m) -> Fault {
                   const auto state = protocol == NETLINK_XFRM ? parse_state(m) : std::nullopt;
                   if (state && state->aead && state->aead->name.starts_with("rfc7539esp"))
-                      return FakeKernel::Fault{.code = ENOSYS, .text = "Requested AEAD algorithm not found"};
+                      return NetlinkKernel::Fault{.code = ENOSYS,
+                                                  .text = "Requested AEAD algorithm not found"};
                   return std::nullopt;
               },
               [](const Abilities& found) { CHECK(found.suites.size() == 15); }) ==
@@ -186,7 +187,7 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
     CHECK(lacks_with(
               [](int protocol, const nlmsghdr& m) -> Fault {
                   if (protocol == NETLINK_ROUTE && m.nlmsg_type == RTM_NEWLINK)
-                      return FakeKernel::Fault{.code = EOPNOTSUPP, .text = "Unknown device type"};
+                      return NetlinkKernel::Fault{.code = EOPNOTSUPP, .text = "Unknown device type"};
                   return std::nullopt;
               },
               [](const Abilities& found) { CHECK_FALSE(found.virtual_links); })
@@ -194,7 +195,7 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
     CHECK(lacks_with(
               [](int protocol, const nlmsghdr& m) -> Fault {
                   if (protocol == NETLINK_ROUTE && m.nlmsg_type == RTM_NEWROUTE)
-                      return FakeKernel::Fault{.code = EOPNOTSUPP};
+                      return NetlinkKernel::Fault{.code = EOPNOTSUPP};
                   return std::nullopt;
               },
               [](const Abilities& found) {
@@ -206,7 +207,7 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
               [](int protocol, const nlmsghdr& m) -> Fault {
                   const auto state = protocol == NETLINK_XFRM ? parse_state(m) : std::nullopt;
                   if (state && state->encapsulation && is_ipv6_state(protocol, m))
-                      return FakeKernel::Fault{.code = EINVAL};
+                      return NetlinkKernel::Fault{.code = EINVAL};
                   return std::nullopt;
               },
               [](const Abilities& found) { CHECK_FALSE(found.udp_encapsulation_ipv6); })
@@ -214,10 +215,10 @@ TEST_CASE("a probe names what lacks and the remedy", "[xfrm]") {
 }
 
 TEST_CASE("a kernel that knows the direction of SAs is told it", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     fake.fault = [](std::size_t, int protocol, const nlmsghdr& m) -> Fault {
         const auto state = protocol == NETLINK_XFRM ? parse_state(m) : std::nullopt;
-        if (state && state->direction > SaDirection::out) return FakeKernel::Fault{.code = EINVAL};
+        if (state && state->direction > SaDirection::out) return NetlinkKernel::Fault{.code = EINVAL};
         return std::nullopt;
     };
     auto kernel = open(fake);
@@ -231,25 +232,29 @@ TEST_CASE("a kernel that knows the direction of SAs is told it", "[xfrm]") {
 }
 
 TEST_CASE("what may hinder one attempt to load a module is asked twice", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     fake.fault = [](std::size_t nth, int, const nlmsghdr&) -> Fault {
-        if (nth == 6) return FakeKernel::Fault{.code = ENOSYS};
+        if (nth == 6) return NetlinkKernel::Fault{.code = ENOSYS};
         return std::nullopt;
     };
     CHECK(open(fake)->probe()->lacks.empty());
 }
 
 TEST_CASE("without the right to ask there is no answer but that", "[xfrm]") {
-    FakeKernel fake;
-    fake.fault = [](std::size_t, int, const nlmsghdr&) -> Fault { return FakeKernel::Fault{.code = EPERM}; };
+    NetlinkKernel fake;
+    fake.fault = [](std::size_t, int, const nlmsghdr&) -> Fault {
+        return NetlinkKernel::Fault{.code = EPERM};
+    };
     CHECK(open(fake)->probe().error().find("CAP_NET_ADMIN") != std::string::npos);
-    fake.fault = [](std::size_t, int, const nlmsghdr&) -> Fault { return FakeKernel::Fault{.silent = true}; };
+    fake.fault = [](std::size_t, int, const nlmsghdr&) -> Fault {
+        return NetlinkKernel::Fault{.silent = true};
+    };
     CHECK(open(fake)->probe().error().find("did not answer") != std::string::npos);
     CHECK(open(fake)->reconcile()); // listings answer
 }
 
 TEST_CASE("the next life finds what is ours, removes it in few calls, and nothing else", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     add_foreign(fake);
     const auto foreign = fake.objects;
     {
@@ -277,15 +282,15 @@ TEST_CASE("the next life finds what is ours, removes it in few calls, and nothin
 }
 
 TEST_CASE("a removal that fails is told with what it was", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     REQUIRE(carried_out(*kernel, Client{.n = 1}.up()));
     fake.reset_faults();
     fake.fault = [](std::size_t, int protocol, const nlmsghdr& message) -> Fault {
         if (protocol == NETLINK_XFRM && message.nlmsg_type == XFRM_MSG_DELSA)
-            return FakeKernel::Fault{.code = EBUSY};
+            return NetlinkKernel::Fault{.code = EBUSY};
         if (protocol == NETLINK_ROUTE && message.nlmsg_type == RTM_DELROUTE)
-            return FakeKernel::Fault{.code = ESRCH}; // gone meanwhile
+            return NetlinkKernel::Fault{.code = ESRCH}; // gone meanwhile
         return std::nullopt;
     };
     const auto removed = kernel->reconcile();
@@ -296,7 +301,7 @@ TEST_CASE("a removal that fails is told with what it was", "[xfrm]") {
 }
 
 TEST_CASE("a Kernel forgets its links when all is removed", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     REQUIRE(carried_out(*kernel, Client{.n = 1}.up()));
     fake.objects.clear();
@@ -305,7 +310,7 @@ TEST_CASE("a Kernel forgets its links when all is removed", "[xfrm]") {
 }
 
 TEST_CASE("intents under way end before a reconciliation", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     for (unsigned n = 1; n <= 5; ++n) {
         child::KernelIntent intent;
@@ -320,7 +325,7 @@ TEST_CASE("intents under way end before a reconciliation", "[xfrm]") {
 }
 
 TEST_CASE("what others do to our SAs is told, what we do is not", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     const int events = fake.os.fd_of(NETLINK_XFRM, 1);
     const auto own_port = static_cast<std::uint32_t>(fake.os.fd_of(NETLINK_XFRM, 0)) + 5000;
@@ -359,7 +364,7 @@ TEST_CASE("a packet for which there is no SA is told by its addresses and ports"
         xfrm_user_tmpl wish{};
         wish.reqid = reqid;
         out.put_struct(XFRMA_TMPL, wish);
-        FakeKernel fake;
+        NetlinkKernel fake;
         auto kernel = open(fake);
         fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), event_of(out, 0));
         kernel->on_readable(kNow);
@@ -383,7 +388,7 @@ TEST_CASE("a packet for which there is no SA is told by its addresses and ports"
 }
 
 TEST_CASE("that a NAT has changed its mind is told of SAs of ours", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     for (const std::uint32_t reqid : {child::kFirstLink + 1, std::uint32_t{7}}) {
         netlink::Builder out(XFRM_MSG_MAPPING, 0);
@@ -408,7 +413,7 @@ TEST_CASE("that a NAT has changed its mind is told of SAs of ours", "[xfrm]") {
 
 TEST_CASE("the place of an SA that the kernel has asked for is no SA", "[xfrm]") {
     const StateId place{ip("2001:db8::1"), 0};
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), expiry_event(place, child::kFirstLink, true));
     fake.os.deliver(fake.os.fd_of(NETLINK_XFRM, 1), removal_event(place, child::kFirstLink, 4711));
@@ -420,7 +425,7 @@ TEST_CASE("the place of an SA that the kernel has asked for is no SA", "[xfrm]")
 }
 
 TEST_CASE("after lost events all SAs are told, after the intents under way and before the next", "[xfrm]") {
-    FakeKernel fake;
+    NetlinkKernel fake;
     auto kernel = open(fake);
     REQUIRE(carried_out(*kernel, Client{.n = 1}.up()));
     add_foreign(fake);
@@ -437,7 +442,7 @@ TEST_CASE("after lost events all SAs are told, after the intents under way and b
     fake.reset_faults();
     bool silent = true;
     fake.fault = [&](std::size_t nth, int, const nlmsghdr&) -> Fault {
-        if (nth == 0 && silent) return FakeKernel::Fault{.silent = true, .carried_out = true};
+        if (nth == 0 && silent) return NetlinkKernel::Fault{.silent = true, .carried_out = true};
         return std::nullopt;
     };
     kernel->apply(intent(2, 2), kNow);

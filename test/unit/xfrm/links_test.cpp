@@ -11,7 +11,7 @@ namespace {
 using child::LinkRole;
 using kernel_test::Client;
 using test::Bench;
-using test::FakeKernel;
+using test::NetlinkKernel;
 using test::only;
 
 // What of a kind was installed (+), removed (-) or refused since `changes` was cleared.
@@ -51,8 +51,8 @@ TEST_CASE("a link's addresses and routes change by their difference, new ones fi
         for (std::size_t n = 0; n < 4; ++n) {
             bench.fake.reset_faults();
             bench.fake.fault = [=](std::size_t nth, int,
-                                   const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
-                return nth == n ? std::optional(FakeKernel::Fault{.code = EIO}) : std::nullopt;
+                                   const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
+                return nth == n ? std::optional(NetlinkKernel::Fault{.code = EIO}) : std::nullopt;
             };
             CHECK_FALSE(bench.outcome(only(step)).empty());
             if (n < 3) CHECK(bench.fake.keys() == before); // removals are not undone

@@ -15,7 +15,7 @@ namespace {
 using kernel_test::Client;
 using kernel_test::ip;
 using test::Bench;
-using test::FakeKernel;
+using test::NetlinkKernel;
 using test::only;
 
 const Progress kFar{.bytes = 5000,
@@ -212,15 +212,15 @@ TEST_CASE("whichever message of a move fails, all is where it was", "[xfrm]") {
         }
         REQUIRE(count == 8); // two questions, two entries (one in place), two policies, one removal
         for (std::size_t n = 0; n < count; ++n) {
-            for (const auto& fault : {FakeKernel::Fault{.code = EIO}, FakeKernel::Fault{.silent = true},
-                                      FakeKernel::Fault{.silent = true, .carried_out = true}}) {
+            for (const auto& fault : {NetlinkKernel::Fault{.code = EIO}, NetlinkKernel::Fault{.silent = true},
+                                      NetlinkKernel::Fault{.silent = true, .carried_out = true}}) {
                 INFO((of_peer ? "peer" : "we") << ", message " << n << " code " << fault.code
                                                << (fault.carried_out ? ", carried out" : ""));
                 Scene scene;
                 const auto in = scene.in(), out = scene.out();
                 const auto policies = scene.policies();
                 scene.bench.fake.fault = [&](std::size_t nth, int,
-                                             const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
+                                             const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
                     return nth == n ? std::optional(fault) : std::nullopt;
                 };
                 CHECK_FALSE(scene.bench.outcome(intent(scene)).empty());

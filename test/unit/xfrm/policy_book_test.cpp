@@ -15,7 +15,7 @@ namespace {
 using kernel_test::Client;
 using kernel_test::ip;
 using test::Bench;
-using test::FakeKernel;
+using test::NetlinkKernel;
 
 child::InstallPolicies install(const child::PolicySet& set) { return {set}; }
 child::RemovePolicies remove(const child::PolicySet& set) { return {set}; }
@@ -60,9 +60,9 @@ std::size_t messages(Bench& bench, std::vector<child::KernelStep> intent) {
 }
 
 // The n-th message of the intent fails, and so the whole.
-void fail_nth(Bench& bench, std::size_t n, const FakeKernel::Fault& fault) {
+void fail_nth(Bench& bench, std::size_t n, const NetlinkKernel::Fault& fault) {
     bench.fake.reset_faults();
-    bench.fake.fault = [=](std::size_t nth, int, const nlmsghdr&) -> std::optional<FakeKernel::Fault> {
+    bench.fake.fault = [=](std::size_t nth, int, const nlmsghdr&) -> std::optional<NetlinkKernel::Fault> {
         return nth == n ? std::optional(fault) : std::nullopt;
     };
 }
@@ -163,8 +163,8 @@ TEST_CASE("an intent with shared policies that fails leaves books and kernel as 
         CHECK(count == 6);
     }
     for (std::size_t n = 0; n < count; ++n) {
-        for (const auto& fault : {FakeKernel::Fault{.code = EIO}, FakeKernel::Fault{.silent = true},
-                                  FakeKernel::Fault{.silent = true, .carried_out = true}}) {
+        for (const auto& fault : {NetlinkKernel::Fault{.code = EIO}, NetlinkKernel::Fault{.silent = true},
+                                  NetlinkKernel::Fault{.silent = true, .carried_out = true}}) {
             INFO("message " << n << " code " << fault.code << (fault.carried_out ? ", carried out" : ""));
             Bench bench;
             prepare(bench);
@@ -189,13 +189,13 @@ TEST_CASE("an intent with shared policies that fails leaves books and kernel as 
 
 TEST_CASE("a removal that fails can be had again, and an installation after it", "[xfrm]") {
     const auto set = set_with_peer(nullptr);
-    for (const auto& fault : {FakeKernel::Fault{.code = EBUSY}, FakeKernel::Fault{.silent = true},
-                              FakeKernel::Fault{.silent = true, .carried_out = true}}) {
+    for (const auto& fault : {NetlinkKernel::Fault{.code = EBUSY}, NetlinkKernel::Fault{.silent = true},
+                              NetlinkKernel::Fault{.silent = true, .carried_out = true}}) {
         for (const bool install_next : {true, false}) {
             Bench bench;
             REQUIRE(bench.outcome(steps(install(set))).empty());
             bench.fake.fault = [&](std::size_t, int,
-                                   const nlmsghdr& message) -> std::optional<FakeKernel::Fault> {
+                                   const nlmsghdr& message) -> std::optional<NetlinkKernel::Fault> {
                 if (message.nlmsg_type != XFRM_MSG_DELPOLICY) return std::nullopt;
                 return fault;
             };
