@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -74,6 +75,16 @@ std::expected<void, std::string> open_key_files(const RunOptions& options, Log& 
     return {};
 }
 
+// Threads that a library begins (Botan has some for RSA) must not be the ones that a signal ends, so it is blocked before
+// there can be any.
+void leave_signals_to_the_loop() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+        sigaddset(&signals, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 // The order matters: whoever finds the control socket or a port taken leaves the kernel as it is, for its
 // state may be a living sheafd's; and the IKE sockets' IPsec options need what opening the kernel loads.
 std::expected<int, std::string> serve(const RunOptions& options, conf::Settings settings, Log& log) {
@@ -123,6 +134,7 @@ int check_file(const CheckOptions& options) {
 }
 
 int run(const RunOptions& options) {
+    leave_signals_to_the_loop();
     Log log = log_to_stderr(options.log_level);
     auto settings = conf::load(options.config, environment());
     if (!settings) {
