@@ -34,6 +34,9 @@ at() {
     retransmit_tries=6 liveness=
     clients=(cl1)
     mode=tunnel
+    # libreswan takes no traffic selector wider than the address that it was given.
+    pool6_delegate=64
+    [ "$peer" != libreswan ] || pool6_delegate=128
     openiked_lifetimes=
 }
 

@@ -39,7 +39,8 @@ libreswan_keys() {
     {
         pk12util -i "$LAB_PKI/$name.p12" -d "sql:$dir/nss" -W sheaf
         certutil -d "sql:$dir/nss" -M -n "$(libreswan_authority "$dir" "${name%%-*}-ca")" -t CT,,
-        crlutil -I -i "$LAB_PKI/${name%%-*}-ca.crl" -d "sql:$dir/nss" -B
+        openssl crl -in "$LAB_PKI/${name%%-*}-ca.crl" -outform DER -out "$dir/crl"
+        crlutil -I -i "$dir/crl" -d "sql:$dir/nss" -B
     } >>"$LAB_LOGS/$host.nss.log" 2>&1 || fail "no keys for libreswan in $host: $(tail -n 1 "$LAB_LOGS/$host.nss.log")"
 }
 

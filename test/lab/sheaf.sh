@@ -44,6 +44,7 @@ prefix64() {
 
 # What these write is for scenarios to change by variables: each has the text that stands in the configuration.
 gateway_pools='"v6", "v4"' # of gateway_config
+pool6_delegate=64          # of gateway_config
 retransmit_tries=3         # of client_config and peer_config
 liveness=                  # of all; without, as each has it
 
@@ -77,7 +78,7 @@ gateway_config() { # [AUTH [MEMBERS]]: MEMBERS of the connection, each with a co
     cat <<END
 {
   "pools": {
-    "v6": { "prefix": "$pool6", "delegate": 64 },
+    "v6": { "prefix": "$pool6", "delegate": $pool6_delegate },
     "v4": { "prefix": "$pool4" }
   },
   $(credentials gw "${1:-psk}")

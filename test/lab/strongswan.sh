@@ -206,7 +206,7 @@ strongswan_delete() { swan_quietly "$1" --terminate --ike "$(swan_name "$1")"; }
 strongswan_stop() { daemon_stop "$1" charon; }                                     # HOST
 strongswan_kill() { # HOST: with what it cannot take away itself then
     local vip vips
-    vips=$(swan_vips "$1")
+    vips=$(swan_vips "$1" || :) # a gateway has none
     daemon_stop "$1" charon KILL
     for vip in $vips; do
         case $vip in
