@@ -314,9 +314,10 @@ kernel_dump() {
 }
 
 # kernel_ours HOST: the objects that carry a mark of Sheaf: reqid or if_id 0x53xxxxxx, routing protocol 83, tables 5300 and 5301,
-# an interface named sheaf*
+# an interface named sheaf*. An SA without SPI is the kernel's question for one (ACQUIRE), which it forgets by itself.
 kernel_ours() {
     kernel_dump "$1" | awk '
+        $1 == "state" && / spi 0x00000000 / { next }
         $1 == "state" || $1 == "policy" {
             for (i = 2; i < NF; i++) {
                 if ($i == "reqid" && int($(i + 1) / 16777216) == 83) { print; next }
