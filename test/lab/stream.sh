@@ -20,6 +20,7 @@ stream_stop() {
     sleep 1 # what is under way
     daemon_stop "$to" "receive-$1"
     sent=$(sed -n 's/^sent \([0-9]*\) .*/\1/p' "$LAB_LOGS/$from.send-$1.log" | tail -n 1)
+    # shellcheck disable=SC2034 # the scenarios tell it
     refused=$(sed -n 's/^sent .* \([0-9]*\) refused$/\1/p' "$LAB_LOGS/$from.send-$1.log" | tail -n 1)
     received=$(sed -n 's/^received \([0-9]*\) .*/\1/p' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)
     step "$1: $(grep '^sent' "$LAB_LOGS/$from.send-$1.log" | tail -n 1 || :); $(grep '^received' "$LAB_LOGS/$to.receive-$1.log" | tail -n 1)"
