@@ -1,5 +1,3 @@
-#pragma once
-
 // What nearly every test includes, compiled once. Tests name their includes all the same.
 #include <catch2/catch.hpp>
 
