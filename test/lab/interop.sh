@@ -246,11 +246,19 @@ rekeys() {
 we_have_none() { [ "$(established "$us")" -eq 0 ] && [ "$(count_ours "$us" state)" -eq 0 ]; }
 ended_with() { log_says "$us" sheafd "IKE SA down, $1"; } # REASON
 
+# parted_from SPIS: the kernel has none of these Child SAs any more, and the peer has no IKE SA, or a new one: libreswan comes back at once
+parted_from() {
+    [ -z "$(comm -12 <(echo "$1") <(child_spis "$us"))" ] || return 1
+    peers_have_none || [ "$peer/$role" = libreswan/gateway ]
+}
+
 deletes() {
+    local before
     begin psk
+    before=$(child_spis "$us")
     sheaf_order "$us" down "$connection" || fail "sheafctl down: $(tail -n 1 "$LAB_LOGS/$us.orders.log")"
-    wait_until 10 "$peer has taken the DELETE" peers_have_none
-    we_have_none || fail "sheafctl down has left $(count_ours "$us" state) SAs"
+    wait_until 10 "$peer has taken the DELETE, and the kernel has none of its SAs" parted_from "$before"
+    log_says "$us" sheafd 'IKE SA down, command' || fail "our command is not told"
     cell delete-ours
     finish
     begin psk

@@ -140,4 +140,9 @@ libreswan_rekey_ike() { ipsec_in "$1" whack --rekey-ike --name home >>"$LAB_LOGS
 libreswan_rekey_child() { ipsec_in "$1" whack --rekey-ipsec --name home >>"$LAB_LOGS/$1.rekey.log" 2>&1; } # HOST
 libreswan_delete() { ipsec_in "$1" whack --terminate --name home >>"$LAB_LOGS/$1.delete.log" 2>&1; }       # HOST
 libreswan_stop() { daemon_stop "$1" pluto; }                                                               # HOST
-libreswan_kill() { daemon_stop "$1" pluto KILL; }                                                          # HOST
+libreswan_kill() { # HOST: with what it cannot take away itself then
+    daemon_stop "$1" pluto KILL
+    ip -n "$1" -o addr show dev lo scope global | awk '{ print $4 }' | while read -r lease; do ip -n "$1" addr del "$lease" dev lo; done
+    ip -n "$1" route del "$lan_net4" 2>/dev/null || : # a gateway has none
+    ip -n "$1" route del "$lan_net6" 2>/dev/null || :
+}
