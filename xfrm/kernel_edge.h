@@ -5,6 +5,7 @@
 #include "xfrm/abilities.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <span>
@@ -23,6 +24,14 @@ struct Removed {
 
     [[nodiscard]] std::size_t total() const { return states + policies + routes + rules + links; }
     friend bool operator==(const Removed&, const Removed&) = default;
+};
+
+// What an SAD entry of ours has carried.
+struct SaUsage {
+    IpAddress destination; // with the SPI, by what the SAD finds it
+    std::uint32_t spi = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0;
 };
 
 // What the daemon needs of a kernel: the real one (Kernel) or a recording one (RecordingKernel).
@@ -63,6 +72,11 @@ class KernelEdge {
     // kernel at that place in the sequence: it includes the effect of every intent whose IntentDone came
     // before, and of no other.
     [[nodiscard]] virtual std::vector<child::KernelEvent> take_events() = 0;
+
+    // Asks what all SAD entries of ours have carried up to now; take_usage() has the answer once, some turns
+    // later. To ask again before it has come changes nothing.
+    virtual void ask_usage(Instant now) = 0;
+    [[nodiscard]] virtual std::optional<std::vector<SaUsage>> take_usage() = 0;
 };
 
 } // namespace sheaf::xfrm

@@ -127,27 +127,39 @@ struct MoveSas {
     bool udp_encapsulation = false; // from now on
 };
 
-// An address on a client's virtual interface.
+// An address on a virtual interface.
 struct InterfaceAddress {
     IpAddress address;
     unsigned prefix_length = 128;
+    bool deprecated = false; // RFC 4862 5.5.4: what uses it goes on, and nothing new begins with it
     friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
+};
+
+// A part of a client's prefix that it hands to a network behind it, by an address of its own there.
+struct LanAddress {
+    std::string interface; // exists, and is not ours
+    IpAddress address;
+    unsigned prefix_length = 64;
+    friend bool operator==(const LanAddress&, const LanAddress&) = default;
 };
 
 // A point-to-point virtual link.
 //
 // gateway: all links share the one interface (collect-metadata mode) named `interface`, which xfrm/ creates
-// with the
-//   first link; `routes` are the client's prefixes and addresses, each routed with the link's number.
+//   with the first link; `routes` are the client's prefixes and addresses, each routed with the link's
+//   number. `addresses` are ours, link-local; links may have the same. Two clients may have chosen the same
+//   link-local address: then the route stays with whose link came first, until that closes.
 // client: the link has the interface for itself; `addresses` are put onto it and `routes` lead into it. The
-// first
-//   global address of a route's family is its preferred source.
+//   first global address of a route's family that is not deprecated is its preferred source. What of
+//   `delegated` has no more specific route is unreachable, so that nothing goes back into the tunnel.
 struct Link {
     LinkNumber number = 0;
     LinkRole role = LinkRole::gateway;
     std::string interface;
     std::vector<InterfaceAddress> addresses;
     std::vector<Prefix> routes;
+    std::vector<Prefix> delegated{}; // client
+    std::vector<LanAddress> lan{};   // client
     friend bool operator==(const Link&, const Link&) = default;
 };
 

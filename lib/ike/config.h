@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/address/demand.h"
 #include "lib/address/pool_spec.h"
 #include "lib/auth/credentials.h"
 #include "lib/auth/identity.h"
@@ -8,12 +9,14 @@
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
+#include "lib/wire/cfg.h"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 // What the engine is told by its operator. conf/ makes these values from a file; the engine never sees the
@@ -31,11 +34,30 @@ struct RetransmitPolicy {
     friend bool operator==(const RetransmitPolicy&, const RetransmitPolicy&) = default;
 };
 
-// What a client asks for in its configuration request.
+// The interface identifier of an address that a client makes in its prefix.
+struct StableId { // RFC 7217: the same for the same prefix, and telling nothing elsewhere
+    friend bool operator==(const StableId&, const StableId&) = default;
+};
+struct RandomId { // another one with each virtual link
+    friend bool operator==(const RandomId&, const RandomId&) = default;
+};
+using InterfaceIdChoice = std::variant<StableId, RandomId, wire::InterfaceId>;
+
+// A network behind a client that gets the subnet-th /64 of each prefix that is longer than that.
+struct LanNetwork {
+    std::string interface;
+    std::uint32_t subnet = 1; // 0 has the client's own addresses
+    friend bool operator==(const LanNetwork&, const LanNetwork&) = default;
+};
+
+// What a client asks for in its configuration request, and what it makes of the answer.
 struct AddressRequest {
     bool prefix = true; // INTERNAL_IP6_LINK and INTERNAL_IP6_PREFIX, RFC 5739
     bool ipv6 = false;  // INTERNAL_IP6_ADDRESS
     bool ipv4 = true;   // INTERNAL_IP4_ADDRESS
+    bool dns = true;    // servers and domains, for the resolver of the host
+    std::vector<InterfaceIdChoice> interface_ids{StableId{}}; // an address for each, in each prefix
+    std::vector<LanNetwork> lan{};
     friend bool operator==(const AddressRequest&, const AddressRequest&) = default;
 };
 
@@ -82,6 +104,7 @@ enum class Uniqueness : std::uint8_t {
     replace, // the new one takes over, with the addresses; also how a peer reauthenticates without a gap
     keep,    // the new one is refused
     many,    // both stay, with addresses of their own
+    share,   // both stay, with the same addresses: what is sent to them takes the link's latest Child SA
 };
 
 struct Connection {
@@ -94,19 +117,27 @@ struct Connection {
     std::optional<Endpoint> remote; // client, and a peer that may be begun with: where it listens
     std::vector<Prefix> networks;   // gateway, client: behind the gateway, seen from either role
     std::vector<child::IkeProposal> ike;
-    ChildTerms child;                             // gateway, client
-    std::vector<ChildConfig> children;            // peer
+    ChildTerms child; // gateway, client
+    // peer: all there are. gateway, client: those beside the virtual link, between the interfaces that IKE
+    // itself runs over (RFC 5739 5.3).
+    std::vector<ChildConfig> children;
     Duration liveness = std::chrono::seconds(30); // silence before an empty INFORMATIONAL; zero: never
     RetransmitPolicy retransmit;
     Duration rekey = std::chrono::hours(4); // of the IKE SA, as in Lifetime
-    Duration reauth{};                      // a new IKE SA with authentication instead; zero: never
+    // A new IKE SA with authentication instead; zero: never. A gateway asks its clients for it (RFC 4478).
+    Duration reauth{};
     Duration nat_keepalive = std::chrono::seconds(20); // RFC 3948 4; zero: none
     bool force_encapsulation = false;                  // ESP in UDP although there is no NAT
     bool childless = false; // begins without a Child SA where the peer knows RFC 6023
     Uniqueness uniqueness = Uniqueness::replace;
 
-    std::vector<std::string> pools; // gateway: names, in the order of preference
-    std::vector<IpAddress> dns;     // gateway: told to clients
+    // gateway: a client gets a block for each, out of the first of its pools that has one. Of IPv4 it gets
+    // one, and of IPv6 all only with RFC 5739.
+    std::vector<address::Want> pools;
+    // gateway: who asks for one IPv6 address and not for a link may use the block that it is of.
+    bool block_with_address = true;
+    std::vector<IpAddress> dns;           // gateway: told to clients
+    std::vector<std::string> dns_domains; // gateway: for which clients are to ask these (RFC 8598); none: all
 
     AddressRequest request; // client
     std::string interface;  // the virtual interface's name; gateway: Config's; peer: empty for none

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/address/demand.h"
 #include "lib/auth/authenticator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/ip.h"
@@ -33,6 +34,8 @@ struct Datagram {
 class Surroundings {
   public:
     virtual ~Surroundings() = default;
+    // Octets that are this host's alone and the same for ever, for RFC 7217; at least 16. Never told.
+    [[nodiscard]] virtual View stable_secret() = 0;
     // Which of our addresses a datagram to a peer would leave from, which NAT detection needs before anything
     // is sent (RFC 7296 2.23). None if there is no route.
     [[nodiscard]] virtual std::optional<IpAddress> source_for(const IpAddress& peer) = 0;
@@ -71,6 +74,15 @@ struct DownChild {
 struct Shutdown {};
 using Command = std::variant<Up, Down, Reload, Rekey, Reauthenticate, DownChild, Shutdown>;
 
+// Whom the host is to ask for names while a virtual interface is up; neither servers nor domains: nobody any
+// more.
+struct NameServers {
+    std::string interface;
+    std::vector<IpAddress> servers;
+    std::vector<std::string> domains; // only for names below these; none: for all
+    friend bool operator==(const NameServers&, const NameServers&) = default;
+};
+
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.
 //
@@ -93,12 +105,16 @@ class Engine {
     // Error: a sentence for the person who gave the command.
     [[nodiscard]] std::expected<void, std::string> command(Instant now, Command command);
     void kernel_event(Instant now, const child::KernelEvent& event);
+    // The answer to a demand of Outputs.
+    void addresses(Instant now, const address::Assigned& answer);
     [[nodiscard]] std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
 
     struct Outputs {
         std::vector<Datagram> datagrams;
         std::vector<child::KernelIntent> intents; // to be carried out in this order, across calls as well
+        std::vector<address::Demand> demands;     // in this order, too
+        std::vector<NameServers> name_servers;
         std::vector<Event> events;
         std::vector<KeyRecord> keys; // while write_keys is on
     };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/address/lease_book.h"
 #include "lib/auth/identity.h"
 #include "lib/base/ip.h"
 #include "lib/base/rule.h"
@@ -106,7 +107,17 @@ struct ChildDown {
     wire::ChildSpi spi_out = 0;
 };
 
+// Blocks of a client's link. `released` ones stay reserved for the client for their pool's time.
+struct Leased {
+    SaName sa;
+    enum class What : std::uint8_t { assigned, renewed, released } what{};
+    std::vector<Prefix> blocks;
+};
+
+// A pool is nearly or wholly used up. Told by whoever keeps the pools.
+using PoolLow = address::PoolNotice;
+
 using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
-                           ChildRekeyed, PeerMoved>;
+                           ChildRekeyed, PeerMoved, Leased, PoolLow>;
 
 } // namespace sheaf::ike

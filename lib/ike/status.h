@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/address/demand.h"
 #include "lib/base/ip.h"
 #include "lib/base/rule.h"
 #include "lib/base/time.h"
@@ -49,17 +50,12 @@ struct IkeSaStatus {
     std::optional<Instant> rekey_at;
     std::optional<Instant> reauth_at;
     Instant last_heard;
-    std::optional<child::Link> link; // gateway: what the client was given; client: what we were given
-    std::vector<IpAddress> dns;      // client: told by the gateway
+    std::optional<child::Link> link;    // gateway: what the client was given; client: what we were given
+    std::vector<address::Grant> leases; // gateway: the client's blocks
+    std::optional<Instant> linked;      // since when the link has been up, whatever IKE SA carried it
+    std::vector<IpAddress> dns;         // client: told by the gateway
+    std::vector<std::string> dns_domains;
     std::vector<ChildStatus> children;
-};
-
-struct PoolStatus {
-    std::string name;
-    Prefix prefix;
-    unsigned delegate = 0;
-    std::uint64_t size = 0;
-    std::uint64_t used = 0;
 };
 
 struct ConnectionStatus {
@@ -83,7 +79,6 @@ struct Status {
     std::size_t half_open = 0;
     std::vector<IkeSaStatus> ike_sas;
     std::vector<ConnectionStatus> connections;
-    std::vector<PoolStatus> pools;
     Counters counters;
 };
 

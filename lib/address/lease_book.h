@@ -1,0 +1,79 @@
+#pragma once
+
+#include "lib/address/demand.h"
+#include "lib/address/pool_spec.h"
+#include "lib/base/time.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sheaf::address {
+
+// A block and whose it is.
+struct Lease {
+    std::string pool;
+    Prefix block;
+    Holder holder;
+    LinkId link = 0; // that uses it; 0: the holder is away
+    WallTime since;  // the holder's, without a break
+    WallTime until;  // holder away: for so long it is kept for them
+};
+
+// What has changed, to be put on record before anybody is told.
+struct LeaseChange {
+    enum class Kind : std::uint8_t { put, remove } kind{};
+    Lease lease;
+};
+
+// A pool is nearly, or wholly, given away. Told once each time that it comes to be so.
+struct PoolNotice {
+    std::string pool;
+    std::uint64_t used = 0;
+    std::uint64_t size = 0;
+    bool exhausted = false; // a client was sent away
+};
+
+struct PoolUsage {
+    PoolSpec spec;
+    std::uint64_t size = 0;
+    std::uint64_t used = 0;               // by links
+    std::uint64_t kept = 0;               // for holders who are away, or by reservation
+    std::optional<WallTime> next_free;    // the earliest moment at which a kept block may go to another
+    std::optional<WallTime> exhausted_at; // when the pool will be used up if it fills as in the last hour
+};
+
+// The pools of a gateway: who has which block, and for how long it is kept for whom (RFC 5739 4.1: no block
+// is ever two holders'). Which block a new holder gets follows from its octets, so that it does not tell who
+// came before.
+//
+// It has no clock and no file: time is an argument, and what must be on record comes out of take_changes().
+class LeaseBook {
+  public:
+    explicit LeaseBook(std::span<const PoolSpec> specs);
+    ~LeaseBook();
+    LeaseBook(LeaseBook&&) noexcept;
+    LeaseBook& operator=(LeaseBook&&) noexcept;
+
+    // What an earlier life had on record. Links are gone with it: all blocks are kept for their holders. What
+    // is in no pool any more, or overlaps a block that came earlier in the list, is left out and answered.
+    [[nodiscard]] std::vector<Lease> restore(std::vector<Lease> leases, WallTime now);
+
+    [[nodiscard]] Assigned assign(const Assign& demand, WallTime now);
+    void release(const Release& demand, WallTime now);
+    // Takes new pools. Leases in pools of the same name whose block is still one of theirs stay.
+    void update(std::span<const PoolSpec> specs, WallTime now);
+
+    [[nodiscard]] std::vector<LeaseChange> take_changes();
+    [[nodiscard]] std::vector<PoolNotice> take_notices();
+    [[nodiscard]] std::vector<PoolUsage> usage(WallTime now) const;
+
+  private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+} // namespace sheaf::address
