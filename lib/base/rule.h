@@ -91,6 +91,7 @@ enum class RuleKind : std::uint8_t {
     X(already_connected, unacceptable, 24, "the identity has an IKE SA already, and only one is allowed")    \
     X(address_failure, limit, 36, "no address or prefix can be given to the peer")                           \
     X(configuration_required, unacceptable, 37, "the connection needs a configuration request")              \
+    X(foreign_link, unacceptable, 38, "the Link ID names no virtual link of this peer's")                    \
     X(no_connection, unacceptable, 14, "no connection is configured for this peer")                          \
     X(no_additional_sas, limit, 35, "no further Child SA is accepted on this IKE SA")                        \
     X(peer_refused, unacceptable, 0, "the peer answered with an error")                                      \

@@ -20,6 +20,7 @@ std::expected<Offer, Rule> Offer::read(std::span<const Payload> payloads) {
     out.sa = *sa;
     out.ts_i = *ts_i;
     out.ts_r = *ts_r;
+    out.link_id = find_notify(payloads, NotifyType::link_id);
     out.transport = find_notify(payloads, NotifyType::use_transport_mode) != nullptr;
     if (const auto nonce = single<wire::Nonce>(payloads)) out.nonce = *nonce;
     if (const auto ke = single<wire::KeyExchange>(payloads)) out.ke = *ke;
@@ -80,6 +81,26 @@ void Engine::Core::on_child_request(const Input& in, IkeSa& sa, Payloads payload
     refuse_with(answered.error().answer, answered.error().rule, answered.error().detail);
 }
 
+// RFC 5739 5.3: a request that concerns a virtual link names it, and one that does not names none. A link
+// without a name is the only one there can be.
+bool Engine::Core::names_link(const IkeSa& sa, const Offer& offer, bool on_link) {
+    const bool named = sa.share && !sa.share->link_id.empty();
+    if (offer.link_id) return on_link && named && sa.link->is_named(offer.link_id->data);
+    return !on_link || !named;
+}
+
+// The Child SA of the virtual link, of a gateway or client.
+std::expected<Engine::Core::Match, Rule> Engine::Core::match_link(const IkeSa& sa, const Offer& offer) {
+    if (!sa.share || offer.transport) return std::unexpected(Rule::ts_unacceptable);
+    const Connection& connection = *sa.connection;
+    const auto networks = child::selectors(connection.networks);
+    const bool gateway = connection.role == Role::gateway;
+    auto narrowed = child::Narrowed::narrow(offer.ts_i->selectors, gateway ? sa.share->clients : networks,
+                                            offer.ts_r->selectors, gateway ? networks : sa.share->clients);
+    if (!narrowed) return std::unexpected(narrowed.error());
+    return Match{connection.name, &connection.child, child::Mode::tunnel, *std::move(narrowed), true};
+}
+
 // Which Child SA of ours an offer means.
 std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, const Offer& offer) const {
     const child::Mode mode = offer.transport ? child::Mode::transport : child::Mode::tunnel;
@@ -87,20 +108,11 @@ std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, co
     const auto narrow = [&](const auto& theirs, const auto& ours) {
         return child::Narrowed::narrow(offer.ts_i->selectors, theirs, offer.ts_r->selectors, ours);
     };
-    if (connection.role != Role::peer) {
-        if (!sa.link || offer.transport) return std::unexpected(Rule::ts_unacceptable);
-        std::vector<Prefix> given = sa.link->link.routes;
-        const auto networks = child::selectors(connection.networks);
-        if (connection.role == Role::client) {
-            given.clear();
-            for (const auto& address : sa.link->link.addresses)
-                given.push_back(Prefix::host(address.address));
-        }
-        const auto clients = child::selectors(given);
-        const bool gateway = connection.role == Role::gateway;
-        auto narrowed = gateway ? narrow(clients, networks) : narrow(networks, clients);
-        if (!narrowed) return std::unexpected(narrowed.error());
-        return Match{connection.name, &connection.child, mode, *std::move(narrowed)};
+    const bool nameless = sa.share && sa.share->link_id.empty();
+    if (offer.link_id && !names_link(sa, offer, true)) return std::unexpected(Rule::foreign_link);
+    if (offer.link_id || nameless) {
+        auto matched = match_link(sa, offer);
+        if (matched || offer.link_id || connection.children.empty()) return matched;
     }
     // RFC 7296 2.23.1 is not followed: addresses that a NAT changes do not fit the selectors of transport
     // mode.
@@ -114,7 +126,7 @@ std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, co
             why = Rule::mode_refused;
             continue;
         }
-        return Match{config.name, &config.terms, mode, *std::move(narrowed)};
+        return Match{config.name, &config.terms, mode, *std::move(narrowed), false};
     }
     return std::unexpected(why);
 }
@@ -124,12 +136,14 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
     const auto because = [](Rule rule) { return std::unexpected(ChildRefused{rule, notify(rule), {}}); };
     std::optional<Match> matched;
     if (old) {
+        const bool on_link = is_on_link(sa, *old);
+        if (!names_link(sa, offer, on_link)) return because(Rule::foreign_link);
         // RFC 7296 2.9.2: a successor is for what the old one is for, and no more.
         auto narrowed =
             child::Narrowed::narrow(offer.ts_i->selectors, old->remote, offer.ts_r->selectors, old->local);
         if (!narrowed) return because(narrowed.error());
         if (offer.transport != (old->mode == child::Mode::transport)) return because(Rule::mode_refused);
-        matched.emplace(Match{old->name, old->terms, old->mode, *std::move(narrowed)});
+        matched.emplace(Match{old->name, old->terms, old->mode, *std::move(narrowed), on_link});
     } else {
         auto found = match(sa, offer);
         if (!found) return because(found.error());
@@ -155,7 +169,7 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
         ke = wire::KeyExchange{group, exchange.public_value()};
     }
     const Bytes nonce_r = nonce();
-    ChildSa made = old ? successor_to(sa, *old) : child_of(sa, matched->name, *matched->terms, matched->mode);
+    ChildSa made = old ? successor_to(sa, *old) : child_of(sa, *matched);
     made.id.spi_in = spi_in;
     made.id.spi_out = chosen->peer_spi;
     made.suite = chosen->suite;

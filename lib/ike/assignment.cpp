@@ -8,162 +8,186 @@
 namespace sheaf::ike {
 namespace {
 
+using address::PoolSpec;
 using wire::CfgAttribute;
 using wire::CfgAttributeType;
-using wire::InterfaceId;
 
-constexpr std::size_t kLinkIdSize = 16;
-constexpr unsigned kLongestPrefix = 64; // interface identifiers take the other 64 bits (RFC 4291 2.5.1)
+constexpr unsigned kLinkPrefix = 64; // interface identifiers take the other 64 bits (RFC 4291 2.5.1)
+constexpr unsigned kIp4Address = 32, kIp6Address = 128;
 
 bool asks_for(const wire::Configuration& request, CfgAttributeType type) {
     return std::ranges::any_of(request.attributes, [type](const CfgAttribute& a) { return a.type == type; });
 }
 
-std::optional<wire::Ip6Link> requested_link(const wire::Configuration& request) {
-    for (const CfgAttribute& attribute : request.attributes) {
+std::optional<wire::Ip6Link> link_of(const wire::Configuration& configuration) {
+    for (const CfgAttribute& attribute : configuration.attributes) {
         if (attribute.type == CfgAttributeType::internal_ip6_link) return wire::read_link(attribute);
     }
     return std::nullopt;
 }
 
-IpAddress with_interface_id(const IpAddress& network, const InterfaceId& id) {
-    std::array<std::uint8_t, 16> octets{};
-    std::ranges::copy(network.view().first(8), octets.begin());
-    std::ranges::copy(id, octets.begin() + 8);
-    return *IpAddress::from_bytes(octets);
+const PoolSpec* find(std::span<const PoolSpec> pools, const std::string& name) {
+    const auto found = std::ranges::find(pools, name, &PoolSpec::name);
+    return found == pools.end() ? nullptr : &*found;
 }
 
-IpAddress link_local(const InterfaceId& id) {
-    static constexpr std::array<std::uint8_t, 16> kNetwork{0xfe, 0x80};
-    return with_interface_id(*IpAddress::from_bytes(kNetwork), id);
-}
-
-// A lease out of the first of the connection's pools of this family that has room.
-// No block is smaller than what `longest` says.
-std::optional<address::Lease> lease_of(const Connection& connection, Family family, unsigned longest,
-                                       const auth::Verified& client, address::Pools& pools) {
-    for (const std::string& name : connection.pools) {
-        const auto* spec = pools.find(name);
-        if (!spec || spec->prefix.family() != family || spec->delegate > longest) continue;
-        auto lease = pools.lease(name, client.identity().data);
-        if (lease) return std::move(*lease);
+// What of a connection's entries is of this family, with no block smaller than `longest` says; `most` entries.
+std::vector<address::Want> wants_of(const Connection& connection, std::span<const PoolSpec> pools,
+                                    Family family, unsigned longest, std::size_t most) {
+    std::vector<address::Want> out;
+    for (const address::Want& entry : connection.pools) {
+        address::Want want;
+        for (const std::string& name : entry.pools) {
+            const PoolSpec* pool = find(pools, name);
+            const bool fits = pool && pool->prefix.family() == family && pool->delegate <= longest;
+            if (fits) want.pools.push_back(name);
+        }
+        if (!want.pools.empty() && out.size() < most) out.push_back(std::move(want));
     }
-    return std::nullopt;
+    return out;
 }
 
-void give(Assignment& to, address::Lease lease) {
-    to.link.routes.push_back(lease.block());
-    to.selectors.push_back(child::selector(lease.block()));
-    to.leases.push_back(std::move(lease));
-}
-
-// RFC 5739 4.1: the client keeps its interface identifier and gets a Link ID, our identifier and a prefix.
-bool give_link(Assignment& to, const Connection& connection, const wire::Ip6Link& asked,
-               const auth::Verified& client, address::Pools& pools, Random& random) {
-    if (!acceptable(asked.interface_id)) return false;
-    auto lease = lease_of(connection, Family::ipv6, kLongestPrefix, client, pools);
-    if (!lease) return false;
-    wire::Ip6Link ours{random_interface_id(random), Bytes(kLinkIdSize)};
-    while (ours.interface_id == asked.interface_id)
-        ours.interface_id = random_interface_id(random);
-    random.fill(ours.link_id);
-    to.link_id = ours.link_id;
-    to.reply.attributes.push_back(wire::link_attribute(ours));
-    to.reply.attributes.push_back(wire::prefix_attribute(lease->block()));
-    to.selectors.push_back(child::selector(Prefix::host(link_local(asked.interface_id))));
-    give(to, std::move(*lease));
-    return true;
-}
-
-// For clients that know no RFC 5739: the first address of a block that is theirs as a whole.
-bool give_ip6_address(Assignment& to, const Connection& connection, const auth::Verified& client,
-                      address::Pools& pools) {
-    auto lease = lease_of(connection, Family::ipv6, 128, client, pools);
-    if (!lease) return false;
-    const Prefix& block = lease->block();
-    const bool single = block.length() == block.address().bits();
-    const IpAddress address = single ? block.address() : block.address().next().value_or(block.address());
-    to.reply.attributes.push_back(wire::ip6_address_attribute(address, 128));
-    give(to, std::move(*lease));
-    return true;
-}
-
-bool give_ip4_address(Assignment& to, const Connection& connection, const auth::Verified& client,
-                      address::Pools& pools) {
-    auto lease = lease_of(connection, Family::ipv4, 32, client, pools);
-    if (!lease || lease->block().length() != 32) return false;
-    to.reply.attributes.push_back(
-        wire::address_attribute(CfgAttributeType::internal_ip4_address, lease->block().address()));
-    give(to, std::move(*lease));
-    return true;
-}
-
-void tell_dns(Assignment& to, const Connection& connection, const wire::Configuration& request) {
+void plan_names(AddressPlan& plan, const Connection& connection, const wire::Configuration& request) {
     for (const IpAddress& server : connection.dns) {
         const auto type =
             server.is_v6() ? CfgAttributeType::internal_ip6_dns : CfgAttributeType::internal_ip4_dns;
-        if (asks_for(request, type)) to.reply.attributes.push_back(wire::address_attribute(type, server));
+        if (asks_for(request, type)) plan.told.push_back(wire::address_attribute(type, server));
     }
+    // RFC 8598 3.1: domains say which names the servers are for, and mean nothing without any.
+    if (plan.told.empty() || !asks_for(request, CfgAttributeType::internal_dns_domain)) return;
+    for (const std::string& domain : connection.dns_domains)
+        plan.told.push_back(wire::domain_attribute(domain));
+}
+
+void give(LinkShare& to, const address::Grant& grant) {
+    to.part.routes.push_back(grant.block);
+    to.clients.push_back(child::selector(grant.block));
+    to.grants.push_back(grant);
+}
+
+// For clients that know no RFC 5739: the first address of a block that is theirs as a whole. Some take no
+// selectors that are wider than the one address that they are told.
+void give_ip6_address(Assignment& to, const Connection& connection, const address::Grant& grant) {
+    const Prefix& block = grant.block;
+    const bool single = block.length() == kIp6Address;
+    const IpAddress address = single ? block.address() : block.address().next().value_or(block.address());
+    to.reply.attributes.push_back(wire::ip6_address_attribute(address, kIp6Address));
+    give(to.share, grant);
+    if (connection.block_with_address) return;
+    to.share.part.routes.back() = Prefix::host(address);
+    to.share.clients.back() = child::selector(Prefix::host(address));
+}
+
+void give_ip4_address(Assignment& to, const address::Grant& grant) {
+    to.reply.attributes.push_back(
+        wire::address_attribute(CfgAttributeType::internal_ip4_address, grant.block.address()));
+    give(to.share, grant);
+}
+
+// RFC 5739 4.1: the client keeps its interface identifier and gets a Link ID, our identifier and prefixes.
+void open_link(Assignment& to, const wire::Ip6Link& asked, const wire::Ip6Link& ours) {
+    const IpAddress theirs = link_local(asked.interface_id);
+    to.share.link_id = ours.link_id;
+    to.share.part.addresses.push_back({link_local(ours.interface_id), kIp6Address});
+    to.share.part.routes.push_back(Prefix::host(theirs));
+    to.share.clients.push_back(child::selector(Prefix::host(theirs)));
+    to.reply.attributes.push_back(wire::link_attribute(ours));
+}
+
+// The client's addresses in a prefix of its own, one for each identifier that it wants.
+void take_prefix(LinkShare& to, const AddressRequest& wanted, const Prefix& prefix, const MakeId& make_id) {
+    to.clients.push_back(child::selector(prefix));
+    if (prefix.length() < kIp6Address) to.part.delegated.push_back(prefix);
+    for (const InterfaceIdChoice& choice : wanted.interface_ids) {
+        const child::InterfaceAddress address{address_in(prefix, make_id(prefix, choice)), kIp6Address};
+        if (std::ranges::find(to.part.addresses, address) == to.part.addresses.end())
+            to.part.addresses.push_back(address);
+    }
+    for (const LanNetwork& lan : wanted.lan) {
+        // The subnets of a prefix are numbered by the bits between its end and the 64th.
+        const unsigned bits = prefix.length() < kLinkPrefix ? kLinkPrefix - prefix.length() : 0;
+        if (bits < 32 && lan.subnet >= 1U << bits) continue;
+        std::array<std::uint8_t, 16> octets{};
+        std::ranges::copy(prefix.address().view(), octets.begin());
+        for (std::size_t i = 0; i < 4; ++i)
+            octets.at(7 - i) = static_cast<std::uint8_t>(octets.at(7 - i) | lan.subnet >> (8 * i));
+        octets.back() = 1;
+        to.part.lan.push_back({lan.interface, *IpAddress::from_bytes(octets), kLinkPrefix});
+    }
+}
+
+void take_address(LinkShare& to, const IpAddress& address) {
+    to.part.addresses.push_back({address, address.bits()});
+    to.clients.push_back(child::selector(Prefix::host(address)));
 }
 
 } // namespace
 
-bool acceptable(const InterfaceId& id) {
-    static constexpr InterfaceId kZero{};
-    static constexpr InterfaceId kFirstReserved{0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80};
-    static constexpr InterfaceId kLastReserved{0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    return id != kZero && !(id >= kFirstReserved && id <= kLastReserved);
-}
-
-InterfaceId random_interface_id(Random& random) {
-    InterfaceId id{};
-    do
-        random.fill(id);
-    while (!acceptable(id));
-    return id;
-}
-
-std::expected<Assignment, Rule> assign(const Connection& connection, const wire::Configuration* request,
-                                       std::span<const wire::TrafficSelector> offered,
-                                       const auth::Verified& client, address::Pools& pools, Random& random) {
+std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection, std::span<const PoolSpec> pools,
+                                                const wire::Configuration* request,
+                                                std::span<const wire::TrafficSelector> offered) {
     if (!request || request->type != wire::CfgType::request)
         return std::unexpected(Rule::configuration_required);
-    Assignment out;
-    out.link.role = child::LinkRole::gateway;
-    out.reply.type = wire::CfgType::reply;
-    const auto link = requested_link(*request);
-    bool given = false;
     const auto usable = [offered](Family family) {
         return std::ranges::any_of(
             offered, [family](const wire::TrafficSelector& s) { return s.start.family() == family; });
     };
-    if (!usable(Family::ipv6)) {
-        // Nothing of this family could be sent.
-    } else if (link) {
-        given = give_link(out, connection, *link, client, pools, random);
-    } else if (asks_for(*request, CfgAttributeType::internal_ip6_address)) {
-        given = give_ip6_address(out, connection, client, pools);
+    AddressPlan plan;
+    if (usable(Family::ipv6)) {
+        plan.link = link_of(*request);
+        plan.ip6_address = !plan.link && asks_for(*request, CfgAttributeType::internal_ip6_address);
+        if (plan.link && acceptable(plan.link->interface_id))
+            plan.wants = wants_of(connection, pools, Family::ipv6, kLinkPrefix, connection.pools.size());
+        else if (plan.ip6_address)
+            plan.wants = wants_of(connection, pools, Family::ipv6, kIp6Address, 1);
+        plan.ip6 = plan.wants.size();
     }
     if (usable(Family::ipv4) && asks_for(*request, CfgAttributeType::internal_ip4_address)) {
-        const bool ip4 = give_ip4_address(out, connection, client, pools);
-        given = given || ip4;
+        for (auto& want : wants_of(connection, pools, Family::ipv4, kIp4Address, 1))
+            plan.wants.push_back(std::move(want));
     }
-    if (!given) return std::unexpected(Rule::address_failure);
-    tell_dns(out, connection, *request);
+    if (plan.wants.empty()) return std::unexpected(Rule::address_failure);
+    plan_names(plan, connection, *request);
+    return plan;
+}
+
+std::expected<Assignment, Rule> assign(const Connection& connection, const AddressPlan& plan,
+                                       const address::Assigned& granted, const wire::Ip6Link& ours) {
+    Assignment out;
+    out.share.part.role = child::LinkRole::gateway;
+    out.reply.type = wire::CfgType::reply;
+    const auto grant_for = [&](std::size_t want) {
+        return want < granted.grants.size() ? granted.grants[want] : std::nullopt;
+    };
+    for (std::size_t i = 0; i < plan.wants.size(); ++i) {
+        const auto grant = grant_for(i);
+        if (!grant) continue;
+        if (i >= plan.ip6) {
+            if (grant->block.length() == kIp4Address) give_ip4_address(out, *grant);
+        } else if (plan.link) {
+            if (out.share.link_id.empty()) open_link(out, *plan.link, ours);
+            out.reply.attributes.push_back(wire::prefix_attribute(grant->block));
+            give(out.share, *grant);
+        } else {
+            give_ip6_address(out, connection, *grant);
+        }
+    }
+    if (out.share.grants.empty()) return std::unexpected(Rule::address_failure);
+    out.reply.attributes.insert(out.reply.attributes.end(), plan.told.begin(), plan.told.end());
     return out;
 }
 
-wire::Configuration address_request(const AddressRequest& wanted, const InterfaceId& interface_id) {
+wire::Configuration address_request(const AddressRequest& wanted, const wire::Ip6Link& link) {
     wire::Configuration out{wire::CfgType::request, {}};
     const auto ask = [&](CfgAttributeType type) { out.attributes.push_back(wire::empty_attribute(type)); };
-    if (wanted.prefix) out.attributes.push_back(wire::link_attribute({interface_id, {}}));
+    const bool ip6 = wanted.prefix || wanted.ipv6;
+    if (wanted.prefix) out.attributes.push_back(wire::link_attribute(link));
     // RFC 5739 5.2: a client may ask for both; a gateway that knows links ignores the single address.
     if (wanted.ipv6) ask(CfgAttributeType::internal_ip6_address);
-    if (wanted.prefix || wanted.ipv6) ask(CfgAttributeType::internal_ip6_dns);
-    if (wanted.ipv4) {
-        ask(CfgAttributeType::internal_ip4_address);
-        ask(CfgAttributeType::internal_ip4_dns);
-    }
+    if (ip6 && wanted.dns) ask(CfgAttributeType::internal_ip6_dns);
+    if (wanted.ipv4) ask(CfgAttributeType::internal_ip4_address);
+    if (wanted.ipv4 && wanted.dns) ask(CfgAttributeType::internal_ip4_dns);
+    if (wanted.dns) ask(CfgAttributeType::internal_dns_domain);
     return out;
 }
 
@@ -174,39 +198,54 @@ std::vector<wire::TrafficSelector> requested_selectors(const AddressRequest& wan
     return out;
 }
 
-std::expected<Received, Rule> read_reply(const AddressRequest& wanted, const InterfaceId& interface_id,
-                                         const wire::Configuration* reply) {
+std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const InterfaceId& own,
+                                          const wire::Configuration* reply, const MakeId& make_id) {
     if (!reply || reply->type != wire::CfgType::reply) return std::unexpected(Rule::address_failure);
-    Received out;
-    std::optional<wire::Ip6Link> link = requested_link(*reply);
+    LinkShare out;
+    out.part.role = child::LinkRole::client;
+    std::optional<wire::Ip6Link> link = link_of(*reply);
     if (link && link->link_id.empty()) link.reset(); // without a Link ID the link could never be named again
-    bool one_ip4 = false, one_ip6 = false;
+    bool one_ip4 = false, one_ip6 = false, prefixes = false;
     for (const CfgAttribute& attribute : reply->attributes) {
         if (attribute.type == CfgAttributeType::internal_ip6_prefix && link && wanted.prefix) {
             const auto prefix = wire::read_prefix(attribute);
-            if (prefix && prefix->length() <= 64) out.prefixes.push_back(*prefix);
+            if (prefix) take_prefix(out, wanted, *prefix, make_id);
+            prefixes = prefixes || prefix;
         } else if (attribute.type == CfgAttributeType::internal_ip6_address && !link && wanted.ipv6 &&
                    !one_ip6) {
             const auto given = wire::read_ip6_address(attribute);
             one_ip6 = given.has_value();
-            if (given) out.addresses.push_back({given->address, 128});
+            if (given) take_address(out, given->address);
         } else if (attribute.type == CfgAttributeType::internal_ip4_address && wanted.ipv4 && !one_ip4) {
             const auto given = wire::read_address(attribute);
             one_ip4 = given.has_value();
-            if (given) out.addresses.push_back({*given, 32});
+            if (given) take_address(out, *given);
+        } else if (const auto domain = wire::read_domain(attribute)) {
+            out.domains.push_back(*domain);
         } else if (attribute.type == CfgAttributeType::internal_ip6_dns ||
                    attribute.type == CfgAttributeType::internal_ip4_dns) {
             if (const auto server = wire::read_address(attribute)) out.dns.push_back(*server);
         }
     }
-    for (const Prefix& prefix : out.prefixes)
-        out.addresses.push_back({with_interface_id(prefix.address(), interface_id), 128});
-    if (!out.prefixes.empty()) {
-        out.addresses.push_back({link_local(interface_id), 64});
+    if (prefixes) {
+        out.part.addresses.push_back({link_local(own), 64});
+        out.clients.push_back(child::selector(Prefix::host(link_local(own))));
         out.link_id = link->link_id;
     }
-    if (out.addresses.empty()) return std::unexpected(Rule::address_failure);
+    if (out.part.addresses.empty()) return std::unexpected(Rule::address_failure);
     return out;
+}
+
+address::Holder holder_of(const auth::Identity& identity) {
+    return {static_cast<std::uint8_t>(identity.type), identity.data, identity.to_string()};
+}
+
+bool is_given(const address::Grant& grant, const Connection& connection, std::span<const PoolSpec> pools) {
+    const PoolSpec* pool = find(pools, grant.pool);
+    const bool named = std::ranges::any_of(connection.pools, [&](const address::Want& entry) {
+        return std::ranges::find(entry.pools, grant.pool) != entry.pools.end();
+    });
+    return pool && named && pool->prefix.contains(grant.block) && pool->delegate == grant.block.length();
 }
 
 } // namespace sheaf::ike

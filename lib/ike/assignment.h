@@ -1,64 +1,74 @@
 #pragma once
 
-#include "lib/address/pools.h"
-#include "lib/auth/shared_key.h"
-#include "lib/base/random.h"
+#include "lib/address/demand.h"
+#include "lib/address/pool_spec.h"
+#include "lib/auth/identity.h"
 #include "lib/base/rule.h"
-#include "lib/child/kernel.h"
 #include "lib/ike/config.h"
+#include "lib/ike/interface_id.h"
+#include "lib/ike/virtual_link.h"
 #include "lib/wire/cfg.h"
 #include "lib/wire/payload.h"
 
+#include <cstddef>
 #include <expected>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
-// Configuration payloads (RFC 7296 2.19, RFC 5739): what a client asks for, what a gateway gives, and what
-// the client makes of it.
+// Configuration payloads (RFC 7296 2.19, RFC 5739, RFC 8598): what a client asks for, what a gateway gives,
+// and what the client makes of it.
 namespace sheaf::ike {
+
+// What a gateway wants to give a client, before anybody was asked for it.
+struct AddressPlan {
+    std::optional<wire::Ip6Link> link;    // RFC 5739: as asked for
+    bool ip6_address = false;             // one address, the old way
+    std::vector<address::Want> wants;     // first those of IPv6
+    std::size_t ip6 = 0;                  // how many those are
+    std::vector<wire::CfgAttribute> told; // name servers and domains, as far as they were asked for
+};
+
+// Reads a client's request. RFC 5739 4.1: with INTERNAL_IP6_LINK the client gets a link and prefixes, and
+// INTERNAL_IP6_ADDRESS is not looked at. `offered` are the client's selectors: a family that has none gets no
+// address, for it could not be used. Errors: configuration_required (no request), address_failure (nothing of
+// what it asks for is ours to give).
+[[nodiscard]] std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection,
+                                                              std::span<const address::PoolSpec> pools,
+                                                              const wire::Configuration* request,
+                                                              std::span<const wire::TrafficSelector> offered);
 
 // What a gateway has given to one client.
 struct Assignment {
-    child::Link link; // number and interface are the caller's to fill in
-    std::vector<address::Lease> leases;
-    Bytes link_id; // RFC 5739 4.2: the IKEv2 Link ID; empty without INTERNAL_IP6_LINK
+    LinkShare share; // number and interface of its part are the caller's to fill in
     wire::Configuration reply;
-    std::vector<wire::TrafficSelector> selectors; // all that the client may use as source
 };
 
-// The gateway's answer to a request of a client whose identity is proved.
-// RFC 5739 4.1: with INTERNAL_IP6_LINK the client gets a link and a prefix, and INTERNAL_IP6_ADDRESS is not
-// looked at. RFC 7296 3.15.4: asked for both families, it is enough to grant one. Errors:
-// configuration_required (no request), address_failure. `offered` are the client's selectors: a family that
-// has none gets no address, for it could not be used.
-[[nodiscard]] std::expected<Assignment, Rule> assign(const Connection& connection,
-                                                     const wire::Configuration* request,
-                                                     std::span<const wire::TrafficSelector> offered,
-                                                     const auth::Verified& client, address::Pools& pools,
-                                                     Random& random);
+// `ours` is our end of the link: identifier and Link ID. RFC 7296 3.15.4: asked for both families, it is
+// enough to grant one. Error: address_failure.
+[[nodiscard]] std::expected<Assignment, Rule> assign(const Connection& connection, const AddressPlan& plan,
+                                                     const address::Assigned& granted,
+                                                     const wire::Ip6Link& ours);
 
-// A client's request. `interface_id` is that of its end of the link.
-[[nodiscard]] wire::Configuration address_request(const AddressRequest& wanted,
-                                                  const wire::InterfaceId& interface_id);
+// A client's request. `link` is its end of the link: its identifier, and the Link ID if there is one to be
+// kept (RFC 5739 4.2).
+[[nodiscard]] wire::Configuration address_request(const AddressRequest& wanted, const wire::Ip6Link& link);
 [[nodiscard]] std::vector<wire::TrafficSelector> requested_selectors(const AddressRequest& wanted);
 
-// What the gateway's reply means for the client.
-struct Received {
-    std::vector<child::InterfaceAddress> addresses; // to be put onto the virtual interface
-    std::vector<Prefix> prefixes;                   // RFC 5739: all of each is ours
-    std::vector<IpAddress> dns;
-    Bytes link_id;
-};
+// The identifier of an address in a prefix.
+using MakeId = std::function<InterfaceId(const Prefix&, const InterfaceIdChoice&)>;
 
-// Errors: address_failure (nothing usable was given).
-[[nodiscard]] std::expected<Received, Rule> read_reply(const AddressRequest& wanted,
-                                                       const wire::InterfaceId& interface_id,
-                                                       const wire::Configuration* reply);
+// What the gateway's reply means for the client. The routes of the part are the caller's to fill in, as
+// number and interface are. `own` is the identifier that was asked with. Error: address_failure (nothing
+// usable was given).
+[[nodiscard]] std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const InterfaceId& own,
+                                                        const wire::Configuration* reply,
+                                                        const MakeId& make_id);
 
-// RFC 5739 4.1 asks a gateway to take any identifier that does not stand for something else: not all zero
-// (the subnet-router anycast address, RFC 4291 2.6.1) and not in the range of reserved anycast identifiers.
-[[nodiscard]] bool acceptable(const wire::InterfaceId& interface_id);
-[[nodiscard]] wire::InterfaceId random_interface_id(Random& random);
+[[nodiscard]] address::Holder holder_of(const auth::Identity& identity);
+// Whether a block still is one that the connection gives.
+[[nodiscard]] bool is_given(const address::Grant& grant, const Connection& connection,
+                            std::span<const address::PoolSpec> pools);
 
 } // namespace sheaf::ike

@@ -57,8 +57,12 @@ std::pair<IkeSa*, ChildSa*> Engine::Core::find_child(wire::ChildSpi spi_in) {
     return {sa, sa ? find_child(*sa, spi_in) : nullptr};
 }
 
+ChildSa Engine::Core::child_of(IkeSa& sa, const Match& match) {
+    return child_of(sa, match.name, *match.terms, match.mode, match.on_link);
+}
+
 ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const ChildTerms& terms,
-                               child::Mode mode) {
+                               child::Mode mode, bool on_link) {
     ChildSa out;
     out.name = child_name;
     out.terms = &terms;
@@ -66,10 +70,12 @@ ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const C
     out.id.local = sa.path.local;
     out.id.peer = sa.path.peer;
     out.udp_encapsulation = sa.path.encapsulated();
-    if (sa.connection->role != Role::peer) {
+    if (on_link) {
         out.id.link = sa.link->link.number;
         // Policies find their SAs by this number, so a second Child SA on the link needs one of its own.
-        if (!sa.children.empty()) out.reqid = fresh_number();
+        const bool second =
+            std::ranges::any_of(sa.children, [&](const ChildSa& other) { return is_on_link(sa, other); });
+        if (second) out.reqid = fresh_number();
         return out;
     }
     Initiation* initiation = initiation_for(sa);
@@ -84,7 +90,7 @@ ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const C
                            return (other.on_interface ? other.reqid : other.id.link) == trap->number;
                        });
     const child::LinkNumber number = trap && !taken ? trap->number : fresh_number();
-    out.on_interface = !sa.connection->interface.empty();
+    out.on_interface = sa.connection->role == Role::peer && !sa.connection->interface.empty();
     if (out.on_interface) {
         if (!sa.link) sa.link = link_of_peer(*sa.connection, initiation);
         out.id.link = sa.link->link.number;
@@ -207,8 +213,9 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
             if (pending.before) link->link = *std::move(pending.before);
         }
         if (!pending.traps_of.empty()) on_traps_refused(now, pending);
-    } else if (!pending.afterwards.empty()) {
-        submit(std::move(pending.afterwards));
+    } else {
+        if (const auto link = pending.link.lock()) tell_name_servers(*link);
+        if (!pending.afterwards.empty()) submit(std::move(pending.afterwards));
     }
     if (!child || child->intent != done.id) return;
     if (child->state != ChildState::installing) {

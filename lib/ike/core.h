@@ -1,6 +1,5 @@
 #pragma once
 
-#include "lib/address/pools.h"
 #include "lib/child/selector.h"
 #include "lib/crypto/backend.h"
 #include "lib/ike/assignment.h"
@@ -54,6 +53,7 @@ class Engine::Core {
     void datagram(Instant now, const Datagram& datagram);
     std::expected<void, std::string> command(Instant now, Command command);
     void kernel_event(Instant now, const child::KernelEvent& event);
+    void addresses(Instant now, const address::Assigned& answer) { on_addresses(now, answer); }
     std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
     Outputs take();
@@ -128,6 +128,8 @@ class Engine::Core {
     auth::Verdict judge_initiator(IkeSa& sa, Payloads first, Payloads received);
     void refuse_auth(const Input& in, IkeSa& sa, Payloads payloads, const auth::Refusal& why);
     void accept_initiator(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads);
+    void establish_without_child(Instant now, IkeSa& sa, auth::Verified peer, Reply reply,
+                                 std::uint32_t message_id, Rule why);
     void finish_auth(Instant now, IkeSa& sa, bool installed);
     void establish(Instant now, IkeSa& sa, auth::Verified peer);
     static void forget_auth_keys(IkeSa& sa);
@@ -137,7 +139,8 @@ class Engine::Core {
     bool is_connected(const auth::Identity& peer, const Connection& connection) const;
     void replace_others(Instant now, IkeSa& sa);
     // It ends soon, whatever happens to it meanwhile.
-    void supersede(Instant now, IkeSa& sa);
+    void supersede(Instant now, IkeSa& sa, Duration stays);
+    static bool withdraws(const IkeSa& old, const IkeSa& newer);
 
     // initiator.cpp
     void start(Instant now, Initiation& initiation);
@@ -149,15 +152,31 @@ class Engine::Core {
     auth::Verdict judge_responder(IkeSa& sa, Payloads payloads);
     void accept_responder(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads);
 
+    // Addresses that were asked for, by whom, and for which link.
+    struct Demanded {
+        wire::Spi spi = 0;
+        address::Holder holder;
+        address::LinkId link = 0;
+    };
+
     // first_child.cpp
     void ask_first_child(IkeSa& sa, Authenticating& state, Reply& request);
-    std::expected<void, Rule> answer_first_child(const Input& in, IkeSa& sa, const auth::Verified& peer,
-                                                 Payloads payloads, Reply& reply);
+    // The request, and the nonces that the keys come from.
+    struct FirstOffer {
+        Payloads payloads;
+        crypto::Nonces nonces;
+        const AddressPlan* plan = nullptr; // gateway
+    };
+    std::expected<void, Rule> answer_first_child(Instant now, IkeSa& sa, const FirstOffer& first,
+                                                 const address::Assigned* granted, Reply& reply);
     std::expected<void, Rule> accept_first_child(Instant now, IkeSa& sa, Payloads payloads);
-    std::expected<Opening, Rule> assign_link(const Input& in, IkeSa& sa, const auth::Verified& peer,
-                                             const Offer& offer, Payloads payloads, Assignment& assigned);
+    std::expected<AddressPlan, Rule> ask_addresses(Instant now, IkeSa& sa, const auth::Verified& peer,
+                                                   Payloads payloads);
+    void on_addresses(Instant now, const address::Assigned& answer);
+    void give_back(const Demanded& demanded, const address::Assigned& answer, const VirtualLink* link);
+    void finish_assigning(Instant now, IkeSa& sa, const address::Assigned& answer);
+    Bytes link_id_for(const IkeSa& sa, const AddressPlan& plan);
     std::expected<Opening, Rule> take_link(IkeSa& sa, Payloads payloads, const child::Narrowed& narrowed);
-    std::shared_ptr<VirtualLink> take_over_link(Instant now, IkeSa& sa);
     void drop_link(IkeSa& sa);
 
     // create_child.cpp
@@ -173,6 +192,7 @@ class Engine::Core {
         const ChildTerms* terms = nullptr;
         child::Mode mode{};
         child::Narrowed narrowed;
+        bool on_link = false; // of a gateway's or client's virtual link
     };
     struct ChildRefused {
         Rule rule{};
@@ -181,6 +201,8 @@ class Engine::Core {
     };
     void on_create_child_request(const Input& in, IkeSa& sa, Payloads payloads);
     void on_child_request(const Input& in, IkeSa& sa, Payloads payloads);
+    static bool names_link(const IkeSa& sa, const Offer& offer, bool on_link);
+    static std::expected<Match, Rule> match_link(const IkeSa& sa, const Offer& offer);
     std::expected<Match, Rule> match(const IkeSa& sa, const Offer& offer) const;
     std::expected<void, ChildRefused> answer_child(const Input& in, IkeSa& sa, ChildSa* old,
                                                    const Offer& offer);
@@ -217,7 +239,9 @@ class Engine::Core {
 
     // children.cpp
     // A Child SA on this IKE SA as far as configuration and path decide it.
-    ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode);
+    ChildSa child_of(IkeSa& sa, const Match& match);
+    ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode,
+                     bool on_link);
     ChildSa successor_to(const IkeSa& sa, const ChildSa& old) const;
     Opening peer_opening(const IkeSa& sa, const ChildSa& child) const;
     ChildSa* find_child(IkeSa& sa, wire::ChildSpi spi_in);
@@ -252,6 +276,14 @@ class Engine::Core {
 
     // links.cpp
     std::shared_ptr<VirtualLink> new_link();
+    std::shared_ptr<VirtualLink> link_for_client(IkeSa& sa, const AddressPlan& plan);
+    wire::InterfaceId own_interface_id(const wire::InterfaceId& not_this);
+    wire::Ip6Link client_end(const IkeSa& sa);
+    Opening join_link(IkeSa& sa, LinkShare share);
+    void leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
+    void tell_name_servers(VirtualLink& link);
+    void tell_leases(const IkeSa& sa);
+    static bool is_on_link(const IkeSa& sa, const ChildSa& child);
     Initiation* initiation_for(const IkeSa& sa);
     std::shared_ptr<VirtualLink> link_of_peer(const Connection& connection, Initiation* initiation);
     std::vector<child::KernelStep> open_link(const Opening& opening, Pending& pending);
@@ -273,6 +305,9 @@ class Engine::Core {
     bool look_at_children(Instant now, IkeSa& sa);
     void renew(Instant now, IkeSa& sa);
     void expire(Instant now, IkeSa& sa);
+    // RFC 4478: the peer tells, or is told, until when its authentication holds.
+    void note_lifetime(Instant now, IkeSa& sa, Payloads payloads);
+    void limit_authentication(Instant now, IkeSa& sa, Duration lifetime);
     void set_unproved(IkeSa& sa, bool unproved);
     void set_state(IkeSa& sa, State next);
     // Tells the peer, takes the SA out of the kernel and forgets it when the peer has answered or is silent.
@@ -303,6 +338,9 @@ class Engine::Core {
     // reload.cpp
     void reload(Instant now, Config config);
     void forget_methods();
+    std::vector<wire::Spi> take_new_addresses(const ConnectionPtr& next);
+    bool has_old_blocks(const IkeSa& sa) const;
+    void renumber(Instant now, IkeSa& sa);
 
     // shared
     IkeSa& create_sa(Instant now, const ConnectionPtr& connection, const Path& path, State state,
@@ -322,7 +360,6 @@ class Engine::Core {
     Config config_;
     std::vector<ConnectionPtr> connections_;
     std::map<std::string, Initiation> initiations_;
-    address::Pools pools_;
     auth::MethodsMaker make_methods_;
     std::unique_ptr<auth::Methods> methods_;
     std::vector<std::unique_ptr<auth::Methods>> retired_methods_; // of configurations before this one
@@ -347,7 +384,10 @@ class Engine::Core {
     std::unordered_map<wire::ChildSpi, wire::Spi> by_child_spi_;  // inbound SPIs to our IKE SPI
     std::unordered_multimap<wire::ChildSpi, wire::ChildSpi> by_peer_spi_; // outbound SPIs to inbound ones
     std::unordered_map<child::IntentId, Pending> intents_;                // unanswered
-    std::set<child::LinkNumber> numbers_;                                 // of links and requests, in use
+    std::map<address::DemandId, Demanded> demands_;
+    address::DemandId last_demand_ = 0;
+    std::vector<wire::InterfaceId> interface_ids_; // of our ends of clients' links
+    std::set<child::LinkNumber> numbers_;          // of links and requests, in use
     child::IntentId last_intent_ = 0;
     child::LinkNumber last_number_ = child::kLastLink;
 };
@@ -365,5 +405,11 @@ selectors_of(const std::vector<wire::TrafficSelector>& configured, const IpAddre
 
 // How long the IKE SA of a peer stays that has authenticated another one: the peer is to delete it.
 inline constexpr Duration kReplacedStays = std::chrono::seconds(10);
+
+// Likewise where it takes addresses along that were withdrawn (RFC 4862 5.5.4).
+inline constexpr Duration kWithdrawnStays = std::chrono::seconds(60);
+
+// How soon a client is to authenticate anew whose prefixes are about to go; not all at once.
+inline constexpr Duration kRenumberTime = std::chrono::seconds(60);
 
 } // namespace sheaf::ike

@@ -75,6 +75,8 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
     if (old)
         payloads.emplace_back(
             wire::Notify{wire::Protocol::esp, spi_octets(old->id.spi_in), NotifyType::rekey_sa, {}});
+    if (old && is_on_link(sa, *old) && sa.share && !sa.share->link_id.empty())
+        payloads.emplace_back(notify(NotifyType::link_id, sa.share->link_id)); // RFC 5739 5.3
     if (request.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));
     // RFC 7296 1.3.1: we do not take apart padding that hides traffic flow.
     payloads.emplace_back(notify(NotifyType::esp_tfc_padding_not_supported));
@@ -155,7 +157,7 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
         made = successor_to(sa, *old);
     } else {
         made = child_of(sa, config->name, terms,
-                        request.transport ? child::Mode::transport : child::Mode::tunnel);
+                        request.transport ? child::Mode::transport : child::Mode::tunnel, false);
     }
     made.id.spi_in = request.spi_in;
     made.id.spi_out = chosen->peer_spi;
@@ -205,7 +207,7 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
         {
             const Want anew{Want::Kind::create_child, old->name};
             remove_child(in.now, sa, old->id.spi_in, false);
-            if (sa.connection->role == Role::peer) return want(in.now, sa, anew);
+            if (child_config(*sa.connection, anew.child)) return want(in.now, sa, anew);
         }
         if (sa.connection->role == Role::client)
             close(in.now, sa, DownReason::failed, "the peer does not know the Child SA any more");

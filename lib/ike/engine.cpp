@@ -17,6 +17,7 @@ std::expected<void, std::string> Engine::command(Instant now, Command command) {
     return core_->command(now, std::move(command));
 }
 void Engine::kernel_event(Instant now, const child::KernelEvent& event) { core_->kernel_event(now, event); }
+void Engine::addresses(Instant now, const address::Assigned& answer) { core_->addresses(now, answer); }
 std::optional<Instant> Engine::next_timeout() const { return core_->next_timeout(); }
 void Engine::on_timeout(Instant now) { core_->on_timeout(now); }
 Engine::Outputs Engine::take() { return core_->take(); }
@@ -44,7 +45,7 @@ bool may_begin(const Connection& connection) {
 
 Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant now,
                    auth::MethodsMaker make_methods)
-    : config_(std::move(config)), connections_(share(config_.connections)), pools_(config_.pools),
+    : config_(std::move(config)), connections_(share(config_.connections)),
       make_methods_(std::move(make_methods)), methods_(make_methods_(std::move(config_.credentials))),
       random_(&random), host_(&host), cookies_(random, now), unknown_spi_window_(now) {
     for (const ConnectionPtr& connection : connections_) {

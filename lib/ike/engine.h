@@ -10,6 +10,7 @@
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
 #include "lib/ike/key_record.h"
+#include "lib/ike/name_servers.h"
 #include "lib/ike/status.h"
 
 #include <expected>
@@ -73,15 +74,6 @@ struct DownChild {
 // Ends everything. The engine is done when idle() is true.
 struct Shutdown {};
 using Command = std::variant<Up, Down, Reload, Rekey, Reauthenticate, DownChild, Shutdown>;
-
-// Whom the host is to ask for names while a virtual interface is up; neither servers nor domains: nobody any
-// more.
-struct NameServers {
-    std::string interface;
-    std::vector<IpAddress> servers;
-    std::vector<std::string> domains; // only for names below these; none: for all
-    friend bool operator==(const NameServers&, const NameServers&) = default;
-};
 
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.

@@ -128,7 +128,8 @@ void Engine::Core::send_response(Instant now, IkeSa& sa, ExchangeType exchange, 
         if (next == sa.answers.end() || next->second.empty()) break;
         ++sa.next_expected;
     }
-    const std::uint32_t window = sa.in<HalfOpen>() || sa.in<Installing>() ? 1 : kWindow;
+    const bool first = sa.in<HalfOpen>() || sa.in<Assigning>() || sa.in<Installing>();
+    const std::uint32_t window = first ? 1 : kWindow;
     std::erase_if(sa.answers, [&](const auto& kept) { return kept.first + window < sa.next_expected; });
 }
 
@@ -160,7 +161,8 @@ void Engine::Core::want_later(Instant now, IkeSa& sa, Want wanted) {
 bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
     const bool quiet = sa.outstanding.empty();
     switch (wanted.kind) {
-    case Want::Kind::liveness: return true;
+    case Want::Kind::liveness:
+    case Want::Kind::tell_lifetime: return true;
     case Want::Kind::delete_ike: return quiet;
     case Want::Kind::rekey_ike: {
         const bool installing = std::ranges::any_of(
@@ -184,6 +186,12 @@ void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
     case Want::Kind::create_child:
     case Want::Kind::rekey_child: return create_child(now, sa, wanted);
     case Want::Kind::delete_child: return delete_child(now, sa, wanted);
+    case Want::Kind::tell_lifetime: {
+        const auto left = std::chrono::floor<std::chrono::seconds>(kRenumberTime).count();
+        return send_request(
+            now, sa, ExchangeType::informational, Liveness{},
+            {notify(wire::NotifyType::auth_lifetime, spi_octets(static_cast<std::uint32_t>(left)))});
+    }
     }
 }
 

@@ -10,6 +10,13 @@ namespace sheaf::ike {
 using wire::NotifyType;
 using wire::Payload;
 
+namespace {
+
+constexpr std::size_t kLinkIdSize = 16;
+constexpr std::size_t kSeedSize = 16;
+
+} // namespace
+
 // What we ask for in IKE_AUTH; nothing where the IKE SA is to come up without a Child SA (RFC 6023 3).
 void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& request) {
     const Connection& connection = *sa.connection;
@@ -30,7 +37,9 @@ void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& requ
         state.child = connection.name;
         state.local = requested_selectors(connection.request);
         state.remote = child::selectors(connection.networks);
-        request.emplace_back(address_request(connection.request, state.interface_id));
+        const wire::Ip6Link end = client_end(sa);
+        state.interface_id = end.interface_id;
+        request.emplace_back(address_request(connection.request, end));
     }
     state.spi_in = fresh_child_spi();
     if (state.transport) request.emplace_back(notify(NotifyType::use_transport_mode));
@@ -40,79 +49,112 @@ void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& requ
     request.emplace_back(wire::TrafficSelectors{false, state.remote});
 }
 
-// The link of another IKE SA of the same peer and connection, which the new one takes over with its number
-// and, as the pools go by identity, its addresses (make before break).
-std::shared_ptr<VirtualLink> Engine::Core::take_over_link(Instant now, IkeSa& sa) {
-    for (const wire::Spi spi : others_of_peer(sa)) {
-        IkeSa* old = find(spi);
-        if (!old || old->connection != sa.connection || !old->link || old->standing != Standing::current)
-            continue;
-        supersede(now, *old);
-        return old->link;
-    }
-    return nullptr;
-}
-
-// Gateway: gives the client its addresses.
-std::expected<Opening, Rule> Engine::Core::assign_link(const Input& in, IkeSa& sa, const auth::Verified& peer,
-                                                       const Offer& offer, Payloads payloads,
-                                                       Assignment& assigned) {
-    const auto request = single<wire::Configuration>(payloads);
-    if (sa.connection->uniqueness == Uniqueness::replace) sa.link = take_over_link(in.now, sa);
-    // The pools go by identity: what was given before is given again.
-    if (sa.link) sa.link->leases.clear();
-    auto given =
-        assign(*sa.connection, request ? *request : nullptr, offer.ts_i->selectors, peer, pools_, *random_);
-    if (!given) return std::unexpected(given.error());
-    assigned = *std::move(given);
-    if (!sa.link) sa.link = new_link();
-    sa.link->leases = std::move(assigned.leases);
-    sa.link->link_id = std::move(assigned.link_id);
-    assigned.link.number = sa.link->link.number;
-    assigned.link.interface = config_.gateway_interface;
-    return Opening{sa.link, assigned.link};
-}
-
-// The responder's side. What was agreed on goes out when the kernel has answered (finish_auth).
-std::expected<void, Rule> Engine::Core::answer_first_child(const Input& in, IkeSa& sa,
-                                                           const auth::Verified& peer, Payloads payloads,
-                                                           Reply& reply) {
+// Gateway: asks whoever gives addresses for the client's. What could not come up needs none.
+std::expected<AddressPlan, Rule> Engine::Core::ask_addresses(Instant now, IkeSa& sa,
+                                                             const auth::Verified& peer, Payloads payloads) {
     const auto offer = Offer::read(payloads);
     if (!offer) return std::unexpected(offer.error());
+    if (offer->transport) return std::unexpected(Rule::mode_refused);
+    const auto chosen = child::choose_esp(sa.connection->child.esp, *offer->sa, 0, false);
+    if (!chosen) return std::unexpected(chosen.error());
+    const auto request = single<wire::Configuration>(payloads);
+    auto plan =
+        plan_addresses(*sa.connection, config_.pools, request ? *request : nullptr, offer->ts_i->selectors);
+    if (!plan) return std::unexpected(plan.error());
+    sa.link = link_for_client(sa, *plan);
+    // RFC 5739 4.3: our identifier stays for as long as the link does, so the client's must not become it.
+    if (plan->link && plan->link->interface_id == sa.link->interface_id) {
+        drop_link(sa);
+        return std::unexpected(Rule::address_failure);
+    }
+    if (!sa.link->open) sa.link->since = now;
+    address::Assign demand{++last_demand_, holder_of(peer.identity()), sa.link->link.number,
+                           sa.connection->name, plan->wants};
+    demands_.emplace(demand.id, Demanded{sa.our_spi(), demand.holder, demand.link});
+    out_.demands.emplace_back(std::move(demand));
+    return plan;
+}
+
+void Engine::Core::on_addresses(Instant now, const address::Assigned& answer) {
+    const auto demanded = demands_.extract(answer.id);
+    if (demanded.empty()) return;
+    IkeSa* sa = find(demanded.mapped().spi);
+    const auto* waiting = sa ? sa->in<Assigning>() : nullptr;
+    if (waiting && waiting->demand == answer.id) return finish_assigning(now, *sa, answer);
+    give_back(demanded.mapped(), answer, nullptr); // nobody waits for it any more
+}
+
+// What was granted and is not used, by this link's other IKE SAs either.
+void Engine::Core::give_back(const Demanded& demanded, const address::Assigned& answer,
+                             const VirtualLink* link) {
+    address::Release unused{demanded.holder, demanded.link, {}};
+    const auto used = [&](const address::Grant& grant) {
+        return link && std::ranges::any_of(link->living(), [&](const auto& share) {
+                   return std::ranges::find(share->grants, grant) != share->grants.end();
+               });
+    };
+    for (const auto& grant : answer.grants) {
+        if (grant && !used(*grant)) unused.grants.push_back(*grant);
+    }
+    if (!unused.grants.empty()) out_.demands.emplace_back(std::move(unused));
+}
+
+void Engine::Core::finish_assigning(Instant now, IkeSa& sa, const address::Assigned& answer) {
+    Assigning waiting = std::move(sa.as<Assigning>());
+    Reply reply = waiting.reply;
+    const auto child = answer_first_child(
+        now, sa, {waiting.request, {waiting.nonce_i, waiting.nonce_r}, &waiting.plan}, &answer, reply);
+    if (!child) {
+        const std::string detail = answer.error;
+        give_back({sa.our_spi(), holder_of(waiting.peer.identity()), sa.link->link.number}, answer,
+                  sa.link.get());
+        drop_link(sa);
+        refuse(sa.path.peer, child.error(), sa.our_spi(),
+               "no Child SA for " + waiting.peer.identity().to_string() +
+                   (detail.empty() ? std::string() : ": " + detail));
+        return establish_without_child(now, sa, std::move(waiting.peer), std::move(waiting.reply),
+                                       waiting.message_id, child.error());
+    }
+    waiting.reply.emplace_back(notify(Rule::kernel_refused));
+    set_state(sa, Installing{std::move(waiting.peer), waiting.message_id, std::move(reply),
+                             std::move(waiting.reply)});
+    arm(sa);
+}
+
+// The responder's side. What was agreed on goes out when the kernel has answered (finish_auth). On failure
+// the caller lets go of the link.
+std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& sa, const FirstOffer& first,
+                                                           const address::Assigned* granted, Reply& reply) {
+    const auto offer = Offer::read(first.payloads);
+    if (!offer) return std::unexpected(offer.error());
     const bool gateway = sa.connection->role == Role::gateway;
-    const ChildTerms* terms = &sa.connection->child;
     const wire::ChildSpi spi_in = fresh_child_spi();
+    std::optional<Assignment> assigned;
     std::optional<Match> matched;
-    if (!gateway) {
+    if (gateway) {
+        auto given = assign(*sa.connection, *first.plan, *granted,
+                            {sa.link->interface_id, link_id_for(sa, *first.plan)});
+        if (!given) return std::unexpected(given.error());
+        auto narrowed =
+            child::Narrowed::narrow(offer->ts_i->selectors, given->share.clients, offer->ts_r->selectors,
+                                    child::selectors(sa.connection->networks));
+        if (!narrowed) return std::unexpected(narrowed.error());
+        assigned = *std::move(given);
+        matched.emplace(Match{sa.connection->name, &sa.connection->child, child::Mode::tunnel,
+                              *std::move(narrowed), true});
+    } else {
         auto found = match(sa, *offer);
         if (!found) return std::unexpected(found.error());
         matched.emplace(*std::move(found));
-        terms = matched->terms;
-    } else if (offer->transport) {
-        return std::unexpected(Rule::mode_refused);
     }
-    const auto chosen = child::choose_esp(terms->esp, *offer->sa, spi_in, false);
+    const auto chosen = child::choose_esp(matched->terms->esp, *offer->sa, spi_in, false);
     if (!chosen) return std::unexpected(chosen.error());
     Opening opening;
-    if (gateway) {
-        Assignment assigned;
-        auto link = assign_link(in, sa, peer, *offer, payloads, assigned);
-        if (!link) {
-            drop_link(sa);
-            return std::unexpected(link.error());
-        }
-        opening = *std::move(link);
-        auto narrowed =
-            child::Narrowed::narrow(offer->ts_i->selectors, assigned.selectors, offer->ts_r->selectors,
-                                    child::selectors(sa.connection->networks));
-        if (!narrowed) {
-            drop_link(sa);
-            return std::unexpected(narrowed.error());
-        }
-        matched.emplace(Match{sa.connection->name, terms, child::Mode::tunnel, *std::move(narrowed)});
-        reply.emplace_back(std::move(assigned.reply));
+    if (assigned) {
+        opening = join_link(sa, std::move(assigned->share));
+        reply.emplace_back(std::move(assigned->reply));
     }
-    ChildSa made = child_of(sa, matched->name, *matched->terms, matched->mode);
+    ChildSa made = child_of(sa, *matched);
     made.id.spi_in = spi_in;
     made.id.spi_out = chosen->peer_spi;
     made.suite = chosen->suite;
@@ -123,41 +165,60 @@ std::expected<void, Rule> Engine::Core::answer_first_child(const Input& in, IkeS
     reply.emplace_back(wire::Sa{{chosen->answer}});
     reply.emplace_back(wire::TrafficSelectors{true, matched->narrowed.initiator()});
     reply.emplace_back(wire::TrafficSelectors{false, matched->narrowed.responder()});
-    const auto& half_open = sa.as<HalfOpen>();
-    auto keys = crypto::child_keys(backend_, half_open.suite.prf, sa.protection->keys.d.view(), chosen->suite,
-                                   {half_open.nonce_i, half_open.nonce_r}, {});
+    auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
+                                   chosen->suite, first.nonces, {});
     if (!gateway) opening = peer_opening(sa, made);
-    install(in.now, sa, std::move(keys), std::move(made), opening);
+    install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
 
-// Client: what the gateway has given. A link that is still open from before goes on with its number.
+// RFC 5739 4.3: the link that the client named keeps its name; every other one gets a name that nobody can
+// guess, and that no link had before.
+Bytes Engine::Core::link_id_for(const IkeSa& sa, const AddressPlan& plan) {
+    if (plan.link && !plan.link->link_id.empty() && sa.link->is_named(plan.link->link_id))
+        return plan.link->link_id;
+    Bytes out(kLinkIdSize);
+    random_->fill(out);
+    return out;
+}
+
+// Client: what the gateway has given. A link that is still open from before goes on with its number; what it
+// had before, and has not any more, goes with the IKE SA that brought it.
 std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payloads,
                                                      const child::Narrowed& narrowed) {
     const Connection& connection = *sa.connection;
+    Initiation* initiation = initiation_for(sa);
+    auto link = initiation && initiation->link ? initiation->link : new_link();
+    if (link->seed.empty()) {
+        link->seed.resize(kSeedSize);
+        random_->fill(link->seed);
+    }
+    const MakeId make_id = [&](const Prefix& prefix, const InterfaceIdChoice& choice) {
+        if (const auto* fixed = std::get_if<wire::InterfaceId>(&choice)) return *fixed;
+        const bool random = std::holds_alternative<RandomId>(choice);
+        return stable_interface_id(backend_, random ? View(link->seed) : host_->stable_secret(), prefix,
+                                   connection.interface, connection.name);
+    };
+    const auto& state = sa.as<Authenticating>();
     const auto reply = single<wire::Configuration>(payloads);
-    auto received =
-        read_reply(connection.request, sa.as<Authenticating>().interface_id, reply ? *reply : nullptr);
-    if (!received) return std::unexpected(received.error());
-    child::Link link{0, child::LinkRole::client, connection.interface, std::move(received->addresses), {}};
+    auto share = read_reply(connection.request, state.interface_id, reply ? *reply : nullptr, make_id);
+    sa.link = std::move(link);
+    if (!share) return std::unexpected(share.error());
     for (const wire::TrafficSelector& selector : narrowed.responder()) {
         const auto prefixes = child::prefixes_of(selector, wire::kMaxSelectors);
         if (!prefixes) return std::unexpected(Rule::ts_not_narrowed);
         for (const Prefix& prefix : *prefixes) {
-            const bool usable = std::ranges::any_of(link.addresses, [&](const child::InterfaceAddress& a) {
-                return a.address.family() == prefix.family() && !a.address.is_link_local();
-            });
-            if (usable) link.routes.push_back(prefix);
+            const bool usable =
+                std::ranges::any_of(share->part.addresses, [&](const child::InterfaceAddress& a) {
+                    return a.address.family() == prefix.family() && !a.address.is_link_local();
+                });
+            if (usable) share->part.routes.push_back(prefix);
         }
     }
-    Initiation* initiation = initiation_for(sa);
-    sa.link = initiation && initiation->link ? initiation->link : new_link();
     if (initiation) initiation->link = sa.link;
-    sa.link->interface_id = sa.as<Authenticating>().interface_id;
-    sa.link->link_id = std::move(received->link_id);
-    sa.link->dns = std::move(received->dns);
-    link.number = sa.link->link.number;
-    return Opening{sa.link, std::move(link)};
+    if (!sa.link->open) sa.link->since = sa.last_heard;
+    sa.link->interface_id = state.interface_id;
+    return join_link(sa, *std::move(share));
 }
 
 std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& sa, Payloads payloads) {
@@ -178,11 +239,15 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
     Opening opening;
     if (connection.role == Role::client) {
         auto link = take_link(sa, payloads, *narrowed);
-        if (!link) return std::unexpected(link.error());
+        if (!link) {
+            drop_link(sa);
+            return std::unexpected(link.error());
+        }
         opening = *std::move(link);
     }
     ChildSa made =
-        child_of(sa, state.child, terms, state.transport ? child::Mode::transport : child::Mode::tunnel);
+        child_of(sa, state.child, terms, state.transport ? child::Mode::transport : child::Mode::tunnel,
+                 connection.role == Role::client);
     made.id.spi_in = state.spi_in;
     made.id.spi_out = chosen->peer_spi;
     made.suite = chosen->suite;

@@ -7,6 +7,7 @@
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
 #include "lib/crypto/key_exchange.h"
+#include "lib/ike/assignment.h"
 #include "lib/ike/child_sa.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
@@ -71,6 +72,19 @@ struct Authenticating {
     std::optional<wire::Identification> peer_id; // from the first response, while there are further rounds
 };
 
+// Gateway: the client has proved who it is, and whoever gives addresses has been asked for its own.
+struct Assigning {
+    auth::Verified peer;
+    std::uint32_t message_id = 0;       // of the request to answer
+    std::vector<wire::Payload> request; // IKE_AUTH, its first message
+    std::vector<wire::Payload> reply;   // what is said whatever comes of it
+    Bytes nonce_i;
+    Bytes nonce_r;
+    AddressPlan plan;
+    address::DemandId demand = 0;
+    Instant expires;
+};
+
 // Either side: the peer has proved who it is, and the kernel has been asked for the first Child SA.
 struct Installing {
     auth::Verified peer;
@@ -89,7 +103,8 @@ struct Deleting {
     Instant expires;
 };
 
-using State = std::variant<Connecting, HalfOpen, Authenticating, Installing, Established, Deleting>;
+using State =
+    std::variant<Connecting, HalfOpen, Authenticating, Assigning, Installing, Established, Deleting>;
 [[nodiscard]] std::string_view name(const State& state);
 
 // The addresses that the IKE SA runs between.
@@ -164,7 +179,8 @@ struct IkeSa {
     Instant armed = Instant::max();
     Instant rekey_at = Instant::max();
     Instant reauth_at = Instant::max();
-    Instant expires = Instant::max(); // at the latest it is deleted then
+    Instant expires = Instant::max();             // at the latest it is deleted then
+    Instant authenticated_until = Instant::max(); // gateway: and so are its heirs (RFC 4478 3)
 
     Standing standing = Standing::current;
     bool superseded = false; // its peer has authenticated another one: `expires` holds for its heirs, too
@@ -176,6 +192,7 @@ struct IkeSa {
     std::vector<wire::ChildSpi>
         deleted_early; // by the peer, before its answer to our request told us of them
     std::shared_ptr<VirtualLink> link;
+    std::shared_ptr<const LinkShare> share; // gateway, client: what it has brought to the link
 
     [[nodiscard]] wire::Spi our_spi() const { return initiator ? spi_i : spi_r; }
     [[nodiscard]] wire::Spi peer_spi() const { return initiator ? spi_r : spi_i; }

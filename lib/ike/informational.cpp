@@ -36,6 +36,7 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     // liveness.
     if (whole) return on_ike_deleted(in, sa);
     decided_by_peer(in.now, sa);
+    note_lifetime(in.now, sa, payloads);
     Reply reply;
     const wire::Spi spi = sa.our_spi();
     const bool lost_all = !theirs.empty() && on_children_deleted(in, sa, theirs, reply);
@@ -114,12 +115,12 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
     return after_loss(in.now, sa, lost);
 }
 
-// What follows when the peer has ended Child SAs. True if a client is left without any.
+// What follows when the peer has ended Child SAs. True if a client is left without any on its link.
 bool Engine::Core::after_loss(Instant now, IkeSa& sa, const std::vector<std::string>& lost) {
     if (lost.empty() || !sa.in<Established>()) return false;
-    const bool left =
-        std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state <= ChildState::live; });
-    if (sa.connection->role == Role::client) return !left;
+    const bool left = std::ranges::any_of(
+        sa.children, [&](const ChildSa& c) { return c.state <= ChildState::live && is_on_link(sa, c); });
+    if (sa.connection->role == Role::client && !left) return true;
     const Initiation* initiation = initiation_of(sa);
     for (const std::string& child_name : lost) {
         const ChildConfig* config = child_config(*sa.connection, child_name);

@@ -86,10 +86,12 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     make_children(now, initiation);
     IkeSa* old = find(before);
     if (!old || old == &sa) return;
+    // What was withdrawn is deprecated meanwhile, and goes when there was time to let go of it.
+    if (withdraws(*old, sa)) return supersede(now, *old, kWithdrawnStays);
     // What further Child SAs are being made for stays up until they are.
     const bool complete = sa.wanted.empty() && !under_way<CreatingChild>(sa);
     if (complete) return close(now, *old, DownReason::replaced, "authenticated anew");
-    supersede(now, *old);
+    supersede(now, *old, kReplacedStays);
 }
 
 // RFC 7296 2.8.3: there is no exchange for it: a new IKE SA with Child SAs of its own, then the old one ends.
@@ -101,8 +103,7 @@ void Engine::Core::begin_again(Instant now, Initiation& initiation, IkeSa& sa) {
         return arm(sa);
     }
     for (const ChildSa& child : sa.children) {
-        if (connection.role == Role::peer && child.state == ChildState::live)
-            initiation.children.insert(child.name);
+        if (!is_on_link(sa, child) && child.state == ChildState::live) initiation.children.insert(child.name);
     }
     initiation.before = sa.our_spi();
     start(now, initiation);
@@ -129,7 +130,6 @@ void Engine::Core::adopt(Instant now, IkeSa& sa) {
 
 // Asks for the Child SAs that are wanted, on the IKE SA that there is, or begins one.
 void Engine::Core::make_children(Instant now, Initiation& initiation) {
-    if (initiation.connection->role != Role::peer) return;
     IkeSa* sa = established_of(initiation);
     if (sa) {
         const auto wanted = std::exchange(initiation.children, {});
@@ -147,7 +147,7 @@ void Engine::Core::make_children(Instant now, Initiation& initiation) {
 void Engine::Core::set_traps(Instant now, Initiation& initiation) {
     const Connection& connection = *initiation.connection;
     initiation.traps_at.reset();
-    if (connection.role != Role::peer || !connection.remote || shutting_down_) return;
+    if (!connection.remote || shutting_down_) return;
     const auto source =
         connection.local_address ? connection.local_address : host_->source_for(connection.remote->address);
     std::vector<child::KernelStep> steps;
@@ -163,7 +163,7 @@ void Engine::Core::set_traps(Instant now, Initiation& initiation) {
         }
         child::PolicySet set;
         set.mode = config.mode;
-        set.on_interface = !connection.interface.empty();
+        set.on_interface = connection.role == Role::peer && !connection.interface.empty();
         set.link = trap.number;
         if (set.on_interface) {
             const auto link = link_of_peer(connection, &initiation);

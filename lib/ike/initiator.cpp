@@ -168,10 +168,6 @@ void Engine::Core::begin_auth(const Input& in, IkeSa& sa, Connecting connecting,
     next.nonce_r.assign(nonce_r.begin(), nonce_r.end());
     next.request = std::move(connecting.request);
     next.init_response = in.datagram.bytes;
-    // The same address as before, if the gateway gives the same prefix.
-    const Initiation* initiation = initiation_for(sa);
-    next.interface_id =
-        initiation && initiation->link ? initiation->link->interface_id : random_interface_id(*random_);
     sa.expires = in.now + kAuthenticationTime;
     set_state(sa, std::move(next));
     const auto& peer_id = connection.remote_id.exact();
@@ -237,6 +233,7 @@ void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified p
     sa.peer_id = peer.identity();
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
     sa.peer_window = announced_window(payloads);
+    note_lifetime(in.now, sa, payloads);
     const bool asked = sa.as<Authenticating>().spi_in != 0;
     if (!asked) return establish(in.now, sa, std::move(peer));
     const auto child = error ? std::unexpected(Rule::peer_refused) : accept_first_child(in.now, sa, payloads);

@@ -41,13 +41,13 @@ std::string_view name(DownReason reason) {
 }
 
 std::string_view name(const State& state) {
-    return std::visit(Overloaded{[](const Connecting&) { return "connecting"; },
-                                 [](const HalfOpen&) { return "half-open"; },
-                                 [](const Authenticating&) { return "authenticating"; },
-                                 [](const Installing&) { return "installing"; },
-                                 [](const Established&) { return "established"; },
-                                 [](const Deleting&) { return "deleting"; }},
-                      state);
+    return std::visit(
+        Overloaded{
+            [](const Connecting&) { return "connecting"; }, [](const HalfOpen&) { return "half-open"; },
+            [](const Authenticating&) { return "authenticating"; },
+            [](const Assigning&) { return "assigning"; }, [](const Installing&) { return "installing"; },
+            [](const Established&) { return "established"; }, [](const Deleting&) { return "deleting"; }},
+        state);
 }
 
 SaName IkeSa::name() const {
@@ -81,13 +81,14 @@ Instant Engine::Core::due(const IkeSa& sa) const {
     for (const Outstanding& request : sa.outstanding)
         at = std::min(at, request.due);
     if (const auto* half_open = sa.in<HalfOpen>()) at = std::min(at, half_open->expires);
+    if (const auto* assigning = sa.in<Assigning>()) at = std::min(at, assigning->expires);
     if (const auto* deleting = sa.in<Deleting>()) at = std::min(at, deleting->expires);
     for (const auto& [when, wanted] : sa.later)
         at = std::min(at, when);
     for (const ChildSa& child : sa.children)
         at = std::min({at, child.rekey_at, child.expires});
     if (!sa.in<Established>() || sa.standing != Standing::current) return at;
-    at = std::min({at, sa.rekey_at, sa.reauth_at});
+    at = std::min({at, sa.rekey_at, sa.reauth_at, sa.authenticated_until});
     const Duration liveness = sa.connection->liveness;
     if (liveness > Duration::zero() && sa.outstanding.empty()) at = std::min(at, sa.last_heard + liveness);
     return at;
@@ -110,6 +111,8 @@ void Engine::Core::look_at(Instant now, IkeSa& sa) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::half_open_timeout));
         return erase(sa);
     }
+    if (const auto* assigning = sa.in<Assigning>(); assigning && assigning->expires <= now)
+        return finish_assigning(now, sa, {assigning->demand, {}, "nobody gave it any address in time"});
     if (const auto* deleting = sa.in<Deleting>(); deleting && deleting->expires <= now) return erase(sa);
     if (sa.expires <= now) return expire(now, sa);
     if (keepalive_due(sa) <= now) return keep_mapping(now, sa);
@@ -127,7 +130,9 @@ void Engine::Core::look_at(Instant now, IkeSa& sa) {
 
 // Rekeying, reauthentication, liveness: what a living IKE SA has to do in time.
 void Engine::Core::renew(Instant now, IkeSa& sa) {
-    if (sa.reauth_at <= now) {
+    if (sa.authenticated_until <= now) {
+        close(now, sa, DownReason::expired, "the client did not authenticate anew in time");
+    } else if (sa.reauth_at <= now) {
         sa.reauth_at = Instant::max();
         if (Initiation* initiation = initiation_of(sa)) return begin_again(now, *initiation, sa);
     } else if (sa.rekey_at <= now) {
@@ -137,6 +142,24 @@ void Engine::Core::renew(Instant now, IkeSa& sa) {
         // RFC 7296 1.4, 2.4: an empty request that only a living peer can answer. It waits for nothing.
         begin(now, sa, {Want::Kind::liveness});
     }
+}
+
+// RFC 4478 3: a responder tells for how long its peer's authentication holds; whoever began authenticates
+// anew well before.
+void Engine::Core::note_lifetime(Instant now, IkeSa& sa, Payloads payloads) {
+    const wire::Notify* told = find_notify(payloads, wire::NotifyType::auth_lifetime);
+    if (!told || !sa.began) return;
+    std::uint32_t seconds = 0;
+    for (const std::uint8_t octet : told->data)
+        seconds = seconds << 8 | octet;
+    const Duration lifetime = std::chrono::seconds(seconds);
+    sa.reauth_at = std::min(sa.reauth_at, now + lifetime / 2 + jittered(lifetime / 4));
+    arm(sa);
+}
+
+// The same on the responder's side: what has not been authenticated anew by then, and some more, ends.
+void Engine::Core::limit_authentication(Instant now, IkeSa& sa, Duration lifetime) {
+    sa.authenticated_until = std::min(sa.authenticated_until, now + lifetime + lifetime / 4);
 }
 
 // True if something was done.
@@ -177,8 +200,8 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
     if (sa.in<Deleting>()) return;
     if (sa.standing != Standing::current) return retire(now, sa); // nothing hangs on it
     // Nothing to tell where the peer has no authenticated IKE SA with us.
-    const bool told =
-        sa.in<Installing>() || sa.in<Established>() || (sa.in<Authenticating>() && sa.outstanding.empty());
+    const bool told = sa.in<Assigning>() || sa.in<Installing>() || sa.in<Established>() ||
+                      (sa.in<Authenticating>() && sa.outstanding.empty());
     if (!told) return drop(now, sa, reason, detail);
     // A rekeying of the peer's that is not decided yet is a second IKE SA to the peer.
     if (IkeSa* heir = sa.theirs && sa.standing == Standing::current ? find(sa.theirs->spi) : nullptr) {
@@ -186,13 +209,17 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
         retire(now, *heir);
     }
     sa.theirs.reset();
-    const bool unanswered = !sa.initiator && sa.in<Installing>();
-    const std::uint32_t message_id = unanswered ? sa.as<Installing>().message_id : 0;
+    const auto* installing = sa.initiator ? nullptr : sa.in<Installing>();
+    const auto* assigning = sa.in<Assigning>();
+    const bool unanswered = installing || assigning;
+    const std::uint32_t message_id = installing  ? installing->message_id
+                                     : assigning ? assigning->message_id
+                                                 : 0;
     report_down(now, sa, reason, detail);
     leave_kernel(sa);
     sa.wanted.clear();
     sa.later.clear();
-    sa.rekey_at = sa.reauth_at = sa.expires = Instant::max();
+    sa.rekey_at = sa.reauth_at = sa.expires = sa.authenticated_until = Instant::max();
     if (unanswered) {
         // The peer waits for the answer to IKE_AUTH: that it is refused says all.
         send_response(now, sa, wire::ExchangeType::ike_auth, message_id,
@@ -285,7 +312,8 @@ std::vector<wire::Spi> Engine::Core::others_of_peer(const IkeSa& sa) const {
 }
 
 void Engine::Core::drop_others_of_peer(Instant now, const IkeSa& sa) {
-    if (sa.connection->uniqueness == Uniqueness::many) return;
+    const Uniqueness uniqueness = sa.connection->uniqueness;
+    if (uniqueness == Uniqueness::many || uniqueness == Uniqueness::share) return;
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* old = find(spi);
         if (!old || old->connection->name != sa.connection->name) continue;

@@ -3,6 +3,7 @@
 #include "lib/ike/core.h"
 
 #include <algorithm>
+#include <array>
 
 namespace sheaf::ike {
 
@@ -10,6 +11,128 @@ std::shared_ptr<VirtualLink> Engine::Core::new_link() {
     auto out = std::make_shared<VirtualLink>();
     out->link.number = fresh_number();
     return out;
+}
+
+bool Engine::Core::is_on_link(const IkeSa& sa, const ChildSa& child) {
+    return sa.connection->role != Role::peer && child.on_interface;
+}
+
+// RFC 5739 4.1: ours must differ from the client's. One serves nearly all clients, so that they share one
+// address of ours; whoever has chosen the same gets the other.
+wire::InterfaceId Engine::Core::own_interface_id(const wire::InterfaceId& not_this) {
+    while (interface_ids_.size() < 2)
+        interface_ids_.push_back(random_interface_id(*random_));
+    return interface_ids_[0] == not_this ? interface_ids_[1] : interface_ids_[0];
+}
+
+// The link of a client that is about to get its addresses: the one that it names, if it is its own (RFC 5739
+// 4.3); else, if the identity has but one, that of its other IKE SA, which it takes over with number and
+// addresses; else a new one.
+std::shared_ptr<VirtualLink> Engine::Core::link_for_client(IkeSa& sa, const AddressPlan& plan) {
+    const Bytes named = plan.link ? plan.link->link_id : Bytes{};
+    const bool one_link =
+        sa.connection->uniqueness == Uniqueness::replace || sa.connection->uniqueness == Uniqueness::share;
+    std::shared_ptr<VirtualLink> out;
+    for (const wire::Spi spi : others_of_peer(sa)) {
+        const IkeSa* other = find(spi);
+        if (other->connection != sa.connection || !other->link || other->standing != Standing::current)
+            continue;
+        // Whose link it is was proved by who holds it: only IKE SAs of this identity are looked at.
+        if (!named.empty() && other->link->is_named(named)) return other->link;
+        if (one_link) out = other->link;
+    }
+    if (!named.empty())
+        refuse(sa.path.peer, Rule::foreign_link, sa.our_spi(),
+               "the client authenticates anew with a Link ID that is none of its own, and gets another");
+    if (out) return out;
+    out = new_link();
+    out->interface_id = own_interface_id(plan.link ? plan.link->interface_id : wire::InterfaceId{});
+    return out;
+}
+
+// Client: the identifier of our end and, while there is a link to be kept, its Link ID.
+wire::Ip6Link Engine::Core::client_end(const IkeSa& sa) {
+    static constexpr std::array<std::uint8_t, 16> kLinkLocal{0xfe, 0x80};
+    const Initiation* initiation = initiation_for(sa);
+    const auto link = initiation ? initiation->link : nullptr;
+    if (!link) {
+        const Prefix network{*IpAddress::from_bytes(kLinkLocal), 64};
+        return {stable_interface_id(backend_, host_->stable_secret(), network, sa.connection->interface,
+                                    sa.connection->name),
+                {}};
+    }
+    const auto shares = link->living();
+    return {link->interface_id, shares.empty() ? Bytes{} : shares.front()->link_id};
+}
+
+// Adds what an IKE SA brings to its link. REQUIRES sa.link.
+Opening Engine::Core::join_link(IkeSa& sa, LinkShare share) {
+    VirtualLink& link = *sa.link;
+    std::erase_if(link.shares, [](const auto& old) { return old.expired(); });
+    share.part.number = link.link.number;
+    share.part.interface =
+        sa.connection->role == Role::gateway ? config_.gateway_interface : sa.connection->interface;
+    auto joined = std::make_shared<const LinkShare>(std::move(share));
+    sa.share = joined;
+    link.shares.push_back(joined);
+    return {sa.link, link.wanted()};
+}
+
+// Takes away what only this IKE SA had brought. The last one leaves the link as it is: it closes, or stays.
+void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) {
+    const auto share = std::exchange(sa.share, nullptr);
+    if (!share || !sa.link) return;
+    std::vector<address::Grant> gone = share->grants;
+    std::erase_if(sa.link->shares, [&](const auto& other) { return other.lock() == share; });
+    const auto others = sa.link->living();
+    for (const auto& other : others)
+        std::erase_if(gone, [&](const auto& grant) {
+            return std::ranges::find(other->grants, grant) != other->grants.end();
+        });
+    if (!gone.empty() && sa.peer_id) {
+        Leased told{sa.name(), Leased::What::released, {}};
+        for (const auto& grant : gone)
+            told.blocks.push_back(grant.block);
+        tell(std::move(told));
+        out_.demands.emplace_back(
+            address::Release{holder_of(*sa.peer_id), sa.link->link.number, std::move(gone)});
+    }
+    if (others.empty() || !sa.link->open) return;
+    child::Link next = sa.link->wanted();
+    if (next == sa.link->link) return;
+    steps.emplace_back(child::UpdateLink{sa.link->link, next});
+    sa.link->link = std::move(next);
+}
+
+// Whether something that the old IKE SA has brought to the link is not the newer one's any more.
+bool Engine::Core::withdraws(const IkeSa& old, const IkeSa& newer) {
+    if (!old.share || !newer.share || old.link != newer.link) return false;
+    return std::ranges::any_of(old.share->clients, [&](const wire::TrafficSelector& selector) {
+        return std::ranges::find(newer.share->clients, selector) == newer.share->clients.end();
+    });
+}
+
+// Tells the host whom to ask for names, if that has changed.
+void Engine::Core::tell_name_servers(VirtualLink& link) {
+    if (link.link.role != child::LinkRole::client) return;
+    NameServers now{link.link.interface, {}, {}};
+    const auto shares = link.living();
+    if (!shares.empty()) now = {link.link.interface, shares.front()->dns, shares.front()->domains};
+    if (now.servers.empty() && link.told.servers.empty()) return;
+    if (now == link.told) return;
+    link.told = now;
+    out_.name_servers.push_back(std::move(now));
+}
+
+// Tells which blocks a client has been given.
+void Engine::Core::tell_leases(const IkeSa& sa) {
+    if (!sa.share) return;
+    Leased fresh{sa.name(), Leased::What::assigned, {}}, renewed{sa.name(), Leased::What::renewed, {}};
+    for (const auto& grant : sa.share->grants)
+        (grant.renewed ? renewed : fresh).blocks.push_back(grant.block);
+    for (Leased* told : {&fresh, &renewed}) {
+        if (!told->blocks.empty()) tell(std::move(*told));
+    }
 }
 
 // The configured connection that an IKE SA is of, if we may begin it.
@@ -60,9 +183,11 @@ void Engine::Core::release_link(std::shared_ptr<VirtualLink>& holder, std::vecto
     if (!link || link.use_count() > 1) return;
     numbers_.erase(link->link.number);
     if (link->open) steps.emplace_back(child::CloseLink{link->link});
+    if (!link->told.servers.empty()) out_.name_servers.push_back({link->told.interface, {}, {}});
 }
 
 void Engine::Core::release_link(IkeSa& sa, std::vector<child::KernelStep>& steps) {
+    leave_link(sa, steps);
     release_link(sa.link, steps);
     if (Initiation* initiation = initiation_for(sa)) settle_link(*initiation, steps);
 }
@@ -70,8 +195,9 @@ void Engine::Core::release_link(IkeSa& sa, std::vector<child::KernelStep>& steps
 // Closes what no IKE SA uses and nothing wants to stay.
 void Engine::Core::settle_link(Initiation& initiation, std::vector<child::KernelStep>& steps) {
     if (!initiation.link || initiation.link.use_count() > 1) return;
-    const bool trapped = std::ranges::any_of(
-        initiation.traps, [](const auto& entry) { return entry.second.policies.has_value(); });
+    const bool trapped = std::ranges::any_of(initiation.traps, [](const auto& entry) {
+        return entry.second.policies && entry.second.policies->on_interface;
+    });
     const bool stays = trapped || (initiation.wanted && initiation.fails_closed());
     if (shutting_down_ || !initiation.link->open || !stays) release_link(initiation.link, steps);
 }

@@ -70,9 +70,10 @@ void Engine::Core::child_lost(Instant now, IkeSa& sa, ChildSa& child, const std:
     const bool replaced = child.replaced();
     const bool was_rekeying = child.rekeying;
     refuse(sa.path.peer, Rule::kernel_refused, sa.our_spi(), why);
-    if (sa.connection->role == Role::client && !replaced) return close(now, sa, DownReason::kernel, why);
+    if (sa.connection->role == Role::client && is_on_link(sa, child) && !replaced)
+        return close(now, sa, DownReason::kernel, why);
     want(now, sa, {Want::Kind::delete_child, {}, child.id.spi_in});
-    if (replaced || was_rekeying || sa.connection->role != Role::peer) return;
+    if (replaced || was_rekeying || !child_config(*sa.connection, child_name)) return;
     const Initiation* initiation = initiation_of(sa);
     if (initiation && initiation->wanted) want(now, sa, {Want::Kind::create_child, child_name});
 }

@@ -226,6 +226,7 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     made->last_heard = now;
     made->last_sent = now;
     made->reauth_at = old.reauth_at;
+    made->authenticated_until = old.authenticated_until;
     IkeSa& out = *sas_.emplace(ours, std::move(made)).first->second;
     by_peer_.emplace(peer_hash(*out.peer_id), ours);
     record_keys(out);
@@ -240,6 +241,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     }
     old.children.clear();
     heir.link = std::move(old.link);
+    heir.share = std::move(old.share);
     for (Want& wanted : old.wanted) {
         if (wanted.kind != Want::Kind::rekey_ike && wanted.kind != Want::Kind::delete_ike)
             heir.wanted.push_back(std::move(wanted));
@@ -253,7 +255,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
         (initiation->before == old.our_spi() ? initiation->before : initiation->sa) = heir.our_spi();
     old.standing = Standing::replaced;
     heir.standing = Standing::current;
-    old.rekey_at = old.reauth_at = Instant::max();
+    old.rekey_at = old.reauth_at = old.authenticated_until = Instant::max();
     // The heir, too, ends when its peer has authenticated another one.
     const Instant expires = old.superseded ? old.expires : Instant::max();
     set_ike_lifetimes(now, heir);

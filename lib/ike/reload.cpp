@@ -6,16 +6,31 @@
 
 namespace sheaf::ike {
 
+namespace {
+
+Connection without_addresses(Connection connection) {
+    connection.pools.clear();
+    connection.dns.clear();
+    connection.dns_domains.clear();
+    connection.block_with_address = true;
+    return connection;
+}
+
+} // namespace
+
 void Engine::Core::reload(Instant now, Config config) {
     std::vector<ConnectionPtr> next;
+    std::vector<wire::Spi> doomed, renumbered;
     for (const Connection& connection : config.connections) {
         const auto same =
             std::ranges::find_if(connections_, [&](const ConnectionPtr& old) { return *old == connection; });
         next.push_back(same != connections_.end() ? *same : std::make_shared<const Connection>(connection));
+        if (same != connections_.end()) continue;
+        for (const wire::Spi spi : take_new_addresses(next.back()))
+            renumbered.push_back(spi);
     }
     const bool pools_changed = config.pools != config_.pools;
     connections_ = std::move(next);
-    pools_.update(config.pools);
     // Authenticators of attempts that are under way hang on the methods that made them.
     retired_methods_.push_back(std::move(methods_));
     methods_ = make_methods_(std::move(config.credentials));
@@ -30,16 +45,15 @@ void Engine::Core::reload(Instant now, Config config) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
         // A peer whose credential is gone is a stranger.
         if (sa.peer_id && !methods_->knows(sa.connection->auth, *sa.peer_id)) return false;
-        if (!sa.link) return true;
         // The links of a gateway share one interface; it cannot have two names.
-        if (sa.connection->role == Role::gateway && sa.link->link.interface != config_.gateway_interface)
-            return false;
-        if (!pools_changed) return true;
-        return std::ranges::all_of(sa.link->leases, [](const address::Lease& lease) { return lease.held(); });
+        return !sa.link || sa.connection->role != Role::gateway ||
+               sa.link->link.interface == config_.gateway_interface;
     };
-    std::vector<wire::Spi> doomed;
     for (const auto& [spi, sa] : sas_) {
-        if (!kept(*sa)) doomed.push_back(spi);
+        if (!kept(*sa))
+            doomed.push_back(spi);
+        else if (pools_changed && has_old_blocks(*sa))
+            renumbered.push_back(spi);
     }
     // Initiations first, so that those whose connection is gone or new do not try to come back with the old
     // one.
@@ -58,6 +72,9 @@ void Engine::Core::reload(Instant now, Config config) {
     for (const wire::Spi spi : doomed) {
         if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, "the configuration changed");
     }
+    for (const wire::Spi spi : renumbered) {
+        if (IkeSa* sa = find(spi)) renumber(now, *sa);
+    }
     for (auto& [connection_name, initiation] : gone) {
         initiation.wanted = false;
         lift_traps(initiation);
@@ -65,6 +82,41 @@ void Engine::Core::reload(Instant now, Config config) {
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(now, initiation);
     forget_methods();
+}
+
+// A connection that gives other addresses is the same one: its IKE SAs stay, and get those with their next
+// authentication. Answers which those are.
+std::vector<wire::Spi> Engine::Core::take_new_addresses(const ConnectionPtr& next) {
+    std::vector<wire::Spi> out;
+    const auto old = std::ranges::find_if(connections_, [&](const ConnectionPtr& other) {
+        return other->role == Role::gateway && without_addresses(*other) == without_addresses(*next);
+    });
+    if (old == connections_.end()) return out;
+    for (const auto& [spi, sa] : sas_) {
+        if (sa->connection != *old) continue;
+        for (ChildSa& child : sa->children) {
+            const ChildConfig* config = is_on_link(*sa, child) ? nullptr : child_config(*next, child.name);
+            child.terms = config ? &config->terms : &next->child;
+        }
+        sa->connection = next;
+        if ((*old)->pools != next->pools) out.push_back(spi);
+    }
+    return out;
+}
+
+// Whether a client has what its connection does not give any more.
+bool Engine::Core::has_old_blocks(const IkeSa& sa) const {
+    return sa.share && std::ranges::any_of(sa.share->grants, [&](const address::Grant& grant) {
+               return !is_given(grant, *sa.connection, config_.pools);
+           });
+}
+
+// RFC 5739 4.1, RFC 4478: other prefixes come with another authentication, in which the client keeps its link
+// and what it had before until it has let go of it.
+void Engine::Core::renumber(Instant now, IkeSa& sa) {
+    if (!sa.in<Established>()) return;
+    limit_authentication(now, sa, kRenumberTime);
+    want(now, sa, {Want::Kind::tell_lifetime});
 }
 
 // Those that no authentication under way needs any more.

@@ -23,7 +23,8 @@ struct Want {
         rekey_child,
         delete_child,
         rekey_ike,
-        delete_ike
+        delete_ike,
+        tell_lifetime, // the peer is to authenticate anew (RFC 4478 3)
     };
     Kind kind{};
     std::string child{};                     // create_child: the name

@@ -14,6 +14,9 @@ using wire::Payload;
 
 namespace {
 
+// How long whoever gives addresses may take: as long as most clients repeat their request.
+constexpr Duration kAddressTime = std::chrono::seconds(30);
+
 // Whether a connection is for requests between these addresses. Behind a NAT a peer's address is not its own,
 // but then the connection cannot name it either.
 bool answers(const Connection& connection, const IpAddress& local, const IpAddress& peer) {
@@ -252,7 +255,8 @@ bool Engine::Core::is_connected(const auth::Identity& peer, const Connection& co
     return std::any_of(first, last, [&](const auto& entry) {
         const auto found = sas_.find(entry.second);
         return found != sas_.end() && found->second->peer_id == peer &&
-               (found->second->template in<Established>() || found->second->template in<Installing>()) &&
+               (found->second->template in<Established>() || found->second->template in<Installing>() ||
+                found->second->template in<Assigning>()) &&
                found->second->connection->name == connection.name;
     });
 }
@@ -300,28 +304,61 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
     sa.peer_window = announced_window(payloads);
     Reply reply = *std::move(proof);
     reply.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
-    Reply otherwise = reply;
-    otherwise.emplace_back(notify(Rule::kernel_refused));
+    const bool gateway = sa.connection->role == Role::gateway;
+    if (gateway && sa.connection->reauth > Duration::zero()) {
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(sa.connection->reauth).count();
+        reply.emplace_back(
+            notify(NotifyType::auth_lifetime, spi_octets(static_cast<std::uint32_t>(seconds))));
+        limit_authentication(in.now, sa, sa.connection->reauth);
+    }
     const auto lacks = [](const auto& payload) {
         return !payload && payload.error() == Rule::missing_payload;
     };
     const bool childless = lacks(single<wire::Sa>(payloads)) && lacks(single_ts(payloads, true)) &&
                            lacks(single_ts(payloads, false));
-    if (!childless) {
-        const auto child = answer_first_child(in, sa, peer, payloads, reply);
+    if (childless) {
+        send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
+        return establish(in.now, sa, std::move(peer));
+    }
+    auto& half_open = sa.as<HalfOpen>();
+    Rule why{};
+    if (gateway) {
+        auto plan = ask_addresses(in.now, sa, peer, payloads);
+        if (plan) {
+            set_state(sa, Assigning{std::move(peer),
+                                    in.header.message_id,
+                                    {payloads.begin(), payloads.end()},
+                                    std::move(reply),
+                                    std::move(half_open.nonce_i),
+                                    std::move(half_open.nonce_r),
+                                    *std::move(plan),
+                                    last_demand_,
+                                    in.now + kAddressTime});
+            return arm(sa);
+        }
+        why = plan.error();
+    } else {
+        Reply otherwise = reply;
+        otherwise.emplace_back(notify(Rule::kernel_refused));
+        const auto child = answer_first_child(in.now, sa, {payloads, {half_open.nonce_i, half_open.nonce_r}},
+                                              nullptr, reply);
         if (child) {
             set_state(sa, Installing{std::move(peer), in.header.message_id, std::move(reply),
                                      std::move(otherwise)});
             return arm(sa);
         }
-        // RFC 7296 1.2: without a Child SA the IKE SA comes up all the same.
-        refuse(in.datagram.peer, child.error(), sa.our_spi(),
-               "no Child SA for " + peer.identity().to_string());
-        otherwise.back() = notify(child.error());
-        reply = std::move(otherwise);
+        why = child.error();
     }
-    send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
-    establish(in.now, sa, std::move(peer));
+    refuse(in.datagram.peer, why, sa.our_spi(), "no Child SA for " + peer.identity().to_string());
+    establish_without_child(in.now, sa, std::move(peer), std::move(reply), in.header.message_id, why);
+}
+
+// RFC 7296 1.2: without a Child SA the IKE SA comes up all the same.
+void Engine::Core::establish_without_child(Instant now, IkeSa& sa, auth::Verified peer, Reply reply,
+                                           std::uint32_t message_id, Rule why) {
+    reply.emplace_back(notify(why));
+    send_response(now, sa, wire::ExchangeType::ike_auth, message_id, reply);
+    establish(now, sa, std::move(peer));
 }
 
 // SK_pi and SK_pr have no use after IKE_AUTH.
@@ -339,6 +376,7 @@ void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     establish(now, sa, std::move(state.peer));
     IkeSa* left = find(spi);
     if (!installed || !left) return;
+    tell_leases(*left);
     for (const ChildSa& child : left->children)
         tell_child_up(*left, child);
 }
@@ -373,7 +411,9 @@ void Engine::Core::set_ike_lifetimes(Instant now, IkeSa& sa) {
 
 // One identity, one IKE SA: those from before have been taken over, or have nothing that could be.
 void Engine::Core::replace_others(Instant now, IkeSa& sa) {
-    if (sa.connection->uniqueness == Uniqueness::many || sa.connection->role == Role::client) return;
+    const Uniqueness uniqueness = sa.connection->uniqueness;
+    const bool several = uniqueness == Uniqueness::many || uniqueness == Uniqueness::share;
+    if (several || sa.connection->role == Role::client) return;
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* old = find(spi);
         if (!old || !old->in<Established>() || old->standing != Standing::current) continue;
@@ -382,13 +422,14 @@ void Engine::Core::replace_others(Instant now, IkeSa& sa) {
         // lower SPI go.
         const bool crossed = old->began != sa.began && now - old->as<Established>().since < kReplacedStays;
         IkeSa& loser = crossed && sa.spi_i < old->spi_i ? sa : *old;
-        if (crossed || sa.connection->uniqueness == Uniqueness::replace) supersede(now, loser);
+        if (crossed || uniqueness == Uniqueness::replace)
+            supersede(now, loser, withdraws(loser, sa) ? kWithdrawnStays : kReplacedStays);
     }
 }
 
-void Engine::Core::supersede(Instant now, IkeSa& sa) {
+void Engine::Core::supersede(Instant now, IkeSa& sa, Duration stays) {
     sa.superseded = true;
-    sa.expires = std::min(sa.expires, now + kReplacedStays);
+    sa.expires = std::min(sa.expires, now + stays);
     arm(sa);
 }
 

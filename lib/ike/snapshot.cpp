@@ -34,7 +34,12 @@ IkeSaStatus status_of(const IkeSa& sa) {
     out.last_heard = sa.last_heard;
     if (sa.link) {
         out.link = sa.link->link;
-        out.dns = sa.link->dns;
+        out.linked = sa.link->since;
+    }
+    if (sa.share) {
+        out.leases = sa.share->grants;
+        out.dns = sa.share->dns;
+        out.dns_domains = sa.share->domains;
     }
     for (const ChildSa& child : sa.children) {
         if (child.state == ChildState::draining) continue;
@@ -86,9 +91,6 @@ Status Engine::Core::status() const {
         }
         out.connections.push_back(std::move(status));
     }
-    for (const auto& usage : pools_.usage())
-        out.pools.push_back(
-            {usage.spec.name, usage.spec.prefix, usage.spec.delegate, usage.size, usage.used});
     return out;
 }
 

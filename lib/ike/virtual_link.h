@@ -1,14 +1,27 @@
 #pragma once
 
-#include "lib/address/pools.h"
+#include "lib/address/demand.h"
 #include "lib/base/bytes.h"
+#include "lib/base/time.h"
 #include "lib/child/kernel.h"
+#include "lib/ike/name_servers.h"
 #include "lib/wire/cfg.h"
 
 #include <memory>
 #include <vector>
 
 namespace sheaf::ike {
+
+// What one IKE SA has brought to a virtual link. While a peer authenticates anew there are two, and the link
+// has what either has (make before break).
+struct LinkShare {
+    child::Link part;                           // the link as it were with this one alone
+    std::vector<wire::TrafficSelector> clients; // all that the client's end may be
+    Bytes link_id;                              // RFC 5739 4.2; empty: the link has no name
+    std::vector<address::Grant> grants;         // gateway
+    std::vector<IpAddress> dns;                 // client
+    std::vector<std::string> domains;           // client
+};
 
 // A virtual link and what came with it.
 //
@@ -17,10 +30,18 @@ namespace sheaf::ike {
 struct VirtualLink {
     child::Link link; // as the kernel has it, or was asked to make it
     bool open = false;
-    std::vector<address::Lease> leases; // gateway
-    Bytes link_id;                      // RFC 5739
-    std::vector<IpAddress> dns;         // client
-    wire::InterfaceId interface_id{};   // client: the same for as long as the link lives
+    Instant since;
+    std::vector<std::weak_ptr<const LinkShare>> shares; // gateway, client: oldest first
+    wire::InterfaceId interface_id{};                   // ours, for as long as the link lives (RFC 5739 4.2)
+    Bytes seed;                                         // client: what RandomId identifiers come from
+    NameServers told;                                   // client: what the host was last told
+
+    // The newest share first.
+    [[nodiscard]] std::vector<std::shared_ptr<const LinkShare>> living() const;
+    // What the kernel is to have: the newest share, and what only older ones have, which a client does not
+    // begin anything with any more. As it is where there is no share.
+    [[nodiscard]] child::Link wanted() const;
+    [[nodiscard]] bool is_named(View link_id) const;
 };
 
 // What a link is to be before something is installed on it.

@@ -8,6 +8,9 @@
 namespace sheaf::wire {
 namespace {
 
+constexpr std::size_t kMaxDomain = 253; // of the presentation form (RFC 1035 2.3.4)
+constexpr std::size_t kMaxLabel = 63;
+
 // The octets of a plain address of this type; 0 for types whose value is something else.
 std::size_t address_size(CfgAttributeType type) {
     switch (type) {
@@ -79,6 +82,27 @@ CfgAttribute subnet_attribute(const Prefix& prefix) {
     Bytes value = to_bytes(prefix.address().view());
     append(value, IpAddress::last(Family::ipv4).masked(prefix.length()).view());
     return {CfgAttributeType::internal_ip4_subnet, std::move(value)};
+}
+
+CfgAttribute domain_attribute(std::string_view name) {
+    return {CfgAttributeType::internal_dns_domain, Bytes(name.begin(), name.end())};
+}
+
+std::optional<std::string> read_domain(const CfgAttribute& attribute) {
+    if (attribute.type != CfgAttributeType::internal_dns_domain) return std::nullopt;
+    std::string name(attribute.value.begin(), attribute.value.end());
+    if (!name.empty() && name.back() == '.') name.pop_back();
+    if (name.empty() || name.size() > kMaxDomain) return std::nullopt;
+    std::size_t label = 0;
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (c != '.' && !plain) return std::nullopt;
+        if (c == '.' && label == 0) return std::nullopt;
+        label = c == '.' ? 0 : label + 1;
+        if (label > kMaxLabel) return std::nullopt;
+    }
+    return name;
 }
 
 std::optional<IpAddress> read_address(const CfgAttribute& attribute) {

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 // The values of configuration attributes (RFC 7296 3.15.1, RFC 5739 5). A value that does not have the form
 // of its type reads as "absent": unknown and invalid attributes are ignored.
@@ -40,11 +42,16 @@ struct Ip6Address {
 [[nodiscard]] CfgAttribute
 subnet_attribute(const Prefix& prefix); // INTERNAL_IP4_SUBNET (mask) or INTERNAL_IP6_SUBNET
 
+[[nodiscard]] CfgAttribute domain_attribute(std::string_view name); // INTERNAL_DNS_DOMAIN (RFC 8598 3.1)
+
 [[nodiscard]] std::optional<IpAddress>
 read_address(const CfgAttribute& attribute); // 4 or 16 octets as the type asks
 [[nodiscard]] std::optional<Ip6Address> read_ip6_address(const CfgAttribute& attribute);
 [[nodiscard]] std::optional<Ip6Link> read_link(const CfgAttribute& attribute);
 [[nodiscard]] std::optional<Prefix> read_prefix(const CfgAttribute& attribute); // INTERNAL_IP6_PREFIX
+// RFC 8598 3.1, 4: a domain name in presentation form, of letters, digits, hyphens and underscores alone: what
+// else a peer sends never reaches a resolver. In lower case, without the dot at its end.
+[[nodiscard]] std::optional<std::string> read_domain(const CfgAttribute& attribute);
 [[nodiscard]] std::optional<Prefix> read_subnet(const CfgAttribute& attribute); // only contiguous masks
 
 } // namespace sheaf::wire

@@ -27,7 +27,8 @@ std::expected<void, Rule> check_content(const Notify& notify) {
     switch (notify.type) {
     case NotifyType::unsupported_critical_payload: fits = size == 1; break;
     case NotifyType::invalid_ke_payload: fits = size == 2; break;
-    case NotifyType::set_window_size: fits = size == 4; break;
+    case NotifyType::set_window_size:
+    case NotifyType::auth_lifetime: fits = size == 4; break;
     case NotifyType::nat_detection_source_ip:
     case NotifyType::nat_detection_destination_ip: fits = size == 20; break; // RFC 7296 2.23: a SHA-1 digest
     case NotifyType::cookie:

@@ -65,6 +65,7 @@ std::string_view name(NotifyType type) {
     case NotifyType::rekey_sa: return "REKEY_SA";
     case NotifyType::esp_tfc_padding_not_supported: return "ESP_TFC_PADDING_NOT_SUPPORTED";
     case NotifyType::non_first_fragments_also: return "NON_FIRST_FRAGMENTS_ALSO";
+    case NotifyType::auth_lifetime: return "AUTH_LIFETIME";
     case NotifyType::link_id: return "LINK_ID";
     case NotifyType::childless_supported: return "CHILDLESS_IKEV2_SUPPORTED";
     case NotifyType::fragmentation_supported: return "IKEV2_FRAGMENTATION_SUPPORTED";

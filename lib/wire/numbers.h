@@ -75,7 +75,7 @@ enum class CertEncoding : std::uint8_t {
     raw_public_key = 15
 };
 
-// RFC 7296 3.10.1; link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
+// RFC 7296 3.10.1; auth_lifetime: RFC 4478 3, link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
 // RFC 7427 4, childless_supported: RFC 6023 4. Errors are below 16384.
 enum class NotifyType : std::uint16_t {
     unsupported_critical_payload = 1,
@@ -106,6 +106,7 @@ enum class NotifyType : std::uint16_t {
     rekey_sa = 16393,
     esp_tfc_padding_not_supported = 16394,
     non_first_fragments_also = 16395,
+    auth_lifetime = 16403,
     link_id = 16414,
     childless_supported = 16418,
     fragmentation_supported = 16430,

@@ -12,12 +12,18 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Host::Host(std::string_view text, Config config, std::uint64_t seed, Instant now)
-    : address(*IpAddress::parse(text)), random(seed), engine(std::move(config), random, *this, now) {}
+    : address(*IpAddress::parse(text)), random(seed), leases(config.pools),
+      engine(std::move(config), random, *this, now) {}
 
 void Host::pump(Instant now) {
     for (int round = 0; round < 16; ++round) {
         auto out = engine.take();
-        if (out.datagrams.empty() && out.intents.empty() && out.events.empty()) return;
+        if (out.datagrams.empty() && out.intents.empty() && out.events.empty() && out.demands.empty()) return;
+        for (auto& demand : out.demands)
+            demands.push_back(std::move(demand));
+        for (auto& servers : out.name_servers)
+            name_servers.push_back(std::move(servers));
+        if (addresses_answer) answer_demands(now);
         for (auto& datagram : out.datagrams)
             outbox.push_back(std::move(datagram));
         for (auto& record : out.keys)
@@ -32,6 +38,27 @@ void Host::pump(Instant now) {
             }
         }
     }
+}
+
+void Host::answer_demands(Instant now) {
+    for (const auto& demand : std::exchange(demands, {})) {
+        if (const auto* release = std::get_if<address::Release>(&demand)) leases.release(*release, wall);
+        if (const auto* assign = std::get_if<address::Assign>(&demand))
+            engine.addresses(now, leases.assign(*assign, wall));
+    }
+}
+
+void Host::reload(Instant now, Config config) {
+    leases.update(config.pools, wall);
+    if (!engine.command(now, Reload{std::move(config)})) kernel.breaches.emplace_back("no reload");
+    pump(now);
+}
+
+std::uint64_t Host::blocks_used() const {
+    std::uint64_t used = 0;
+    for (const auto& pool : leases.usage(wall))
+        used += pool.used;
+    return used;
 }
 
 std::size_t Host::established() const {
@@ -120,7 +147,7 @@ Connection common(std::string name, Role role, std::string_view local, std::stri
 Config gateway_config(std::size_t clients) {
     Config config;
     Connection c = common("clients", Role::gateway, "gw.example.org", "*.example.org");
-    c.pools = {"v6", "v4"};
+    c.pools = {{{"v6"}}, {{"v4"}}};
     c.dns = {*IpAddress::parse("2001:db8:9::53")};
     config.connections = {c};
     config.pools = {{"v6", *Prefix::parse("2001:db8:100::/48"), 64},

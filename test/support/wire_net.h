@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/address/lease_book.h"
 #include "lib/ike/engine.h"
 #include "test/support/fake_kernel.h"
 #include "test/support/seeded_random.h"
@@ -19,6 +20,7 @@ class Host final : public ike::Surroundings {
   public:
     Host(std::string_view address, ike::Config config, std::uint64_t seed, Instant now);
 
+    View stable_secret() override { return secret; }
     std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
     WallTime wall_time() override { return wall; }
 
@@ -44,17 +46,27 @@ class Host final : public ike::Surroundings {
     }
     // SAs in state "established".
     [[nodiscard]] std::size_t established() const;
+    // Answers what the engine asks for addresses, or would have been answered by now.
+    void answer_demands(Instant now);
+    [[nodiscard]] std::uint64_t blocks_used() const; // of all pools
+    // Another configuration; REQUIRES that the engine takes it.
+    void reload(Instant now, ike::Config config);
 
     IpAddress address;
     WallTime wall{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
     SeededRandom random;
+    Bytes secret = Bytes(16, 7);
+    address::LeaseBook leases;
     ike::Engine engine;
     FakeKernel kernel;
+    bool addresses_answer = true; // false: demands wait in `demands`
+    std::deque<address::Demand> demands;
     bool kernel_answers = true; // false: intents wait in `held`
     std::deque<child::KernelIntent> held;
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
     std::vector<ike::KeyRecord> keys;
+    std::vector<ike::NameServers> name_servers; // as told, oldest first
 };
 
 class WireNet {

@@ -143,7 +143,7 @@ TEST_CASE("a client that asks for IPv4 alone has no IPv6 in its Child SA") {
 TEST_CASE("an exhausted pool is INTERNAL_ADDRESS_FAILURE to that client alone") {
     auto config = gateway_config(2);
     config.pools = {{"v6", *Prefix::parse("2001:db8:100::/64"), 64}};
-    config.connections[0].pools = {"v6"};
+    config.connections[0].pools = {{{"v6"}}};
     WireNet net;
     Host& gateway = net.add(kGateway, config);
     net.add(kClient, client_config(kGateway, 0));
@@ -474,11 +474,11 @@ TEST_CASE("a link is never made of a block that is longer than a /64") {
     auto gateway = gateway_config();
     gateway.pools = {{"single", *Prefix::parse("2001:db8:5::/64"), 128},
                      {"v6", *Prefix::parse("2001:db8:100::/48"), 64}};
-    gateway.connections[0].pools = {"single", "v6"};
+    gateway.connections[0].pools = {{{"single", "v6"}}};
     auto client = client_config(kGateway);
     client.connections[0].request = {true, false, false};
     Pair pair(gateway, client);
     pair.connect();
     REQUIRE(pair.up());
-    CHECK(pair.gateway.kernel.links.begin()->second.routes.at(0).length() == 64);
+    CHECK(pair.gateway.kernel.links.begin()->second.routes.at(1).length() == 64);
 }

@@ -314,6 +314,7 @@ TEST_CASE("a trap that cannot be installed yet is installed later") {
     only_child(left).start = ike::Start::trap;
     SECTION("because there was no route") {
         struct Late final : ike::Surroundings {
+            View stable_secret() override { return {}; }
             bool there = false;
             std::optional<IpAddress> source_for(const IpAddress&) override {
                 return there ? IpAddress::parse(kLeft) : std::nullopt;

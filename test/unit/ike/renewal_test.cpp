@@ -27,13 +27,6 @@ struct Established {
     }
 };
 
-std::uint64_t used(const Host& host) {
-    std::uint64_t sum = 0;
-    for (const auto& pool : host.engine.status().pools)
-        sum += pool.used;
-    return sum;
-}
-
 // A second device with the same identity, which does not say that it begins anew: it believes it has another
 // IKE SA.
 Host& add_twin(Established& pair) {
@@ -78,14 +71,14 @@ TEST_CASE("a client authenticates anew without a gap, and keeps its link and add
     CHECK(pair.client.kernel.sas.size() == 1);
     CHECK(pair.gateway.kernel.links.size() == 1);
     CHECK(pair.gateway.kernel.links.begin()->second.routes == given.routes);
-    CHECK(used(pair.gateway) == 2);
+    CHECK(pair.gateway.blocks_used() == 2);
     CHECK(pair.gateway.kernel.breaches.empty());
     CHECK(pair.client.kernel.breaches.empty());
     REQUIRE(pair.client.engine.command(pair.net.now, ike::Down{"home"}));
     pair.net.run_for(1s);
     CHECK(pair.client.kernel.empty());
     CHECK(pair.gateway.kernel.empty());
-    CHECK(used(pair.gateway) == 0);
+    CHECK(pair.gateway.blocks_used() == 0);
 }
 
 TEST_CASE("a client that cannot authenticate anew keeps what it has, and tries again") {
@@ -141,7 +134,7 @@ TEST_CASE("a second IKE SA of an identity takes the addresses over, and the firs
         const auto* down = std::get_if<ike::IkeDown>(&event);
         return down && down->reason == ike::DownReason::replaced;
     }));
-    CHECK(used(pair.gateway) == 2);
+    CHECK(pair.gateway.blocks_used() == 2);
     CHECK(pair.gateway.kernel.breaches.empty());
 }
 
@@ -165,7 +158,7 @@ TEST_CASE("an identity may be allowed many IKE SAs, each with addresses of its o
     pair.net.run_for(30s);
     CHECK(pair.gateway.established() == 2);
     CHECK(pair.gateway.kernel.links.size() == 2);
-    CHECK(used(pair.gateway) == 4);
+    CHECK(pair.gateway.blocks_used() == 4);
 }
 
 TEST_CASE("a reload that takes a peer's secret away ends its IKE SA") {
