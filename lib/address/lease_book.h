@@ -32,7 +32,7 @@ struct LeaseChange {
 // A pool is nearly, or wholly, given away. Told once each time that it comes to be so.
 struct PoolNotice {
     std::string pool;
-    std::uint64_t used = 0;
+    std::uint64_t used = 0; // by links, or kept
     std::uint64_t size = 0;
     bool exhausted = false; // a client was sent away
 };
@@ -51,6 +51,15 @@ struct PoolUsage {
 // came before.
 //
 // It has no clock and no file: time is an argument, and what must be on record comes out of take_changes().
+//
+// Which block a want is given: what its link has of these pools already, in the same order for the same
+// wants; what is reserved for its holder; what is kept for its holder; else a new one out of the first pool
+// that has one, be it free or, where none is, the one that lapsed first: its holder has been away for longer
+// than the pool's time. Reservations and what has not lapsed are nobody else's.
+//
+// Requires: no two pools overlap, and links are not 0.
+// Cost: O(log n) in the leases for each block, whatever the pools' size and level; update() and restore() go
+// through all.
 class LeaseBook {
   public:
     explicit LeaseBook(std::span<const PoolSpec> specs);
