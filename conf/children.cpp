@@ -69,20 +69,22 @@ bool has_family(const Selectors& list, Family family) {
 
 class Checker {
   public:
-    Checker(const json::Value& connection, const std::string& path, Report& report)
-        : path_(path), report_(report) {
+    Checker(ike::Role role, const json::Value& connection, const std::string& path, Report& report)
+        : role_(role), path_(path), report_(report) {
         const auto* remote = child(connection, "remote", json::Kind::object);
         can_begin_ = remote && json::find(*remote, "address");
     }
     void child_sa(const json::Member& member);
 
   private:
+    void name(const json::Member& member, const std::string& path);
     void sides(const json::Member& member, const ike::ChildConfig& config, const std::string& path);
     void families(const json::Value& entry, const ike::ChildConfig& config, const std::string& path);
     void hosts(const json::Value& entry, std::string_view side, const std::string& path);
     void start(const json::Value& entry, const std::string& path);
     void twins(const json::Member& member, const ike::ChildConfig& config, const std::string& path);
 
+    ike::Role role_;
     const std::string& path_;
     Report& report_;
     bool can_begin_ = false;
@@ -103,7 +105,7 @@ void Checker::sides(const json::Member& member, const ike::ChildConfig& config, 
     for (const std::string_view side : {"local", "remote"}) {
         if (config.mode == child::Mode::transport) {
             hosts(member.value, side, path);
-        } else if (!json::find(member.value, side)) {
+        } else if (role_ == ike::Role::peer && !json::find(member.value, side)) {
             report_.add(member.place, path + " lacks " + quote(side),
                         "in tunnel mode both sides name their networks: \"local\": [\"10.1.0.0/16\"]");
         }
@@ -145,11 +147,19 @@ void Checker::hosts(const json::Value& entry, std::string_view side, const std::
 void Checker::start(const json::Value& entry, const std::string& path) {
     const auto* word = child(entry, "start", json::Kind::string);
     const bool begins = word && (word->string == "trap" || word->string == "now");
-    if (begins && !can_begin_)
+    if (begins && role_ == ike::Role::gateway)
+        report_.add(word->place,
+                    path + ".start: " + quote(word->string) + " is not for a gateway: clients begin",
+                    "leave it out here, and write it in the connection of the client");
+    else if (begins && !can_begin_)
         report_.add(word->place, path + ".start: " + quote(word->string) + " needs to know where the peer is",
                     "add remote.address to the connection, or let the peer begin: \"manual\"");
     const auto* without = child(entry, "without_sa", json::Kind::string);
-    if (without && !begins)
+    if (without && !begins && role_ == ike::Role::gateway)
+        report_.add(without->place,
+                    path + ".without_sa is not for a gateway: no policy waits for an SA there",
+                    "leave it out here, and write it in the connection of the client");
+    else if (without && !begins)
         report_.add(without->place, path + ".without_sa is for start \"trap\" and \"now\"",
                     "without a policy in place, packets go as the routes say: remove it, or set \"start\"");
 }
@@ -165,8 +175,16 @@ void Checker::twins(const json::Member& member, const ike::ChildConfig& config, 
     seen_.emplace_back(config, path);
 }
 
+// The Child SA of a virtual link is known by the connection's name.
+void Checker::name(const json::Member& member, const std::string& path) {
+    if (role_ == ike::Role::peer || path_ != "connections." + member.key) return;
+    report_.add(member.place, path + ": the Child SA of the virtual link has this name",
+                "give this one another");
+}
+
 void Checker::child_sa(const json::Member& member) {
     const std::string path = path_ + ".children." + member.key;
+    name(member, path);
     const auto config = read_child(member.key, member.value);
     const auto mode = string_at(member.value, "mode", "tunnel");
     start(member.value, path);
@@ -218,13 +236,14 @@ void check_child_terms(const json::Value& entry, const std::string& path, Report
     }
 }
 
-void check_children(const json::Value& connection, const std::string& path, Report& report) {
+void check_children(ike::Role role, const json::Value& connection, const std::string& path, Report& report) {
     const auto* member = json::find(connection, "children");
     if (!member || member->value.kind != json::Kind::object) return;
     if (member->value.members.empty())
         report.add(member->place, path + " has no child",
-                   "name at least one: \"children\": { \"net\": { ... } }");
-    Checker checker(connection, path, report);
+                   role == ike::Role::peer ? "name at least one: \"children\": { \"net\": { ... } }"
+                                           : "name one, or leave \"children\" out");
+    Checker checker(role, connection, path, report);
     for (const auto& entry : member->value.members)
         if (entry.value.kind == json::Kind::object) checker.child_sa(entry);
 }

@@ -3,7 +3,9 @@
 #include "conf/children.h"
 #include "conf/proposal_words.h"
 #include "conf/read.h"
+#include "conf/requests.h"
 #include "conf/text.h"
+#include "conf/wants.h"
 
 #include <algorithm>
 #include <optional>
@@ -40,15 +42,6 @@ ike::RetransmitPolicy read_retransmit(const json::Value& entry) {
     policy.first = duration_at(object, "first", policy.first);
     policy.tries = port_at(object, "tries", static_cast<std::uint16_t>(policy.tries));
     return policy;
-}
-
-ike::AddressRequest read_request(const json::Value& entry) {
-    if (!child(entry, "request", json::Kind::array)) return {};
-    const auto words = list_at(entry, "request", word);
-    const auto has = [&words](std::string_view what) {
-        return std::ranges::find(words, what) != words.end();
-    };
-    return {.prefix = has("prefix"), .ipv6 = has("ipv6"), .ipv4 = has("ipv4")};
 }
 
 void read_sides(const json::Value& entry, ike::Connection& connection) {
@@ -95,11 +88,12 @@ void read_common(const json::Value& entry, ike::Connection& out) {
     const auto unique = string_at(entry, "unique");
     if (unique == "keep") out.uniqueness = ike::Uniqueness::keep;
     if (unique == "many") out.uniqueness = ike::Uniqueness::many;
+    if (unique == "share") out.uniqueness = ike::Uniqueness::share;
+    out.children = read_children(entry);
 }
 
 void read_role(const json::Value& entry, ike::Connection& out) {
     if (out.role == ike::Role::peer) {
-        out.children = read_children(entry);
         out.interface = string_at(entry, "interface");
         return;
     }
@@ -107,8 +101,10 @@ void read_role(const json::Value& entry, ike::Connection& out) {
     if (out.networks.empty()) out.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
     out.child = read_child_terms(entry, "child_rekey");
     if (out.role == ike::Role::gateway) {
-        out.pools = list_at(entry, "pools", word);
+        out.pools = read_wants(entry);
+        out.block_with_address = boolean_at(entry, "block_with_address", out.block_with_address);
         out.dns = list_at(entry, "dns", IpAddress::parse);
+        out.dns_domains = list_at(entry, "dns_domains", word);
         return;
     }
     out.request = read_request(entry);
@@ -144,6 +140,17 @@ void note_terms(const json::Value& entry, const std::string& path, std::vector<s
         notes.push_back(path + ".replay_window is 0: replayed packets are taken for new ones");
 }
 
+// RFC 8598 2: where all of a family goes through the tunnel, clients take the servers for all names.
+void note_domains(const json::Value& entry, const std::string& path, std::vector<std::string>& notes) {
+    const auto* domains = child(entry, "dns_domains", json::Kind::array);
+    if (!domains || domains->items.empty()) return;
+    const auto networks = list_at(entry, "networks", Prefix::parse);
+    if (networks.empty() || std::ranges::any_of(networks, [](const Prefix& p) { return p.length() == 0; }))
+        notes.push_back(path +
+                        ".dns_domains is for clients that send only a part of their traffic here: with "
+                        "these \"networks\" they ask the name servers for everything (RFC 8598 2)");
+}
+
 } // namespace
 
 std::vector<ike::Connection> read_connections(const json::Value& root, const Authorities& authorities) {
@@ -153,12 +160,13 @@ std::vector<ike::Connection> read_connections(const json::Value& root, const Aut
     return out;
 }
 
-std::vector<std::string> weakness_notes(const json::Value& root) {
+std::vector<std::string> connection_notes(const json::Value& root) {
     std::vector<std::string> notes;
     for (const auto& [name, place, entry] : object_at(root, "connections").members) {
         const std::string path = "connections." + name;
         note_weak_words(entry, "ike", path, notes);
         note_terms(entry, path, notes);
+        note_domains(entry, path, notes);
         if (boolean_at(object_at(entry, "remote"), "allow_sha1", false))
             notes.push_back(path +
                             ".remote.allow_sha1: signatures with SHA-1 are accepted, which can be forged");

@@ -24,7 +24,7 @@ using Authorities = std::map<std::string, std::string, std::less<>>;
 void check_connections(const json::Value& root, const ike::Config& config,
                        const std::vector<IpAddress>& listen_addresses, Report& report);
 
-// What weakens a connection though the file asks for it: a sentence each.
-[[nodiscard]] std::vector<std::string> weakness_notes(const json::Value& root);
+// What weakens a connection, or has no effect, though the file asks for it: a sentence each.
+[[nodiscard]] std::vector<std::string> connection_notes(const json::Value& root);
 
 } // namespace sheaf::conf

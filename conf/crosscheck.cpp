@@ -2,8 +2,10 @@
 #include "conf/children.h"
 #include "conf/connections.h"
 #include "conf/read.h"
+#include "conf/requests.h"
 #include "conf/spec.h"
 #include "conf/text.h"
+#include "conf/wants.h"
 
 #include <algorithm>
 #include <map>
@@ -19,21 +21,30 @@ class Crosscheck {
   public:
     Crosscheck(const json::Value& root, const ike::Config& config, const std::vector<IpAddress>& listen,
                Report& report)
-        : root_(root), config_(config), listen_(listen), report_(report) {}
+        : root_(root), config_(config), listen_(listen), report_(report) {
+        for (const auto& connection : config.connections)
+            if (const auto& name = interface_of(connection); !name.empty()) ours_.push_back(name);
+    }
 
     void connection(const ike::Connection& connection, const json::Member& member);
 
   private:
-    void pools(const json::Value& entry, const std::string& path);
     void addresses(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void interface(const ike::Connection& connection, const json::Member& member, const std::string& path);
+    // The virtual interface that the connection has, perhaps with others; empty for none.
+    [[nodiscard]] const std::string& interface_of(const ike::Connection& connection) const {
+        return connection.role == ike::Role::gateway ? config_.gateway_interface : connection.interface;
+    }
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void uniqueness(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void domains(const json::Value& entry, const std::string& path);
 
     const json::Value& root_;
     const ike::Config& config_;
     const std::vector<IpAddress>& listen_;
     Report& report_;
+    std::vector<std::string> ours_;                 // interfaces that we make
     std::map<std::string, std::string> interfaces_; // name -> whose it is
     std::map<std::string, std::string> gateways_;   // whom a gateway's connection answers -> its path
 };
@@ -41,22 +52,6 @@ class Crosscheck {
 const json::Value* value_at(const json::Value& entry, std::string_view side, std::string_view key) {
     const auto* object = child(entry, side, json::Kind::object);
     return object ? child(*object, key, json::Kind::string) : nullptr;
-}
-
-void Crosscheck::pools(const json::Value& entry, const std::string& path) {
-    const auto* list = child(entry, "pools", json::Kind::array);
-    if (!list) return;
-    std::vector<std::string_view> names;
-    if (const auto* pools = child(root_, "pools", json::Kind::object))
-        for (const auto& member : pools->members)
-            names.emplace_back(member.key);
-    for (const auto& item : list->items) {
-        if (item.kind != json::Kind::string ||
-            std::ranges::find(names, std::string_view(item.string)) != names.end())
-            continue;
-        report_.add(item.place, path + ".pools: there is no pool " + quote(item.string),
-                    names.empty() ? "add it to \"pools\" at the top level" : suggestion(item.string, names));
-    }
 }
 
 void Crosscheck::addresses(const ike::Connection& connection, const json::Value& entry,
@@ -89,7 +84,7 @@ void Crosscheck::addresses(const ike::Connection& connection, const json::Value&
 void Crosscheck::interface(const ike::Connection& connection, const json::Member& member,
                            const std::string& path) {
     const bool own = connection.role != ike::Role::gateway;
-    const std::string& name = own ? connection.interface : config_.gateway_interface;
+    const std::string& name = interface_of(connection);
     if (name.empty()) return;                             // a peer's that has none
     const std::string owner = own ? path : "the gateway"; // whose connections share one
     const auto [known, fresh] = interfaces_.emplace(name, owner);
@@ -115,8 +110,9 @@ void Crosscheck::peers(const ike::Connection& connection, const json::Value& ent
 
 void Crosscheck::children(const ike::Connection& connection, const json::Value& entry,
                           const std::string& path) {
-    check_children(entry, path, report_);
-    const auto* interface = child(entry, "interface", json::Kind::string);
+    check_children(connection.role, entry, path, report_);
+    const bool peer = connection.role == ike::Role::peer;
+    const auto* interface = peer ? child(entry, "interface", json::Kind::string) : nullptr;
     const bool only_transport =
         !connection.children.empty() && std::ranges::all_of(connection.children, [](const auto& config) {
             return config.mode == child::Mode::transport;
@@ -125,26 +121,45 @@ void Crosscheck::children(const ike::Connection& connection, const json::Value& 
         report_.add(interface->place, path + ".interface: transport mode has no use for an interface",
                     "remove it: such packets stay on the interface that they leave by");
     const auto most = config_.limits.children_per_ike_sa;
-    if (connection.children.size() > most)
-        if (const auto* member = json::find(entry, "children"))
-            report_.add(member->place,
-                        path + " has " + std::to_string(connection.children.size()) + " children, and " +
-                            std::to_string(most) + " are the most",
-                        "raise limits.children");
+    const auto count = connection.children.size() + (peer ? 0 : 1);
+    const auto* member = json::find(entry, "children");
+    if (member && count > most)
+        report_.add(member->place,
+                    path + " has " + std::to_string(count) + " children" +
+                        (peer ? "" : " with that of the virtual link") + ", and " + std::to_string(most) +
+                        " are the most",
+                    "raise limits.children");
+}
+
+void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value& entry,
+                            const std::string& path) {
+    const auto* word = child(entry, "unique", json::Kind::string);
+    if (word && connection.role == ike::Role::peer && connection.uniqueness == ike::Uniqueness::share)
+        report_.add(word->place, path + ".unique: a peer has no addresses that its IKE SAs could share",
+                    "write \"many\"");
+}
+
+void Crosscheck::domains(const json::Value& entry, const std::string& path) {
+    const auto* domains = child(entry, "dns_domains", json::Kind::array);
+    const auto* servers = json::find(entry, "dns");
+    if (domains && !domains->items.empty() && (!servers || servers->value.items.empty()))
+        report_.add(domains->place, path + ".dns_domains needs a name server to ask",
+                    "add \"dns\" with its address (RFC 8598 3.2)");
 }
 
 void Crosscheck::connection(const ike::Connection& connection, const json::Member& member) {
     const std::string path = "connections." + member.key;
-    pools(member.value, path);
+    check_wants(root_, config_, member.value, path, report_);
     addresses(connection, member.value, path);
     const auto role = string_at(member.value, kRoleKey);
     if (role != "client" && role != "gateway" && role != "peer") return; // which of them decides what follows
     interface(connection, member, path);
     peers(connection, member.value, path);
-    if (connection.role == ike::Role::peer)
-        children(connection, member.value, path);
-    else
-        check_child_terms(member.value, path, report_);
+    children(connection, member.value, path);
+    uniqueness(connection, member.value, path);
+    domains(member.value, path);
+    if (connection.role != ike::Role::peer) check_child_terms(member.value, path, report_);
+    if (connection.role == ike::Role::client) check_request(member.value, path, ours_, report_);
 }
 
 } // namespace

@@ -31,6 +31,18 @@ constexpr std::array kPoolFields = {
           .type = &kDelegate,
           .doc = "The length of the prefix that each client gets: 64 (or 128 for a single address) with "
                  "IPv6, 32 with IPv4."},
+    Field{.key = "lease",
+          .type = &kLease,
+          .doc = "How long a client that is away finds its block kept for it; \"0s\" for not at all.",
+          .standard = "\"24h\""},
+    Field{.key = "warn_at",
+          .type = &kPercent,
+          .doc = "A warning is told when so many percent are given away or kept; 0 for none.",
+          .standard = "90"},
+    Field{.key = "reserved",
+          .type = &kReserved,
+          .doc = "Blocks that one identity alone gets: for each identity its prefix, as long as \"delegate\" "
+                 "says."},
 };
 constexpr Object kPool{.fields = kPoolFields};
 
@@ -247,6 +259,20 @@ constexpr Object kChild{.fields = kChildFields};
 constexpr Type kChildObject{.kind = Kind::object, .object = &kChild};
 constexpr Type kChildren{.kind = Kind::object, .item = &kChildObject, .names = &kNameFormat};
 
+constexpr std::array kLanFields = {
+    Field{.key = "interface",
+          .type = &kInterface,
+          .doc = "The interface of the network behind us.",
+          .required = true},
+    Field{.key = "subnet",
+          .type = &kSubnet,
+          .doc = "Which /64 of each prefix the network gets; the one numbered 0 has our own addresses.",
+          .required = true},
+};
+constexpr Object kLan{.fields = kLanFields};
+constexpr Type kLanObject{.kind = Kind::object, .object = &kLan};
+constexpr Type kLans{.kind = Kind::array, .item = &kLanObject};
+
 constexpr Type kListenObject{.kind = Kind::object, .object = &kListen};
 constexpr Type kLimitsObject{.kind = Kind::object, .object = &kLimits};
 constexpr Type kLocalObject{.kind = Kind::object, .object = &kLocal};
@@ -264,9 +290,10 @@ constexpr std::array kConnectionFields = {
           .roles = kGatewayOrClient},
     Field{.key = "children",
           .type = &kChildren,
-          .doc = "The Child SAs, by name.",
+          .doc = "The Child SAs, by name; of a gateway or client those beside the virtual link, between the "
+                 "interfaces that IKE itself runs over.",
           .required = true,
-          .roles = kPeer},
+          .required_by = "peer"},
     Field{.key = "ike",
           .type = &kIkeProposals,
           .doc = "Algorithms of the IKE SA, best first; strong ones if missing."},
@@ -283,7 +310,8 @@ constexpr std::array kConnectionFields = {
     Field{.key = "child_rekey", .type = &kRekeyObject, .doc = kRekeyDoc, .roles = kGatewayOrClient},
     Field{.key = "reauth",
           .type = &kLifetime,
-          .doc = "When we make a new IKE SA with authentication instead; \"0s\" for never.",
+          .doc = "When a new IKE SA is made with authentication instead; \"0s\" for never. A gateway has its "
+                 "clients do it (RFC 4478), and ends the IKE SA of one that does not.",
           .standard = "\"0s\""},
     child_field(kChildReplayWindow, kGatewayOrClient),
     child_field(kChildDscp, kGatewayOrClient),
@@ -304,24 +332,50 @@ constexpr std::array kConnectionFields = {
           .roles = kPeer},
     Field{.key = "unique",
           .type = &kUnique,
-          .doc = "When a peer comes a second time: the new IKE SA takes over, is refused, or stands beside.",
+          .doc = "When a peer comes a second time: the new IKE SA takes over, is refused, or stands beside "
+                 "the old one, with addresses of its own (\"many\") or, on a gateway, the same (\"share\").",
           .standard = "\"replace\"",
           .roles = kGatewayOrPeer},
     Field{.key = "pools",
-          .type = &kNames,
-          .doc = "The pools that clients are given addresses from, best first.",
+          .type = &kWants,
+          .doc =
+              "What a client gets: a block of each entry, which is a pool, or a list of pools of which the "
+              "first that has a block serves. Of IPv4 it is one, and without RFC 5739 of IPv6, too.",
           .required = true,
+          .roles = kGateway},
+    Field{.key = "block_with_address",
+          .type = &kBoolean,
+          .doc =
+              "Whether a client that asks for one IPv6 address may use the whole block that it is of; some "
+              "(libreswan) refuse more than they asked for.",
+          .standard = "true",
           .roles = kGateway},
     Field{.key = "dns",
           .type = &kServers,
           .doc = "The name servers that clients are told.",
           .standard = "[]",
           .roles = kGateway},
+    Field{.key = "dns_domains",
+          .type = &kDomains,
+          .doc = "The domains for which clients are to ask these servers (RFC 8598); all if missing.",
+          .standard = "[]",
+          .roles = kGateway},
     Field{.key = "request",
           .type = &kRequests,
+          .doc = "What to ask for: \"prefix\" is a link with prefixes (RFC 5739), \"ipv6\" and \"ipv4\" are "
+                 "one address each, \"dns\" is name servers and their domains.",
+          .standard = R"(["prefix", "ipv4", "dns"])",
+          .roles = kClient},
+    Field{.key = "interface_ids",
+          .type = &kInterfaceIds,
           .doc =
-              "What to ask for: \"prefix\" is a /64 of RFC 5739, \"ipv6\" and \"ipv4\" are one address each.",
-          .standard = R"(["prefix", "ipv4"])",
+              "Our addresses in each prefix: \"stable\" is one that stays the same in the same prefix (RFC "
+              "7217), \"random\" another with each link, \"::a:b:c:d\" one with this identifier.",
+          .standard = R"(["stable"])",
+          .roles = kClient},
+    Field{.key = "lan",
+          .type = &kLans,
+          .doc = "Networks behind us that get a /64 each of a prefix that is shorter than that.",
           .roles = kClient},
     Field{.key = "interface",
           .type = &kInterface,

@@ -3,6 +3,8 @@
 #include "conf/spec.h"
 
 #include <array>
+#include <cstdint>
+#include <limits>
 
 // What stands in single values of the configuration: the leaves of the tables in model.cpp.
 namespace sheaf::conf::words {
@@ -13,6 +15,8 @@ inline constexpr Format kDurationFormat{
     .noun = "a duration such as \"30s\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_duration};
 inline constexpr Format kLifetimeFormat{
     .noun = "a duration such as \"4h\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_lifetime};
+inline constexpr Format kLeaseFormat{
+    .noun = "a duration such as \"24h\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_lease};
 inline constexpr Format kWaitFormat{
     .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_wait};
 inline constexpr Format kAddressFormat{
@@ -26,6 +30,13 @@ inline constexpr Format kSelectorFormat{
     .check = check_selector};
 inline constexpr Format kInterfaceFormat{
     .noun = "an interface name", .pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$", .check = check_interface};
+inline constexpr Format kInterfaceIdFormat{
+    .noun = "\"stable\", \"random\" or an interface identifier such as \"::a:b:c:d\"",
+    .pattern = "^(stable|random|[0-9A-Fa-f:.]+)$",
+    .check = check_interface_id};
+inline constexpr Format kDomainFormat{.noun = "a domain such as \"corp.example.org\"",
+                                      .pattern = "^[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$",
+                                      .check = check_domain};
 inline constexpr Format kNameFormat{
     .noun = "a name", .pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", .check = check_name};
 inline constexpr Format kIdentityFormat{
@@ -46,10 +57,10 @@ inline constexpr Format kEspProposalFormat{.noun = "a proposal such as \"aes256g
                                            .check = check_esp_proposal};
 
 inline constexpr std::array<std::string_view, 3> kRoleWords = {"gateway", "client", "peer"};
-inline constexpr std::array<std::string_view, 3> kRequestWords = {"prefix", "ipv6", "ipv4"};
+inline constexpr std::array<std::string_view, 4> kRequestWords = {"prefix", "ipv6", "ipv4", "dns"};
 inline constexpr std::array<std::string_view, 3> kMethodWords = {"psk", "certificate", "public-key"};
 inline constexpr std::array<std::string_view, 2> kEncapsulationWords = {"auto", "always"};
-inline constexpr std::array<std::string_view, 3> kUniqueWords = {"replace", "keep", "many"};
+inline constexpr std::array<std::string_view, 4> kUniqueWords = {"replace", "keep", "many", "share"};
 inline constexpr std::array<std::string_view, 2> kModeWords = {"tunnel", "transport"};
 inline constexpr std::array<std::string_view, 3> kStartWords = {"manual", "trap", "now"};
 inline constexpr std::array<std::string_view, 2> kWithoutSaWords = {"drop", "clear"};
@@ -66,17 +77,23 @@ inline constexpr Type kBoolean{.kind = Kind::boolean};
 inline constexpr Type kPort{.kind = Kind::integer, .least = 1, .most = 65535};
 inline constexpr Type kTries{.kind = Kind::integer, .least = 1, .most = 20};
 inline constexpr Type kDelegate{.kind = Kind::integer, .least = 1, .most = 128};
+inline constexpr Type kPercent{.kind = Kind::integer, .least = 0, .most = 100};
+inline constexpr Type kSubnet{
+    .kind = Kind::integer, .least = 1, .most = std::numeric_limits<std::uint32_t>::max()};
 inline constexpr Type kAmount{.kind = Kind::integer, .least = 0};
 inline constexpr Type kReplayWindow{.kind = Kind::integer, .least = 0, .most = kMostReplayWindow};
 inline constexpr Type kIkeSaCount{.kind = Kind::integer, .least = 1, .most = kMostIkeSas};
 inline constexpr Type kChildCount{.kind = Kind::integer, .least = 1, .most = kMostChildren};
 inline constexpr Type kDuration{.format = &kDurationFormat};
 inline constexpr Type kLifetime{.format = &kLifetimeFormat};
+inline constexpr Type kLease{.format = &kLeaseFormat};
 inline constexpr Type kWait{.format = &kWaitFormat};
 inline constexpr Type kAddress{.format = &kAddressFormat};
 inline constexpr Type kPrefix{.format = &kPrefixFormat};
 inline constexpr Type kSelector{.format = &kSelectorFormat};
 inline constexpr Type kInterface{.format = &kInterfaceFormat};
+inline constexpr Type kInterfaceId{.format = &kInterfaceIdFormat};
+inline constexpr Type kDomain{.format = &kDomainFormat};
 inline constexpr Type kName{.format = &kNameFormat};
 inline constexpr Type kIdentity{.format = &kIdentityFormat};
 inline constexpr Type kPattern{.format = &kPatternFormat};
@@ -101,6 +118,11 @@ inline constexpr Type kServers{.kind = Kind::array, .item = &kAddress, .may_be_e
 inline constexpr Type kPrefixes{.kind = Kind::array, .item = &kPrefix};
 inline constexpr Type kSelectors{.kind = Kind::array, .item = &kSelector};
 inline constexpr Type kNames{.kind = Kind::array, .item = &kName};
+inline constexpr Type kWant{.format = &kNameFormat, .list = &kNames}; // one name, or alternatives
+inline constexpr Type kWants{.kind = Kind::array, .item = &kWant, .may_repeat = true};
+inline constexpr Type kDomains{.kind = Kind::array, .item = &kDomain, .may_be_empty = true};
+inline constexpr Type kInterfaceIds{.kind = Kind::array, .item = &kInterfaceId};
+inline constexpr Type kReserved{.kind = Kind::object, .item = &kPrefix, .names = &kIdentityFormat};
 inline constexpr Type kPaths{.kind = Kind::array, .item = &kPath};
 inline constexpr Type kRequests{.kind = Kind::array, .item = &kRequest};
 inline constexpr Type kMethods{.kind = Kind::array, .item = &kMethod};

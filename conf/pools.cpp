@@ -1,9 +1,11 @@
 #include "conf/pools.h"
 
 #include "conf/read.h"
+#include "conf/reservations.h"
 #include "conf/text.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -56,6 +58,13 @@ std::optional<unsigned> read_delegate(const json::Value& entry, const address::P
     return delegate;
 }
 
+void read_terms(const json::Value& entry, address::PoolSpec& pool) {
+    pool.lease = std::chrono::floor<std::chrono::seconds>(duration_at(entry, "lease", pool.lease));
+    const auto* percent = child(entry, "warn_at", json::Kind::integer);
+    if (percent && percent->integer >= 0 && percent->integer <= 100)
+        pool.warn_at = static_cast<unsigned>(percent->integer);
+}
+
 // Prefixes that overlap contain one another; sorted, whatever a prefix contains follows it at once.
 void check_overlaps(std::vector<Found> found, Report& report) {
     std::ranges::sort(found, {}, [](const Found& f) { return f.pool.prefix; });
@@ -84,9 +93,12 @@ std::vector<address::PoolSpec> read_pools(const json::Value& root, Report& repor
         const auto* text = child(member.value, "prefix", json::Kind::string);
         const auto prefix = text ? Prefix::parse(text->string) : std::nullopt;
         if (!prefix) continue;
-        Found entry{{.name = member.key, .prefix = *prefix, .delegate = 0}, text->place};
-        if (const auto delegate = read_delegate(member.value, entry.pool, entry.place, report))
+        Found entry{{.name = member.key, .prefix = *prefix, .delegate = 0, .reserved = {}}, text->place};
+        read_terms(member.value, entry.pool);
+        if (const auto delegate = read_delegate(member.value, entry.pool, entry.place, report)) {
             entry.pool.delegate = *delegate;
+            entry.pool.reserved = read_reservations(member.value, entry.pool, report);
+        }
         found.push_back(std::move(entry));
     }
     std::vector<address::PoolSpec> out;

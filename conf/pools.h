@@ -8,7 +8,8 @@
 
 namespace sheaf::conf {
 
-// The "pools" of the file. No two overlap, and each holds at least one block of the length that it delegates.
+// The "pools" of the file. No two overlap, and each holds at least one block of the length that it delegates,
+// and those that it reserves.
 [[nodiscard]] std::vector<address::PoolSpec> read_pools(const json::Value& root, Report& report);
 
 } // namespace sheaf::conf

@@ -19,7 +19,7 @@ std::string text(std::string_view view) { return std::string(view); }
 
 Json object_schema(const Object& object);
 
-Json string_schema(const Type& type) {
+Json word_schema(const Type& type) {
     Json out = {{"type", "string"}};
     for (const auto word : type.words)
         out["enum"].push_back(text(word));
@@ -32,11 +32,14 @@ Json string_schema(const Type& type) {
 
 Json type_schema(const Type& type) {
     switch (type.kind) {
-    case json::Kind::string: return string_schema(type);
+    case json::Kind::string:
+        if (type.list) return {{"anyOf", Json::array({word_schema(type), type_schema(*type.list)})}};
+        return word_schema(type);
     case json::Kind::boolean: return {{"type", "boolean"}};
     case json::Kind::integer: return {{"type", "integer"}, {"minimum", type.least}, {"maximum", type.most}};
     case json::Kind::array: {
-        Json out = {{"type", "array"}, {"items", type_schema(*type.item)}, {"uniqueItems", true}};
+        Json out = {{"type", "array"}, {"items", type_schema(*type.item)}};
+        if (!type.may_repeat) out["uniqueItems"] = true;
         if (!type.may_be_empty) out["minItems"] = 1;
         return out;
     }

@@ -7,6 +7,7 @@
 #include "conf/pools.h"
 #include "conf/proofs.h"
 #include "conf/read.h"
+#include "conf/reservations.h"
 #include "conf/secrets.h"
 #include "conf/shape.h"
 #include "conf/spec.h"
@@ -112,9 +113,10 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     engine.credentials.shared_keys = read_secrets(*root, environment, report);
     engine.connections = read_connections(*root, certificates.authorities);
     check_connections(*root, engine, settings.listen_addresses, report);
+    check_reservations(*root, engine, report);
     check_proofs(*root, engine, certificates.complete, report);
     if (!report.empty()) return std::unexpected(report.diagnostics());
-    settings.notes = weakness_notes(*root);
+    settings.notes = connection_notes(*root);
     if (environment.now)
         for (auto& note : certificate_notes(engine.credentials, *environment.now))
             settings.notes.push_back(std::move(note));

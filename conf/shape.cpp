@@ -52,7 +52,8 @@ std::string_view subject(const std::string& path) {
 }
 
 std::string expected(const Type& type) {
-    if (type.kind == Kind::string && type.format) return std::string(type.format->noun);
+    if (type.kind == Kind::string && type.format)
+        return std::string(type.format->noun) + (type.list ? " or a list of such" : "");
     if (type.kind == Kind::string && !type.words.empty()) return alternatives(type.words);
     if (type.kind == Kind::integer) return "a whole number";
     return std::string(json::noun(type.kind));
@@ -83,6 +84,7 @@ std::string_view role_of(const Value& value, const Object& object, std::string_v
 
 void Checker::value(const Value& value, const Type& type, const std::string& path, Place name,
                     std::string_view role) {
+    if (value.kind == Kind::array && type.list) return list(value, *type.list, path, role);
     if (value.kind != type.kind) {
         const std::string_view found = value.kind == Kind::real && type.kind == Kind::integer
                                            ? "a number with a fraction"
@@ -132,7 +134,7 @@ void Checker::list(const Value& list, const Type& type, const std::string& path,
     std::vector<std::string_view> seen;
     for (const auto& item : list.items) {
         value(item, *type.item, path, item.place, role);
-        if (item.kind != Kind::string) continue;
+        if (item.kind != Kind::string || type.may_repeat) continue;
         if (std::ranges::find(seen, std::string_view(item.string)) != seen.end())
             report_.add(item.place, path + ": " + quote(item.string) + " stands twice", "remove one");
         seen.push_back(item.string);

@@ -1,5 +1,6 @@
 #include "conf/words.h"
 
+#include "conf/interface_id_words.h"
 #include "conf/proposal_words.h"
 #include "conf/selector_words.h"
 #include "conf/text.h"
@@ -9,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <utility>
 
 namespace sheaf::conf {
 namespace {
@@ -19,6 +21,8 @@ constexpr Duration kMinWait = milliseconds(10);
 constexpr Duration kMaxWait = std::chrono::minutes(1);
 constexpr std::size_t kMaxCredentialName = 255; // NAME_MAX
 constexpr std::size_t kMaxPath = 4096;          // PATH_MAX
+constexpr std::size_t kMaxDomain = 253;         // RFC 1035 2.3.4: 255 octets in the form of the wire
+constexpr std::size_t kMaxLabel = 63;
 
 struct Unit {
     std::string_view name;
@@ -35,6 +39,19 @@ bool is_name(std::string_view word) {
     return !word.empty() && is_alphanumeric(word.front()) && std::ranges::all_of(word, [](char c) {
         return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
     });
+}
+
+bool is_domain(std::string_view word) {
+    if (word.size() > kMaxDomain) return false;
+    for (std::size_t begin = 0; begin <= word.size();) {
+        const auto label = word.substr(begin, std::min(word.find('.', begin), word.size()) - begin);
+        const bool fits =
+            !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' &&
+            std::ranges::all_of(label, [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
+        if (!fits) return false;
+        begin += label.size() + 1;
+    }
+    return true;
 }
 
 std::optional<Fault> check_range(std::string_view word, Duration least, Duration most,
@@ -75,6 +92,13 @@ std::optional<Fault> check_lifetime(std::string_view word) {
     return check_range(word, Duration::zero(), kMaxLifetime, "between 0s and 30d");
 }
 
+std::optional<Fault> check_lease(std::string_view word) {
+    if (auto fault = check_range(word, Duration::zero(), kMaxLease, "between 0s and 365d")) return fault;
+    if (*parse_duration(word) % std::chrono::seconds(1) != Duration::zero())
+        return Fault{quote(word) + " is not in whole seconds", "write \"1s\", \"24h\", \"7d\""};
+    return std::nullopt;
+}
+
 std::optional<Fault> check_wait(std::string_view word) {
     return check_range(word, kMinWait, kMaxWait, "between 10ms and 1m");
 }
@@ -112,6 +136,25 @@ std::optional<Fault> check_interface(std::string_view word) {
     if (!is_name(word))
         return Fault{quote(word) + " is no interface name", "use letters, digits, \"-\", \"_\" and \".\""};
     return std::nullopt;
+}
+
+std::optional<Fault> check_interface_id(std::string_view word) {
+    const auto choice = parse_interface_id(word);
+    return choice ? std::nullopt : std::optional(choice.error());
+}
+
+std::optional<Fault> check_domain(std::string_view word) {
+    if (is_domain(word)) return std::nullopt;
+    std::string hint = "write letters, digits and \"-\", joined by dots: \"corp.example.org\"";
+    std::string_view likely = word;
+    if (likely.starts_with("*.")) likely.remove_prefix(2);
+    if (likely.starts_with('.')) likely.remove_prefix(1);
+    if (likely.ends_with('.')) likely.remove_suffix(1);
+    if (is_domain(likely))
+        hint = "did you mean " + quote(likely) + "? The names below a domain belong to it";
+    else if (std::ranges::any_of(word, [](char c) { return c < 0; }))
+        hint = "write its labels in their ASCII form, \"xn--...\" (RFC 5890)";
+    return Fault{quote(word) + " is no domain of the DNS", std::move(hint)};
 }
 
 std::optional<Fault> check_name(std::string_view word) {

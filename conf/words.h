@@ -20,20 +20,24 @@ struct Fault {
 
 inline constexpr Duration kMaxDuration = std::chrono::hours(24);
 inline constexpr Duration kMaxLifetime = std::chrono::days(30);
+inline constexpr Duration kMaxLease = std::chrono::days(365);
 inline constexpr std::size_t kMaxInterfaceName = 15; // IFNAMSIZ of Linux less the closing zero
 inline constexpr std::size_t kMaxName = 63;
 
 [[nodiscard]] std::optional<Duration>
 parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h", "7d"
 
-[[nodiscard]] std::optional<Fault> check_duration(std::string_view word);  // up to kMaxDuration
-[[nodiscard]] std::optional<Fault> check_lifetime(std::string_view word);  // up to kMaxLifetime
-[[nodiscard]] std::optional<Fault> check_wait(std::string_view word);      // 10ms to 1m
-[[nodiscard]] std::optional<Fault> check_address(std::string_view word);   // IPv4 or IPv6
-[[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);    // no bits beyond the length
-[[nodiscard]] std::optional<Fault> check_selector(std::string_view word);  // selector_words.h
-[[nodiscard]] std::optional<Fault> check_interface(std::string_view word); // of Linux
-[[nodiscard]] std::optional<Fault> check_name(std::string_view word);      // of a connection, pool or secret
+[[nodiscard]] std::optional<Fault> check_duration(std::string_view word);     // up to kMaxDuration
+[[nodiscard]] std::optional<Fault> check_lifetime(std::string_view word);     // up to kMaxLifetime
+[[nodiscard]] std::optional<Fault> check_lease(std::string_view word);        // whole seconds up to kMaxLease
+[[nodiscard]] std::optional<Fault> check_wait(std::string_view word);         // 10ms to 1m
+[[nodiscard]] std::optional<Fault> check_address(std::string_view word);      // IPv4 or IPv6
+[[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);       // no bits beyond the length
+[[nodiscard]] std::optional<Fault> check_selector(std::string_view word);     // selector_words.h
+[[nodiscard]] std::optional<Fault> check_interface(std::string_view word);    // of Linux
+[[nodiscard]] std::optional<Fault> check_interface_id(std::string_view word); // interface_id_words.h
+[[nodiscard]] std::optional<Fault> check_domain(std::string_view word);       // of the DNS, in ASCII
+[[nodiscard]] std::optional<Fault> check_name(std::string_view word); // of a connection, pool or secret
 [[nodiscard]] std::optional<Fault> check_identity(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_identity_pattern(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_credential(std::string_view word); // of systemd.exec(5)
