@@ -31,7 +31,7 @@ Fault no_identifier(std::string_view text) {
     std::string hint(kForm);
     if (!near.empty())
         hint = suggestion(text, kWords);
-    else if (identifier(with_colons))
+    else if (!text.empty() && identifier(with_colons))
         hint = "did you mean " + quote(with_colons) + "?";
     else if (const auto address = IpAddress::parse(text); address && address->is_v6())
         hint = "leave the prefix away, for it is the gateway's to give: \"::a:b:c:d\"";

@@ -170,7 +170,7 @@ std::optional<Fault> check_name(std::string_view word) {
 std::optional<Fault> check_identity(std::string_view word) {
     if (auth::Identity::parse(word)) return std::nullopt;
     if (auth::IdentityPattern::parse(word))
-        return Fault{"the pattern " + quote(word) + " names nobody", "write the one identity that is ours"};
+        return Fault{"the pattern " + quote(word) + " names nobody", "write one identity"};
     return Fault{
         quote(word) + " is no identity",
         "write a host name, user@host, an IP address, a name such as \"CN=gw, O=Example\", or @# and "

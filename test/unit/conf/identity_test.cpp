@@ -52,8 +52,9 @@ TEST_CASE("Words that are no identity are refused", "[auth]") {
 }
 
 TEST_CASE("Bounds of names hold", "[auth]") {
-    CHECK(Identity::parse(std::string(63, 'a') + ".org"));
-    CHECK_FALSE(Identity::parse(std::string(64, 'a') + ".org"));
+    std::string label(63, 'a');
+    CHECK(Identity::parse(label.append(".org")));
+    CHECK_FALSE(Identity::parse(label.insert(0, 1, 'a')));
     std::string name;
     while (name.size() < 252)
         name += "a.";

@@ -46,7 +46,8 @@ TEST_CASE("What a file leaves out has the stated default", "[conf]") {
     CHECK(home.ike == child::default_ike_proposals());
     CHECK(home.child.esp == child::default_esp_proposals());
     CHECK(home.liveness == 30s);
-    CHECK(home.request == ike::AddressRequest{.prefix = true, .ipv6 = false, .ipv4 = true});
+    CHECK(home.request == ike::AddressRequest{});
+    CHECK(home.children.empty());
     CHECK(home.interface == "sheaf0");
     CHECK_FALSE(home.start);
     CHECK(settings.engine.port == 500);
@@ -66,7 +67,7 @@ TEST_CASE("Every key of a client is read", "[conf]") {
         "\"2001:db8:13::2\"", "\"2001:db8:13::2\", \"port\": 1500"));
     const auto& home = settings.engine.connections.front();
     CHECK(home.interface == "tun-1");
-    CHECK(home.request == ike::AddressRequest{.prefix = false, .ipv6 = true, .ipv4 = false});
+    CHECK(home.request == ike::AddressRequest{.prefix = false, .ipv6 = true, .ipv4 = false, .dns = false});
     CHECK(home.liveness == Duration::zero());
     CHECK(home.networks == std::vector{*Prefix::parse("2001:db8::/32")});
     CHECK(home.local_address == IpAddress::parse("2001:db8::7"));
@@ -95,11 +96,12 @@ TEST_CASE("A gateway's file becomes a gateway", "[conf]") {
     CHECK(engine.gateway_interface == "gw0");
     CHECK(settings.listen_addresses == std::vector{*IpAddress::parse("192.0.2.1")});
     REQUIRE(engine.pools.size() == 2);
-    CHECK(engine.pools[0] == address::PoolSpec{"v6", *Prefix::parse("2001:db8:100::/48"), 64});
-    CHECK(engine.pools[1] == address::PoolSpec{"v4", *Prefix::parse("10.77.0.0/24"), 32});
+    CHECK(engine.pools[0] == address::PoolSpec{.name = "v6", .prefix = *Prefix::parse("2001:db8:100::/48")});
+    CHECK(engine.pools[1] ==
+          address::PoolSpec{.name = "v4", .prefix = *Prefix::parse("10.77.0.0/24"), .delegate = 32});
     const auto& clients = engine.connections.front();
     CHECK(clients.role == ike::Role::gateway);
-    CHECK(clients.pools == std::vector<std::string>{"v6", "v4"});
+    CHECK(clients.pools == std::vector<address::Want>{{{"v6"}}, {{"v4"}}});
     CHECK(clients.dns == std::vector{*IpAddress::parse("2001:db8::53"), *IpAddress::parse("192.0.2.53")});
     CHECK_FALSE(clients.remote);
 }

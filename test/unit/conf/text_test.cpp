@@ -35,7 +35,8 @@ TEST_CASE("Only what is near is suggested", "[conf]") {
 TEST_CASE("Quoted words stay short and on their line", "[conf]") {
     CHECK(quote("a\nb\x1b\x7f") == "\"a\\x0ab\\x1b\\x7f\"");
     CHECK(quote(std::string(100, 'a')) == "\"" + std::string(64, 'a') + "...\"");
-    CHECK(quote(std::string(63, 'a') + "\xc3\xa4z") == "\"" + std::string(63, 'a') + "...\"");
+    const std::string cut(63, 'a');
+    CHECK(quote(std::string(cut).append("\xc3\xa4z")) == std::string("\"").append(cut).append("...\""));
 }
 
 TEST_CASE("Durations have a unit", "[conf]") {
