@@ -2,7 +2,7 @@
 
 #include "conf/text.h"
 #include "lib/base/ip.h"
-#include "lib/ike/assignment.h"
+#include "lib/ike/interface_id.h"
 
 #include <algorithm>
 #include <array>

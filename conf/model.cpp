@@ -368,9 +368,8 @@ constexpr std::array kConnectionFields = {
           .roles = kClient},
     Field{.key = "interface_ids",
           .type = &kInterfaceIds,
-          .doc =
-              "Our addresses in each prefix: \"stable\" is one that stays the same in the same prefix (RFC "
-              "7217), \"random\" another with each link, \"::a:b:c:d\" one with this identifier.",
+          .doc = "Our addresses in each prefix: \"stable\" is the same whenever the prefix is (RFC 7217), "
+                 "\"random\" another with each link, \"::a:b:c:d\" one with this identifier.",
           .standard = R"(["stable"])",
           .roles = kClient},
     Field{.key = "lan",

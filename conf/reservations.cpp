@@ -3,6 +3,7 @@
 #include "conf/read.h"
 #include "conf/text.h"
 #include "lib/auth/identity.h"
+#include "lib/ike/assignment.h"
 
 #include <algorithm>
 #include <map>
@@ -16,10 +17,6 @@ namespace {
 
 std::string path_of(const address::PoolSpec& pool, std::string_view identity) {
     return "pools." + pool.name + ".reserved." + std::string(identity);
-}
-
-address::Holder holder_of(const auth::Identity& identity) {
-    return {static_cast<std::uint8_t>(identity.type), identity.data, identity.to_string()};
 }
 
 // What is wrong with the block, as message and remedy.
@@ -69,7 +66,7 @@ std::vector<address::Reservation> read_reservations(const json::Value& entry, co
         if (!identity || !block || member.value.kind != json::Kind::string)
             continue; // reported by their form
         const std::string path = path_of(pool, member.key);
-        address::Holder holder = holder_of(*identity);
+        address::Holder holder = ike::holder_of(*identity);
         const auto [known, fresh] = holders.emplace(holder, member.key);
         const auto [owner, free] = blocks.emplace(*block, member.key);
         if (!fresh)

@@ -322,9 +322,8 @@ TEST_CASE("Interface identifiers that are none say why", "[conf]") {
                          "the first that can be used is \"::1\"");
     for (const auto* word : {"::fdff:ffff:ffff:ff80", "::fdff:ffff:ffff:ffff"})
         CHECK(fault(word) == "\"" + std::string(word) +
-                                 "\" is reserved for anycast addresses of every subnet (RFC "
-                                 "5453)\nuse one below \"::fdff:ffff:ffff:ff80\", or "
-                                 "\"stable\"");
+                                 "\" is reserved for anycast addresses of every subnet (RFC 5453)\n"
+                                 "use one below \"::fdff:ffff:ffff:ff80\", or \"stable\"");
     CHECK(fault("a:b:c:d") == "\"a:b:c:d\" is no interface identifier\ndid you mean \"::a:b:c:d\"?");
     CHECK(fault("1") == "\"1\" is no interface identifier\ndid you mean \"::1\"?");
     CHECK(fault("2001:db8::1") == "\"2001:db8::1\" is no interface identifier\n"
