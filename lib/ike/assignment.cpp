@@ -85,13 +85,16 @@ void give_ip4_address(Assignment& to, const address::Grant& grant) {
 }
 
 // RFC 5739 4.1: the client keeps its interface identifier and gets a Link ID, our identifier and prefixes.
-void open_link(Assignment& to, const wire::Ip6Link& asked, const wire::Ip6Link& ours) {
-    const IpAddress theirs = link_local(asked.interface_id);
+void open_link(Assignment& to, const wire::Ip6Link& ours) {
     to.share.link_id = ours.link_id;
     to.share.part.addresses.push_back({link_local(ours.interface_id), kIp6Address});
-    to.share.part.routes.push_back(Prefix::host(theirs));
-    to.share.clients.push_back(child::selector(Prefix::host(theirs)));
     to.reply.attributes.push_back(wire::link_attribute(ours));
+}
+
+void admit_link_local(LinkShare& to, const InterfaceId& theirs) {
+    const auto address = Prefix::host(link_local(theirs));
+    to.part.routes.push_back(address);
+    to.clients.push_back(child::selector(address));
 }
 
 // The client's addresses in a prefix of its own, one for each identifier that it wants.
@@ -165,7 +168,7 @@ std::expected<Assignment, Rule> assign(const Connection& connection, const Addre
         if (i >= plan.ip6) {
             if (grant->block.length() == kIp4Address) give_ip4_address(out, *grant);
         } else if (plan.link) {
-            if (out.share.link_id.empty()) open_link(out, *plan.link, ours);
+            if (out.share.link_id.empty()) open_link(out, ours);
             out.reply.attributes.push_back(wire::prefix_attribute(grant->block));
             give(out.share, *grant);
         } else {
@@ -173,6 +176,7 @@ std::expected<Assignment, Rule> assign(const Connection& connection, const Addre
         }
     }
     if (out.share.grants.empty()) return std::unexpected(Rule::address_failure);
+    if (!out.share.link_id.empty()) admit_link_local(out.share, plan.link->interface_id);
     out.reply.attributes.insert(out.reply.attributes.end(), plan.told.begin(), plan.told.end());
     return out;
 }

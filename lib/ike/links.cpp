@@ -93,7 +93,7 @@ void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) 
         Leased told{sa.name(), Leased::What::released, {}};
         for (const auto& grant : gone)
             told.blocks.push_back(grant.block);
-        tell(std::move(told));
+        if (!sa.in<Installing>()) tell(std::move(told)); // else nobody was told that they were given
         out_.demands.emplace_back(
             address::Release{holder_of(*sa.peer_id), sa.link->link.number, std::move(gone)});
     }
@@ -104,11 +104,13 @@ void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) 
     sa.link->link = std::move(next);
 }
 
-// Whether something that the old IKE SA has brought to the link is not the newer one's any more.
+// Whether something that people use, and that the old IKE SA has brought to the link, is not the newer one's
+// any more.
 bool Engine::Core::withdraws(const IkeSa& old, const IkeSa& newer) {
     if (!old.share || !newer.share || old.link != newer.link) return false;
     return std::ranges::any_of(old.share->clients, [&](const wire::TrafficSelector& selector) {
-        return std::ranges::find(newer.share->clients, selector) == newer.share->clients.end();
+        return !selector.start.is_link_local() &&
+               std::ranges::find(newer.share->clients, selector) == newer.share->clients.end();
     });
 }
 

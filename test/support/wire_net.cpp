@@ -12,8 +12,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Host::Host(std::string_view text, Config config, std::uint64_t seed, Instant now)
-    : address(*IpAddress::parse(text)), random(seed), leases(config.pools),
-      engine(std::move(config), random, *this, now) {}
+    : address(*IpAddress::parse(text)), random(seed), secret(16, static_cast<std::uint8_t>(seed)),
+      leases(config.pools), engine(std::move(config), random, *this, now) {}
 
 void Host::pump(Instant now) {
     for (int round = 0; round < 16; ++round) {

@@ -55,7 +55,7 @@ class Host final : public ike::Surroundings {
     IpAddress address;
     WallTime wall{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
     SeededRandom random;
-    Bytes secret = Bytes(16, 7);
+    Bytes secret; // each host has its own
     address::LeaseBook leases;
     ike::Engine engine;
     FakeKernel kernel;

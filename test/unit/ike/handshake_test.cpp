@@ -69,11 +69,15 @@ TEST_CASE("the client gets a /64 of its own, a link-local address and an IPv4 ad
     Pair pair;
     pair.connect();
     const auto& given = pair.gateway.kernel.links.begin()->second;
-    REQUIRE(given.routes.size() == 2);
+    REQUIRE(given.routes.size() == 3);
     CHECK(given.role == child::LinkRole::gateway);
     CHECK(given.routes[0].length() == 64);
     CHECK(Prefix::parse("2001:db8:100::/48")->contains(given.routes[0]));
     CHECK(given.routes[1].length() == 32);
+    CHECK(given.routes[2].address().is_link_local());
+    REQUIRE(given.addresses.size() == 1);
+    CHECK(given.addresses[0].address.is_link_local());
+    CHECK(given.addresses[0].address != given.routes[2].address());
     const auto& link = pair.client.kernel.links.begin()->second;
     CHECK(link.interface == "sheaf0");
     REQUIRE(link.addresses.size() == 3);
@@ -114,7 +118,7 @@ TEST_CASE("two clients never share a prefix or an address") {
         for (const Prefix& route : link.routes)
             CHECK(seen.insert(route).second);
     }
-    CHECK(seen.size() == 80);
+    CHECK(seen.size() == 120);
 }
 
 TEST_CASE("a client that knows no RFC 5739 gets one address out of a /64 that is routed to it") {
@@ -480,5 +484,5 @@ TEST_CASE("a link is never made of a block that is longer than a /64") {
     Pair pair(gateway, client);
     pair.connect();
     REQUIRE(pair.up());
-    CHECK(pair.gateway.kernel.links.begin()->second.routes.at(1).length() == 64);
+    CHECK(pair.gateway.kernel.links.begin()->second.routes.at(0).length() == 64);
 }
