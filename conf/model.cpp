@@ -412,6 +412,12 @@ constexpr std::array kRootFields = {
           .standard = "\"sheaf0\""},
     Field{.key = "limits", .type = &kLimitsObject, .doc = "Bounds on what peers can make us keep."},
     Field{.key = "pools", .type = &kPools, .doc = "Address blocks for clients, by name."},
+    Field{.key = "lease_file",
+          .type = &kPath,
+          .doc =
+              "Where sheafd records who has which block of the pools; from the configuration's folder if the "
+              "path is relative. Opened if there are pools.",
+          .standard = "\"/var/lib/sheaf/leases.db\""},
     Field{.key = "secrets", .type = &kSecrets, .doc = "Pre-shared keys, by a name of yours."},
     Field{.key = "certificates",
           .type = &kCertificates,

@@ -4,6 +4,7 @@
 #include "conf/connections.h"
 #include "conf/file.h"
 #include "conf/json.h"
+#include "conf/material.h"
 #include "conf/pools.h"
 #include "conf/proofs.h"
 #include "conf/read.h"
@@ -107,6 +108,7 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     read_listen(*root, settings, report);
     engine.gateway_interface = string_at(*root, "interface", engine.gateway_interface);
     engine.pools = read_pools(*root, report);
+    settings.lease_file = beside(source, string_at(*root, "lease_file", "/var/lib/sheaf/leases.db"));
     engine.limits = read_limits(*root, report);
     auto certificates = read_certificates(*root, environment, report);
     engine.credentials = std::move(certificates.credentials);

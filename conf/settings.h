@@ -16,6 +16,7 @@ namespace sheaf::conf {
 struct Settings {
     ike::Config engine;
     std::vector<IpAddress> listen_addresses; // never empty; :: and 0.0.0.0 unless the file says otherwise
+    std::string lease_file;                  // who has which block of the pools; it need not be there
     // What is right and yet worth a person's look, a sentence each: weak algorithms that the file asks for,
     // certificates that end soon.
     std::vector<std::string> notes;

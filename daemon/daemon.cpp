@@ -34,7 +34,8 @@ ike::Engine make_engine(const Daemon::Parts& parts, const conf::Settings& settin
 
 Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor control)
     : parts_(parts), place_(std::move(place)), settings_(std::move(settings)),
-      driver_(parts.loop, parts.log, parts.ports, parts.kernel, make_engine(parts, settings_)),
+      driver_(parts.loop, parts.log, parts.ports, parts.kernel, parts.addresses,
+              make_engine(parts, settings_)),
       commands_(parts.loop, driver_, history_, [this] { return reload(); }),
       control_(parts.loop, std::move(control),
                [this](auto client, auto line) { commands_.handle(client, line); }),
@@ -104,6 +105,8 @@ ReloadOutcome Daemon::try_reload() {
     if (loaded->listen_addresses != settings_.listen_addresses || engine.port != settings_.engine.port ||
         engine.nat_port != settings_.engine.nat_port)
         outcome.notes.emplace_back("\"listen\" has changed; it takes effect when sheafd is restarted");
+    if (loaded->lease_file != settings_.lease_file)
+        outcome.notes.emplace_back("\"lease_file\" has changed; it takes effect when sheafd is restarted");
     engine.port = settings_.engine.port;
     engine.nat_port = settings_.engine.nat_port;
     const auto fitted = fit(engine, parts_.abilities);
@@ -112,8 +115,8 @@ ReloadOutcome Daemon::try_reload() {
         return outcome;
     }
     outcome.notes.insert(outcome.notes.end(), fitted->begin(), fitted->end());
-    if (const auto done = driver_.command(ike::Reload{std::move(engine)}); !done)
-        outcome.error = done.error();
+    if (const auto done = driver_.reload(std::move(engine)); !done)
+        outcome.error = fmt::format("{}; {}", done.error(), kUnchanged);
     return outcome;
 }
 

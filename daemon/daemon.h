@@ -31,6 +31,7 @@ class Daemon {
         xfrm::KernelEdge& kernel;
         const xfrm::Abilities& abilities;
         UdpPorts& ports;
+        AddressSource& addresses;
         Random& random;
         ike::Surroundings& host;
     };
@@ -63,7 +64,7 @@ class Daemon {
 
     Parts parts_;
     Place place_;
-    conf::Settings settings_; // the part that a reload does not change: listen addresses and ports
+    conf::Settings settings_; // what a reload does not change: listen addresses and ports, the lease file
     Driver driver_;
     History history_;
     Commands commands_;

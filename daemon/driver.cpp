@@ -22,8 +22,9 @@ constexpr unsigned kOverloadsPerSecond = 1;
 
 } // namespace
 
-Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, ike::Engine engine)
-    : log_(log), ports_(ports), kernel_(kernel), engine_(std::move(engine)),
+Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, AddressSource& addresses,
+               ike::Engine engine)
+    : log_(log), ports_(ports), kernel_(kernel), addresses_(addresses), engine_(std::move(engine)),
       send_failures_(kSendFailuresPerSecond), overloads_told_(kOverloadsPerSecond),
       timer_(loop.on_timer([this] { on_timer(); })) {
     engine_.trace(log_.wants(LogLevel::debug));
@@ -35,6 +36,8 @@ Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, 
     }
     for (const int fd : kernel_.fds())
         sources_.push_back(loop.on_io(fd, EPOLLIN, [this](std::uint32_t) { on_kernel(); }));
+    for (const int fd : addresses_.fds())
+        sources_.push_back(loop.on_io(fd, EPOLLIN, [this](std::uint32_t) { on_addresses(); }));
 }
 
 void Driver::start() { on_timer(); }
@@ -48,6 +51,11 @@ std::expected<void, std::string> Driver::command(ike::Command command) {
     auto done = engine_.command(now(), std::move(command));
     if (done) turn(); // a command that is refused changes nothing
     return done;
+}
+
+std::expected<void, std::string> Driver::reload(ike::Config config) {
+    if (auto done = addresses_.update(config.pools, now()); !done) return done;
+    return command(ike::Reload{std::move(config)});
 }
 
 void Driver::on_socket(UdpSocket& socket, Overload& overload) {
@@ -70,9 +78,15 @@ void Driver::on_kernel() {
     turn();
 }
 
+void Driver::on_addresses() {
+    addresses_.on_readable(now());
+    turn();
+}
+
 void Driver::on_timer() {
     const Instant moment = now();
     if (const auto due = kernel_.next_timeout(); due && *due <= moment) kernel_.on_timeout(moment);
+    if (const auto due = addresses_.next_timeout(); due && *due <= moment) addresses_.on_timeout(moment);
     engine_.on_timeout(moment);
     turn();
 }
@@ -89,6 +103,10 @@ bool Driver::carry_out(Instant now) {
     auto outputs = engine_.take();
     for (const auto& event : outputs.events)
         if (hooks_.event) hooks_.event(event);
+    for (const auto& servers : outputs.name_servers)
+        if (hooks_.name_servers) hooks_.name_servers(servers);
+    for (auto& demand : outputs.demands)
+        addresses_.ask(std::move(demand), now);
     // First the keys, so that a decoder that reads along has them when the packets come.
     write_out(outputs.keys);
     for (const auto& datagram : outputs.datagrams)
@@ -104,7 +122,19 @@ bool Driver::carry_out(Instant now) {
         if (const auto* done = std::get_if<child::IntentDone>(&event)) unanswered_.erase(done->id);
         engine_.kernel_event(now, event);
     }
-    return !events.empty();
+    return supply(now) || !events.empty();
+}
+
+// Once for all that was asked for in this round, for it may cost a write to the disk.
+bool Driver::supply(Instant now) {
+    const auto supplied = addresses_.take(now);
+    for (const auto& remark : supplied.remarks)
+        log_.write(remark.level, remark.text);
+    for (const auto& notice : supplied.notices)
+        if (hooks_.event) hooks_.event(ike::PoolLow(notice));
+    for (const auto& answer : supplied.answers)
+        engine_.addresses(now, answer);
+    return !supplied.answers.empty();
 }
 
 void Driver::send(const ike::Datagram& datagram, Instant now) {
@@ -126,6 +156,7 @@ void Driver::write_out(const std::vector<ike::KeyRecord>& keys) {
 void Driver::arm(Instant now, bool unfinished) {
     auto due = engine_.next_timeout();
     if (const auto kernel = kernel_.next_timeout(); kernel && (!due || *kernel < *due)) due = kernel;
+    if (const auto source = addresses_.next_timeout(); source && (!due || *source < *due)) due = source;
     if (unfinished) due = now;
     if (due)
         timer_.arm(*due);

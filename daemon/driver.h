@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/address_source.h"
 #include "daemon/key_writer.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -33,9 +34,11 @@ class Driver {
     struct Hooks {
         std::function<void(const ike::Event&)> event; // each event, in order
         std::function<void()> turned;                 // after each turn
+        std::function<void(const ike::NameServers&)> name_servers;
     };
 
-    Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, ike::Engine engine);
+    Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, AddressSource& addresses,
+           ike::Engine engine);
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
 
@@ -46,7 +49,11 @@ class Driver {
     void start();
 
     [[nodiscard]] std::expected<void, std::string> command(ike::Command command);
+    // The new configuration for all: where addresses come from learns of it first, so that whoever asks
+    // next is given one of the new pools. What is refused changes nothing.
+    [[nodiscard]] std::expected<void, std::string> reload(ike::Config config);
     [[nodiscard]] ike::Status status() const { return engine_.status(); }
+    [[nodiscard]] std::vector<address::PoolUsage> pools() const { return addresses_.usage(); }
     [[nodiscard]] bool idle() const { return engine_.idle(); }
     // What the kernel has been asked for up to now, as a mark to compare with later.
     [[nodiscard]] child::IntentId last_intent() const { return last_intent_; }
@@ -58,10 +65,12 @@ class Driver {
   private:
     void on_socket(UdpSocket& socket, Overload& overload);
     void on_kernel();
+    void on_addresses();
     void on_timer();
     void turn();
-    // Carries out what the engine wants; true if that brought kernel events, so that there may be more.
+    // Carries out what the engine wants; true if that brought answers, so that there may be more.
     [[nodiscard]] bool carry_out(Instant now);
+    [[nodiscard]] bool supply(Instant now);
     void send(const ike::Datagram& datagram, Instant now);
     void write_out(const std::vector<ike::KeyRecord>& keys);
     void arm(Instant now, bool unfinished);
@@ -69,6 +78,7 @@ class Driver {
     Log& log_;
     UdpPorts& ports_;
     xfrm::KernelEdge& kernel_;
+    AddressSource& addresses_;
     ike::Engine engine_;
     Hooks hooks_;
     RateLimit send_failures_;

@@ -5,6 +5,7 @@
 #include "daemon/daemon.h"
 #include "daemon/kernel_fit.h"
 #include "daemon/key_writer.h"
+#include "daemon/pool_source.h"
 #include "daemon/route_lookup.h"
 #include "lib/crypto/system_random.h"
 #include "netlink/os.h"
@@ -110,11 +111,14 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     for (const auto& sentence : settings.notes)
         log.warning(sentence);
 
+    const auto addresses = PoolSource::open(settings.lease_file, settings.engine.pools, wall_time);
+    if (!addresses) return std::unexpected(addresses.error());
+
     crypto::SystemRandom random;
     RouteLookup host(settings.listen_addresses, kSocketMark);
     Loop loop;
-    Daemon daemon({log, loop, **kernel, *abilities, *ports, random, host}, {options.config, environment()},
-                  std::move(settings), std::move(control->fd));
+    Daemon daemon({log, loop, **kernel, *abilities, *ports, **addresses, random, host},
+                  {options.config, environment()}, std::move(settings), std::move(control->fd));
     if (keys) daemon.write_keys(std::move(*keys));
     return daemon.run();
 }

@@ -1,9 +1,11 @@
 #include "test/bench/gateway_process.h"
 
+#include "daemon/clock.h"
 #include "daemon/control_message.h"
 #include "daemon/control_socket.h"
 #include "daemon/ctl_client.h"
 #include "daemon/daemon.h"
+#include "daemon/pool_source.h"
 #include "daemon/route_lookup.h"
 #include "lib/crypto/system_random.h"
 #include "xfrm/recording_kernel.h"
@@ -69,8 +71,10 @@ int serve(daemon::UdpPorts ports, const std::string& control, const std::string&
     crypto::SystemRandom random;
     daemon::RouteLookup host(settings->listen_addresses, std::nullopt);
     daemon::Loop loop;
-    daemon::Daemon gateway({log, loop, kernel, *abilities, ports, random, host}, {"flood.json", {}},
-                           std::move(*settings), std::move(*listening));
+    const auto addresses = daemon::PoolSource::open({}, settings->engine.pools, daemon::wall_time);
+    if (!addresses) give_up(addresses.error());
+    daemon::Daemon gateway({log, loop, kernel, *abilities, ports, **addresses, random, host},
+                           {"flood.json", {}}, std::move(*settings), std::move(*listening));
     return gateway.run();
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/control_socket.h"
 #include "daemon/ctl_client.h"
 #include "daemon/daemon.h"
+#include "daemon/pool_source.h"
 #include "daemon/route_lookup.h"
 #include "lib/crypto/system_random.h"
 #include "test/unit/daemon/configs.h"
@@ -35,7 +36,8 @@ UdpPorts loopback_ports() {
 // What belongs to one sheafd whose kernel is a recording one.
 struct Site {
     explicit Site(const ScratchFolder& folder, const std::string& name)
-        : config(folder.file(name + ".json")), control(folder.file(name + ".sock")) {}
+        : config(folder.file(name + ".json")), control(folder.file(name + ".sock")),
+          leases(folder.file(name + ".db")) {}
 
     [[nodiscard]] conf::Settings adapted(conf::Settings settings) {
         settings.engine.port = ports.sockets()[0].bound().port;
@@ -45,9 +47,12 @@ struct Site {
     void begin(Loop& loop, conf::Settings settings) {
         auto listening = listen_at(control);
         REQUIRE(listening);
-        daemon = std::make_unique<Daemon>(Daemon::Parts{log, loop, kernel, abilities, ports, random, source},
-                                          Daemon::Place{config, {}}, adapted(std::move(settings)),
-                                          std::move(*listening));
+        auto opened = PoolSource::open(leases, settings.engine.pools, wall_time);
+        REQUIRE(opened);
+        addresses = std::move(*opened);
+        daemon = std::make_unique<Daemon>(
+            Daemon::Parts{log, loop, kernel, abilities, ports, *addresses, random, source},
+            Daemon::Place{config, {}}, adapted(std::move(settings)), std::move(*listening));
     }
     [[nodiscard]] bool kernel_is_empty() const {
         const auto& held = kernel.installed();
@@ -56,6 +61,7 @@ struct Site {
 
     std::string config;
     std::string control;
+    std::string leases;
     std::string logged;
     Log log{LogLevel::debug, LogPrefix::journal, [this](std::string_view line) { logged += line; }};
     UdpPorts ports = loopback_ports();
@@ -63,6 +69,7 @@ struct Site {
     xfrm::Abilities abilities = kernel.probe().value();
     crypto::SystemRandom random;
     RouteLookup source{{*IpAddress::parse("127.0.0.1")}, std::nullopt};
+    std::unique_ptr<PoolSource> addresses;
     std::unique_ptr<Daemon> daemon;
 };
 
