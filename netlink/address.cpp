@@ -5,6 +5,8 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include <cstring>
+
 namespace sheaf::netlink {
 namespace {
 
@@ -17,15 +19,37 @@ ifaddrmsg fixed_of(const Address& address) {
     return out;
 }
 
-} // namespace
+// The kernel tells it by a flag; a request has only the lifetime.
+bool is_deprecated(const Attributes& attributes, std::uint32_t flags) {
+    if ((flags & IFA_F_DEPRECATED) != 0) return true;
+    ifa_cacheinfo lifetimes{};
+    const View value = attributes.bytes(IFA_CACHEINFO);
+    if (value.size() < sizeof lifetimes) return false;
+    std::memcpy(&lifetimes, value.data(), sizeof lifetimes);
+    return lifetimes.ifa_prefered == 0;
+}
 
-Message add_address(const Address& address) {
-    RouteMessage out(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, fixed_of(address));
+constexpr std::uint32_t kForEver = 0xffffffff; // seconds
+
+Message encode(std::uint16_t flags, const Address& address) {
+    RouteMessage out(RTM_NEWADDR, flags, fixed_of(address));
     out.put_address(IFA_LOCAL, address.address);
     out.put_address(IFA_ADDRESS, address.address);
-    out.put_u32(IFA_FLAGS, IFA_F_NODAD | (address.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    out.put_u32(IFA_FLAGS,
+                (address.ask_first ? 0U : IFA_F_NODAD) | (address.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    out.put_struct(IFA_CACHEINFO, ifa_cacheinfo{.ifa_prefered = address.deprecated ? 0 : kForEver,
+                                                .ifa_valid = kForEver,
+                                                .cstamp = 0,
+                                                .tstamp = 0});
+    if (address.protocol != 0) out.put_u8(IFA_PROTO, address.protocol);
     return out.finish();
 }
+
+} // namespace
+
+Message add_address(const Address& address) { return encode(NLM_F_CREATE | NLM_F_EXCL, address); }
+
+Message change_address(const Address& address) { return encode(NLM_F_REPLACE, address); }
 
 Message remove_address(const Address& address) {
     RouteMessage out(RTM_DELADDR, 0, fixed_of(address));
@@ -51,7 +75,10 @@ std::optional<Address> parse_address(const nlmsghdr& message) {
     return Address{.interface_index = static_cast<int>(fixed.ifa_index),
                    .address = *address,
                    .prefix_length = fixed.ifa_prefixlen,
-                   .prefix_route = (flags & IFA_F_NOPREFIXROUTE) == 0};
+                   .prefix_route = (flags & IFA_F_NOPREFIXROUTE) == 0,
+                   .ask_first = (flags & IFA_F_NODAD) == 0,
+                   .deprecated = is_deprecated(attributes, flags),
+                   .protocol = attributes.u8(IFA_PROTO)};
 }
 
 } // namespace sheaf::netlink

@@ -10,14 +10,28 @@
 namespace sheaf::netlink {
 namespace {
 
+std::uint8_t type_of(RouteKind kind) {
+    switch (kind) {
+    case RouteKind::interface: break;
+    case RouteKind::unreachable: return RTN_UNREACHABLE;
+    case RouteKind::pass: return RTN_THROW;
+    }
+    return RTN_UNICAST;
+}
+
+RouteKind kind_of(std::uint8_t type) {
+    if (type == RTN_UNREACHABLE) return RouteKind::unreachable;
+    return type == RTN_THROW ? RouteKind::pass : RouteKind::interface;
+}
+
 rtmsg fixed_of(const Route& route) {
     rtmsg out{};
     out.rtm_family = family_number(route.destination.family());
     out.rtm_dst_len = static_cast<std::uint8_t>(route.destination.length());
     out.rtm_table = RT_TABLE_UNSPEC; // RTA_TABLE has it, which may exceed an octet
     out.rtm_protocol = route.protocol;
-    out.rtm_scope = RT_SCOPE_LINK;
-    out.rtm_type = RTN_UNICAST;
+    out.rtm_scope = route.kind == RouteKind::interface ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    out.rtm_type = type_of(route.kind);
     return out;
 }
 
@@ -25,7 +39,8 @@ Message encode(std::uint16_t type, std::uint16_t flags, const Route& route) {
     RouteMessage out(type, flags, fixed_of(route));
     if (route.destination.length() != 0) out.put_address(RTA_DST, route.destination.address());
     out.put_u32(RTA_TABLE, route.table);
-    out.put_u32(RTA_OIF, static_cast<std::uint32_t>(route.interface_index));
+    if (route.kind == RouteKind::interface)
+        out.put_u32(RTA_OIF, static_cast<std::uint32_t>(route.interface_index));
     if (route.preferred_source) out.put_address(RTA_PREFSRC, *route.preferred_source);
     if (route.link) {
         out.begin_nest(RTA_ENCAP);
@@ -67,7 +82,9 @@ std::optional<Route> parse_route(const nlmsghdr& message) {
     out.destination = Prefix(destination.value_or(IpAddress::any(family)), fixed.rtm_dst_len);
     out.table = attributes.u32(RTA_TABLE, fixed.rtm_table);
     out.protocol = fixed.rtm_protocol;
-    out.interface_index = static_cast<int>(attributes.u32(RTA_OIF));
+    out.kind = kind_of(fixed.rtm_type);
+    if (out.kind == RouteKind::interface) // IPv6 names the loopback interface with the others
+        out.interface_index = static_cast<int>(attributes.u32(RTA_OIF));
     out.preferred_source = IpAddress::from_bytes(attributes.bytes(RTA_PREFSRC));
     if (attributes.u16(RTA_ENCAP_TYPE) == LWTUNNEL_ENCAP_XFRM)
         out.link = attributes.nest(RTA_ENCAP).u32(LWT_XFRM_IF_ID);

@@ -8,12 +8,17 @@
 
 namespace sheaf::netlink {
 
-// A route that leads into an interface, without a gateway.
+// What becomes of a packet: it goes into the interface, it is refused with the ICMP error Destination
+// Unreachable, or this table has no say and the rules that follow decide.
+enum class RouteKind : std::uint8_t { interface, unreachable, pass };
+
+// A route without a gateway.
 struct Route {
     Prefix destination;
     std::uint32_t table = 0;
     std::uint8_t protocol = 0; // who installed it: the number by which we know our own
-    int interface_index = 0;
+    RouteKind kind = RouteKind::interface;
+    int interface_index = 0; // 0 with the other kinds
     std::optional<std::uint32_t>
         link; // through a collect-metadata interface: the virtual link that packets take
     std::optional<IpAddress> preferred_source;

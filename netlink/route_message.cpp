@@ -34,6 +34,10 @@ void RouteMessage::put_address(int type, const IpAddress& value) {
     check(nla_put(message_.get(), type, static_cast<int>(value.size()), value.view().data()));
 }
 
+void RouteMessage::put_raw(int type, const void* value, std::size_t size) {
+    check(nla_put(message_.get(), type, static_cast<int>(size), value));
+}
+
 void RouteMessage::begin_nest(int type) {
     nlattr* nest = depth_ < kMaxDepth ? nla_nest_start(message_.get(), type) : nullptr;
     failed_ |= nest == nullptr;

@@ -24,6 +24,10 @@ class RouteMessage {
     void put_u32(int type, std::uint32_t value);
     void put_string(int type, const std::string& value);
     void put_address(int type, const IpAddress& value);
+    template <typename T>
+    void put_struct(int type, const T& value) {
+        put_raw(type, &value, sizeof value);
+    }
     void put_flag(int type);
     void begin_nest(int type); // at most kMaxDepth deep
     void end_nest();
@@ -37,6 +41,7 @@ class RouteMessage {
     };
 
     RouteMessage(std::uint16_t type, std::uint16_t flags, void* fixed, std::size_t size);
+    void put_raw(int type, const void* value, std::size_t size);
     void check(int result) { failed_ |= result < 0; }
 
     std::unique_ptr<nl_msg, Free> message_;

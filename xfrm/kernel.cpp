@@ -70,24 +70,50 @@ void Kernel::Parts::on_event(const nlmsghdr& message) {
     }
 }
 
+// Those of ours; `found` is told nothing when the listing fails.
+void Kernel::Parts::list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found) {
+    auto list = std::make_shared<std::vector<SaUsage>>();
+    xfrm->dump(
+        dump_states(), [list] { list->clear(); },
+        [list](const nlmsghdr& message) {
+            const auto state = parse_counted(message);
+            if (state && is_ours(state->reqid))
+                list->push_back({state->id.destination, state->id.spi, state->bytes, state->packets});
+        },
+        [list, found = std::move(found)](const std::expected<void, netlink::Error>& result) mutable {
+            found(result ? std::optional(std::move(*list)) : std::nullopt);
+        });
+}
+
 void Kernel::Parts::resync() {
     resync_wanted = false;
     resyncing = true;
-    auto found = std::make_shared<child::SasPresent>();
-    xfrm->dump(
-        dump_states(), [found] { found->sas.clear(); },
-        [found](const nlmsghdr& message) {
-            const auto state = parse_state(message);
-            if (state && is_ours(state->reqid)) found->sas.push_back({state->id.destination, state->id.spi});
-        },
-        [this, found](const std::expected<void, netlink::Error>& result) {
-            resyncing = false;
-            if (result) {
-                told.push_back(std::move(*found));
-            } else {
-                resync_again = now + kResyncPause;
-            }
-        });
+    list_states([this](std::optional<std::vector<SaUsage>> list) {
+        resyncing = false;
+        if (!list) {
+            resync_again = now + kResyncPause;
+            return;
+        }
+        child::SasPresent present;
+        present.sas.reserve(list->size());
+        for (const SaUsage& sa : *list)
+            present.sas.push_back({sa.destination, sa.spi});
+        told.push_back(std::move(present));
+    });
+}
+
+void Kernel::Parts::ask_usage() {
+    usage_again.reset();
+    asking_usage = true;
+    list_states([this](std::optional<std::vector<SaUsage>> list) {
+        asking_usage = false;
+        usage = std::move(list);
+        if (!usage) usage_again = now + kResyncPause;
+    });
+}
+
+Touched Kernel::Parts::touched_by(const child::KernelIntent& intent) const {
+    return {links_of(intent), books.links.use_of(intent)};
 }
 
 bool Kernel::Parts::can_start() const {
@@ -96,8 +122,9 @@ bool Kernel::Parts::can_start() const {
     if (running.empty()) return true;
     const child::KernelIntent& next = queue.front();
     if (books.links.changes_shared(next)) return false;
-    const auto touched = links_of(next);
-    return std::ranges::none_of(running, [&](const auto& other) { return other->touches(touched); });
+    const Touched touched = touched_by(next);
+    return std::ranges::none_of(running,
+                                [&](const auto& other) { return other->touched().clashes(touched); });
 }
 
 void Kernel::Parts::start_ready() {
@@ -115,6 +142,7 @@ void Kernel::Parts::start_ready() {
 
 void Kernel::Parts::start(child::KernelIntent intent) {
     const bool shared = books.links.changes_shared(intent);
+    Touched touched = touched_by(intent); // the books change with the plan
     auto plan = plan_of(intent, books, abilities.sa_direction);
     if (!plan) {
         told.push_back(child::IntentDone{intent.id, plan.error()});
@@ -125,7 +153,7 @@ void Kernel::Parts::start(child::KernelIntent intent) {
         told.push_back(child::IntentDone{id, std::move(error)});
     };
     running.push_back(
-        std::make_unique<Transaction>(std::move(*plan), links_of(intent), sockets(), std::move(finished)));
+        std::make_unique<Transaction>(std::move(*plan), std::move(touched), sockets(), std::move(finished)));
     running.back()->start();
 }
 
@@ -205,6 +233,7 @@ std::optional<Instant> Kernel::next_timeout() const {
     const bool ended = std::ranges::any_of(parts_->running, [](const auto& t) { return t->ended(); });
     if (parts_->can_start() || (ended && !parts_->queue.empty())) return Instant::min();
     std::optional<Instant> next = parts_->resync_again;
+    if (parts_->usage_again && (!next || *parts_->usage_again < *next)) next = parts_->usage_again;
     for (const auto& socket : {parts_->route.get(), parts_->xfrm.get()}) {
         const auto due = socket->next_timeout();
         if (due && (!next || *due < *next)) next = due;
@@ -218,9 +247,19 @@ void Kernel::on_timeout(Instant now) {
         parts_->resync_again.reset();
         parts_->resync_wanted = true;
     }
+    if (parts_->usage_again && *parts_->usage_again <= now) parts_->ask_usage();
     parts_->route->on_timeout(now);
     parts_->xfrm->on_timeout(now);
     parts_->pump();
+}
+
+void Kernel::ask_usage(Instant now) {
+    parts_->now = now;
+    if (!parts_->asking_usage && !parts_->usage_again) parts_->ask_usage();
+}
+
+std::optional<std::vector<SaUsage>> Kernel::take_usage() {
+    return std::exchange(parts_->usage, std::nullopt);
 }
 
 std::vector<child::KernelEvent> Kernel::take_events() { return std::exchange(parts_->told, {}); }

@@ -21,7 +21,7 @@ namespace sheaf::xfrm {
 //
 // Marks of ours, by which reconcile() knows what it may remove: reqid, and if_id where there is one, between
 // child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and
-// priorities, interfaces of kind xfrm with the alias kAlias.
+// priorities, interfaces of kind xfrm with the alias kAlias, addresses of protocol kProtocol.
 class Kernel final : public KernelEdge {
   public:
     struct Settings {
@@ -46,6 +46,8 @@ class Kernel final : public KernelEdge {
     [[nodiscard]] std::optional<Instant> next_timeout() const override;
     void on_timeout(Instant now) override;
     [[nodiscard]] std::vector<child::KernelEvent> take_events() override;
+    void ask_usage(Instant now) override;
+    [[nodiscard]] std::optional<std::vector<SaUsage>> take_usage() override;
 
   private:
     struct Parts;

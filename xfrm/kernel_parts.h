@@ -7,6 +7,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -38,6 +39,11 @@ struct Kernel::Parts {
     bool resyncing = false;
     std::optional<Instant> resync_again; // after a listing failed
 
+    // SAs are being counted for take_usage(), or will be again after that failed.
+    bool asking_usage = false;
+    std::optional<Instant> usage_again;
+    std::optional<std::vector<SaUsage>> usage;
+
     Parts(netlink::Os& system, const Settings& chosen) : os(system), settings(chosen) {}
 
     [[nodiscard]] std::expected<void, std::string> open();
@@ -45,10 +51,13 @@ struct Kernel::Parts {
 
     void pump(); // starts, sends and reads, within a bound
     [[nodiscard]] bool can_start() const;
+    [[nodiscard]] Touched touched_by(const child::KernelIntent& intent) const;
     void start_ready();
     void start(child::KernelIntent intent);
     void on_event(const nlmsghdr& message);
     void resync();
+    void ask_usage();
+    void list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found);
 
     // Blocking: until nothing is queued or unanswered.
     [[nodiscard]] std::expected<void, std::string> settle();

@@ -16,7 +16,7 @@ namespace sheaf::xfrm {
     return is_ours(reqid) && (if_id == 0 || is_ours(if_id));
 }
 
-inline constexpr std::uint8_t kProtocol = 83; // of routes and rules, as in /etc/iproute2/rt_protos
+inline constexpr std::uint8_t kProtocol = 83; // of routes, rules and addresses, as in /etc/iproute2/rt_protos
 inline constexpr std::uint32_t kRouteTable = 5300;
 inline constexpr std::uint32_t kDefaultRouteTable = 5301; // default routes, looked into after the main table
 inline constexpr std::uint32_t kRoutePriority = 5300;     // "not marked: look into kRouteTable"

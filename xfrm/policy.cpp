@@ -85,7 +85,7 @@ netlink::Message encode(std::uint16_t type, const Policy& policy) {
     info.lft = unlimited();
     info.priority = policy.priority;
     info.dir = static_cast<std::uint8_t>(policy.direction);
-    info.action = XFRM_POLICY_ALLOW;
+    info.action = policy.refuse ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
     info.share = XFRM_SHARE_ANY;
     out.put_struct(XFRMA_TMPL, template_of(policy));
     if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
@@ -130,6 +130,7 @@ std::optional<Policy> parse_policy(const nlmsghdr& message) {
     out.link = attributes.u32(XFRMA_IF_ID);
     out.reqid = wanted.reqid;
     out.mode = wanted.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
+    out.refuse = info.action == XFRM_POLICY_BLOCK;
     out.source = decode(wanted.saddr, wanted.family);
     out.destination = decode(wanted.id.daddr, wanted.family);
     return out;

@@ -38,7 +38,7 @@ enum class PolicyDirection : std::uint8_t { in = 0, out = 1, forward = 2 }; // a
 
 [[nodiscard]] const char* to_string(PolicyDirection direction); // "in", "out", "fwd"
 
-// An SPD entry that wants one ESP transformation.
+// An SPD entry that wants one ESP transformation, or refuses what matches.
 struct Policy {
     PolicyDirection direction{};
     Selector selector;
@@ -46,6 +46,7 @@ struct Policy {
     std::uint32_t link = 0;     // if_id; 0: of no virtual interface
     std::uint32_t reqid = 0;    // of the SAD entries that serve it
     child::Mode mode = child::Mode::tunnel;
+    bool refuse = false; // then the reqid only says whose the entry is
     // Outer addresses that an SA must have. Only out and in tunnel mode are there any; else they are all
     // zero, of the outer family.
     IpAddress source;

@@ -1,3 +1,4 @@
+#include "netlink/address.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
@@ -31,6 +32,8 @@ bool ours(const netlink::LinkObject& link) {
     return link.alias == kLinkAlias || (link.if_id && is_ours(*link.if_id));
 }
 
+bool ours(const netlink::Address& address) { return address.protocol == kProtocol; }
+
 // What a kernel without a family, or with a table that was never used, answers to a listing.
 bool means_empty(const netlink::Error& error) {
     return error.code == ENOENT || error.code == EAFNOSUPPORT || error.code == EOPNOTSUPP;
@@ -43,12 +46,17 @@ std::string described(const netlink::LinkObject& link) { return "interface " + l
 std::string described(const netlink::Route& route) {
     return "route " + route.destination.to_string() + " in table " + std::to_string(route.table);
 }
+std::string described(const netlink::Address& address) {
+    return "address " + address.address.to_string() + " on interface number " +
+           std::to_string(address.interface_index);
+}
 
 netlink::Message removal_of(const State& state) { return remove_state(state.id); }
 netlink::Message removal_of(const Policy& policy) { return remove_policy(policy); }
 netlink::Message removal_of(const netlink::Rule& rule) { return remove_rule(rule); }
 netlink::Message removal_of(const netlink::LinkObject& link) { return netlink::remove_link(link.index); }
 netlink::Message removal_of(const netlink::Route& route) { return remove_route(route); }
+netlink::Message removal_of(const netlink::Address& address) { return remove_address(address); }
 
 // One run: lists everything, then removes what is ours, in as few calls as the window permits.
 class Reconciliation {
@@ -63,6 +71,7 @@ class Reconciliation {
             for (const std::uint32_t table : {kRouteTable, kDefaultRouteTable})
                 list(Room::route, netlink::dump_routes(family, table, kProtocol), netlink::parse_route,
                      routes_);
+            list(Room::route, netlink::dump_addresses(family), netlink::parse_address, addresses_);
         }
         list(Room::route, netlink::dump_links(kLinkKind), netlink::parse_link, links_);
     }
@@ -72,6 +81,12 @@ class Reconciliation {
         remove(Room::xfrm, states_, removed_.states);
         remove(Room::route, rules_, removed_.rules);
         remove(Room::route, routes_, removed_.routes);
+        // Those on interfaces of ours go with them.
+        std::erase_if(addresses_, [&](const netlink::Address& address) {
+            return std::ranges::find(links_, address.interface_index, &netlink::LinkObject::index) !=
+                   links_.end();
+        });
+        remove(Room::route, addresses_, removed_.addresses);
         remove(Room::route, links_, removed_.links);
     }
 
@@ -123,6 +138,7 @@ class Reconciliation {
     std::vector<netlink::Route> routes_;
     std::vector<netlink::Rule> rules_;
     std::vector<netlink::LinkObject> links_;
+    std::vector<netlink::Address> addresses_;
     Removed removed_;
     std::string first_failure_;
     std::size_t failures_ = 0;

@@ -59,6 +59,27 @@ void RecordingKernel::refuse_when(
     refuse_ = std::move(refuse);
 }
 
+void RecordingKernel::carry(const SaUsage& figures) {
+    carried_[{figures.destination, figures.spi}] = figures;
+}
+
+void RecordingKernel::ask_usage(Instant) { usage_asked_ = true; }
+
+std::optional<std::vector<SaUsage>> RecordingKernel::take_usage() {
+    if (!std::exchange(usage_asked_, false)) return std::nullopt;
+    std::vector<SaUsage> out;
+    const auto add = [&](const IpAddress& destination, std::uint32_t spi) {
+        const auto found = carried_.find({destination, spi});
+        out.push_back(found != carried_.end() ? found->second
+                                              : SaUsage{.destination = destination, .spi = spi});
+    };
+    for (const child::SaPairId& pair : installed_.in)
+        add(pair.local.address, pair.spi_in);
+    for (const child::SaPairId& pair : installed_.out)
+        add(pair.peer.address, pair.spi_out);
+    return out;
+}
+
 void RecordingKernel::tell(child::KernelEvent event) { events_.push_back(std::move(event)); }
 
 std::expected<Abilities, std::string> RecordingKernel::probe() {

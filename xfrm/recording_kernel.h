@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <utility>
 
 namespace sheaf::xfrm {
 
@@ -26,6 +27,8 @@ class RecordingKernel final : public KernelEdge {
 
     // The next intent for which `refuse` answers a text fails with it and changes nothing.
     void refuse_when(std::function<std::optional<std::string>(const child::KernelIntent&)> refuse);
+    // What the entry is said to have carried from now on; 0 for those of which nothing was said.
+    void carry(const SaUsage& figures);
     // As if the kernel had told it by itself.
     void tell(child::KernelEvent event);
 
@@ -38,12 +41,16 @@ class RecordingKernel final : public KernelEdge {
     [[nodiscard]] std::optional<Instant> next_timeout() const override { return std::nullopt; }
     void on_timeout(Instant now) override;
     [[nodiscard]] std::vector<child::KernelEvent> take_events() override;
+    void ask_usage(Instant now) override;
+    [[nodiscard]] std::optional<std::vector<SaUsage>> take_usage() override;
 
   private:
     Installed installed_;
     std::vector<child::KernelEvent> events_;
     std::function<std::optional<std::string>(const child::KernelIntent&)> refuse_;
     std::size_t intents_ = 0;
+    std::map<std::pair<IpAddress, std::uint32_t>, SaUsage> carried_;
+    bool usage_asked_ = false;
 };
 
 } // namespace sheaf::xfrm

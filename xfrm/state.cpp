@@ -267,6 +267,17 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     return out;
 }
 
+std::optional<CountedState> parse_counted(const nlmsghdr& message) {
+    xfrm_usersa_info info{};
+    if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))
+        return std::nullopt;
+    if (info.id.proto != IPPROTO_ESP || info.id.spi == 0) return std::nullopt;
+    return CountedState{.id = id_of(info.id, info.family),
+                        .reqid = info.reqid,
+                        .bytes = info.curlft.bytes,
+                        .packets = info.curlft.packets};
+}
+
 std::optional<Progress> parse_progress(const nlmsghdr& message) {
     xfrm_usersa_info info{};
     if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))

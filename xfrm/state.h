@@ -92,6 +92,15 @@ struct Progress {
 // has asked for (XFRM_MSG_ACQUIRE), which has no SPI.
 [[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);
 
+// The same for counting: what many entries are listed for, so it looks at no attribute, keys included.
+struct CountedState {
+    StateId id;
+    std::uint32_t reqid = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0;
+};
+[[nodiscard]] std::optional<CountedState> parse_counted(const nlmsghdr& message);
+
 [[nodiscard]] std::optional<Progress> parse_progress(const nlmsghdr& message); // of the same messages
 
 // What events tell of an entry that has an SPI.

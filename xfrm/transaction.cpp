@@ -5,14 +5,16 @@
 
 namespace sheaf::xfrm {
 
-Transaction::Transaction(Plan plan, std::set<child::LinkNumber> links, Sockets sockets, Finished finished)
-    : plan_(std::move(plan)), links_(std::move(links)), sockets_(sockets), finished_(std::move(finished)) {}
+bool Touched::clashes(const Touched& other) const {
+    const auto common = [&](child::LinkNumber link) { return other.links.contains(link); };
+    return std::ranges::any_of(links, common) || SharedBook::clash(shared, other.shared);
+}
+
+Transaction::Transaction(Plan plan, Touched touched, Sockets sockets, Finished finished)
+    : plan_(std::move(plan)), touched_(std::move(touched)), sockets_(sockets),
+      finished_(std::move(finished)) {}
 
 void Transaction::start() { next_stage(); }
-
-bool Transaction::touches(const std::set<child::LinkNumber>& links) const {
-    return std::ranges::any_of(links, [&](child::LinkNumber link) { return links_.contains(link); });
-}
 
 void Transaction::next_stage() {
     while (stage_ < plan_.stages().size()) {

@@ -3,6 +3,7 @@
 #include "lib/child/kernel.h"
 #include "netlink/netlink_socket.h"
 #include "xfrm/plan.h"
+#include "xfrm/shared_book.h"
 
 #include <cstdint>
 #include <expected>
@@ -22,6 +23,14 @@ struct Sockets {
     [[nodiscard]] netlink::Socket& of(Room room) const { return room == Room::route ? route : xfrm; }
 };
 
+// What an intent is about, and what else it may not be under way with another one for.
+struct Touched {
+    std::set<child::LinkNumber> links;
+    SharedBook::Use shared;
+
+    [[nodiscard]] bool clashes(const Touched& other) const;
+};
+
 // One intent under way: submits the plan's stages one after the other; after the first stage with a failure,
 // submits the undo of all that was, or may have been, carried out, last first.
 //
@@ -30,12 +39,12 @@ class Transaction {
   public:
     using Finished = std::move_only_function<void(std::optional<std::string> error)>;
 
-    Transaction(Plan plan, std::set<child::LinkNumber> links, Sockets sockets, Finished finished);
+    Transaction(Plan plan, Touched touched, Sockets sockets, Finished finished);
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
 
     void start();
-    [[nodiscard]] bool touches(const std::set<child::LinkNumber>& links) const;
+    [[nodiscard]] const Touched& touched() const { return touched_; }
     [[nodiscard]] bool ended() const { return ended_; }
 
   private:
@@ -55,7 +64,7 @@ class Transaction {
     void end();
 
     Plan plan_;
-    std::set<child::LinkNumber> links_;
+    Touched touched_;
     Sockets sockets_;
     Finished finished_;
     std::vector<Submitted> submitted_;

@@ -102,7 +102,7 @@ void test_reconciliation(Report& report) {
     } // dies without a word
     auto kernel = world.kernel();
     auto removed = kernel->reconcile();
-    const xfrm::Removed wanted{.states = 2, .policies = 6, .routes = 3, .rules = 6, .links = 1};
+    const xfrm::Removed wanted{.states = 2, .policies = 9, .routes = 3, .rules = 6, .links = 1};
     report.check(removed && *removed == wanted, "all of the earlier life is counted",
                  removed ? std::to_string(removed->states) + " " + std::to_string(removed->policies) + " " +
                                std::to_string(removed->routes) + " " + std::to_string(removed->rules) + " " +
@@ -115,7 +115,7 @@ void test_reconciliation(Report& report) {
     const Outcome outcome = apply(*kernel, Client{.n = 9, .role = child::LinkRole::client}.up());
     report.check(!outcome.error, "and the client can come again", outcome.error.value_or(""));
     removed = kernel->reconcile();
-    report.check(removed && removed->total() == 18 && world.look() == foreign,
+    report.check(removed && removed->total() == 21 && world.look() == foreign,
                  "as the end of a life it serves, too");
 }
 

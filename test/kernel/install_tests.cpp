@@ -2,10 +2,12 @@
 #include "test/kernel/tests.h"
 #include "test/kernel/world.h"
 #include "xfrm/expansion.h"
-#include "xfrm/links.h"
+#include "xfrm/link_objects.h"
+#include "xfrm/link_rules.h"
 #include "xfrm/marks.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sheaf::kernel_test {
@@ -28,7 +30,8 @@ void check_client_objects(Report& report, const Snapshot& seen, const Client& cl
     report.check(wanted && seen.states.size() == 2 && holds(seen.states, wanted->in) &&
                      holds(seen.states, wanted->out),
                  "the SAD holds both SAs with every attribute", seen.to_string());
-    const auto policies = xfrm::policies_of(client.policies());
+    auto policies = xfrm::policies_of(client.policies());
+    if (policies) std::ranges::move(xfrm::quiet_policies(client.link()), std::back_inserter(*policies));
     report.check(policies && same_set(seen.policies, *policies), "the SPD holds exactly the policies",
                  seen.to_string());
     const auto routes = xfrm::routes_of(client.link(), seen.links.empty() ? 0 : seen.links.front().index);

@@ -34,6 +34,11 @@ constexpr std::array kTests{
     Test{"moving-port", [](Report& report, const auto&) { test_moving_port(report); }},
     Test{"moving-address", [](Report& report, const auto&) { test_moving_address(report); }},
     Test{"update-link", [](Report& report, const auto&) { test_update_link(report); }},
+    Test{"link-local", [](Report& report, const auto&) { test_link_local(report); }},
+    Test{"taken-prefix", [](Report& report, const auto&) { test_taken_prefix(report); }},
+    Test{"deprecation", [](Report& report, const auto&) { test_deprecation(report); }},
+    Test{"delegation", [](Report& report, const auto&) { test_delegation(report); }},
+    Test{"usage", [](Report& report, const auto&) { test_usage(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
 };
 

@@ -24,6 +24,11 @@ void test_rekeying(Report& report);
 void test_moving_port(Report& report);
 void test_moving_address(Report& report);
 void test_update_link(Report& report);
+void test_link_local(Report& report);
+void test_taken_prefix(Report& report);
+void test_deprecation(Report& report);
+void test_delegation(Report& report);
+void test_usage(Report& report);
 void test_scale(Report& report);
 
 } // namespace sheaf::kernel_test

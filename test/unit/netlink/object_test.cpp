@@ -76,6 +76,23 @@ TEST_CASE("addresses read back as encoded", "[netlink]") {
     CHECK(dump_addresses(Family::ipv6).is_dump());
 }
 
+TEST_CASE("an address is deprecated in its place, and says whose it is", "[netlink]") {
+    for (const char* text : {"2001:db8::1", "10.77.0.1"}) {
+        const Address address{.interface_index = 3,
+                              .address = ip(text),
+                              .prefix_length = 24,
+                              .prefix_route = true,
+                              .ask_first = true,
+                              .deprecated = true,
+                              .protocol = 83};
+        CHECK(parse_address(add_address(address).header()) == address);
+        CHECK(parse_address(change_address(address).header()) == address);
+        CHECK((change_address(address).header().nlmsg_flags & (NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE)) ==
+              NLM_F_REPLACE);
+        reject_truncations(change_address(address), parse_address);
+    }
+}
+
 TEST_CASE("routes read back as encoded", "[netlink]") {
     for (const char* text : {"2001:db8:100:1::/64", "::/0", "0.0.0.0/0", "10.77.0.1/32"}) {
         Route route{.destination = prefix(text),
@@ -91,6 +108,13 @@ TEST_CASE("routes read back as encoded", "[netlink]") {
             route.destination.family() == Family::ipv6 ? ip("2001:db8::1") : ip("10.0.0.1");
         CHECK(parse_route(add_route(route).header()) == route);
         reject_truncations(add_route(route), parse_route);
+        route.preferred_source.reset();
+        route.interface_index = 0;
+        for (const RouteKind kind : {RouteKind::unreachable, RouteKind::pass}) {
+            route.kind = kind;
+            CHECK(parse_route(add_route(route).header()) == route);
+            CHECK(parse_as(remove_route(route), RTM_NEWROUTE, parse_route) == route);
+        }
     }
     const auto wanted = parse_as(dump_routes(Family::ipv6, 5301, 83), RTM_NEWROUTE, parse_route);
     REQUIRE(wanted);

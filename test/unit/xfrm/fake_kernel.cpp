@@ -111,6 +111,14 @@ int NetlinkKernel::install(const std::string& key, const nlmsghdr& message) {
     return fresh ? 0 : EEXIST;
 }
 
+int NetlinkKernel::change(const std::string& key, const nlmsghdr& message) {
+    const auto found = objects.find(key);
+    if (found == objects.end()) return ENOENT;
+    found->second = copy_of(message, message.nlmsg_type);
+    changes.push_back({true, "in place: " + key, 0});
+    return 0;
+}
+
 int NetlinkKernel::remove(const std::string& key, int missing) {
     const int code = objects.erase(key) == 1 ? 0 : missing;
     changes.push_back({false, key, code});
@@ -219,14 +227,16 @@ int NetlinkKernel::handle_route(int fd, const nlmsghdr& message) {
         return 0;
     }
     case RTM_NEWROUTE:
-        if (const int code = needs_link(netlink::parse_route(message)->interface_index); code != 0)
-            return code;
+        if (const auto route = netlink::parse_route(message); route->kind == netlink::RouteKind::interface) {
+            if (const int code = needs_link(route->interface_index); code != 0) return code;
+        }
         if ((message.nlmsg_flags & NLM_F_REPLACE) != 0) objects.erase(route_key(message));
         return install(route_key(message), message);
     case RTM_DELROUTE: return remove(route_key(message), ESRCH);
     case RTM_NEWADDR:
         if (const int code = needs_link(netlink::parse_address(message)->interface_index); code != 0)
             return code;
+        if ((message.nlmsg_flags & NLM_F_REPLACE) != 0) return change(address_key(message), message);
         return install(address_key(message), message);
     case RTM_DELADDR: return remove(address_key(message), EADDRNOTAVAIL);
     case RTM_NEWRULE: return install(rule_key(message), message);

@@ -53,6 +53,7 @@ class NetlinkKernel {
     void dump(int fd, int protocol, const nlmsghdr& message);
     [[nodiscard]] int handle(int fd, int protocol, const nlmsghdr& message);
     [[nodiscard]] int install(const std::string& key, const nlmsghdr& message);
+    [[nodiscard]] int change(const std::string& key, const nlmsghdr& message);
     [[nodiscard]] int remove(const std::string& key, int missing);
     [[nodiscard]] int handle_xfrm(int fd, const nlmsghdr& message);
     [[nodiscard]] int handle_route(int fd, const nlmsghdr& message);

@@ -28,6 +28,17 @@ TEST_CASE("a recording kernel holds what it was told and can refuse", "[xfrm]") 
     kernel.tell(child::SaGone{});
     CHECK(kernel.take_events().size() == 1);
     REQUIRE(carried_out(kernel, Client{.n = 1}.up()));
+    CHECK_FALSE(kernel.take_usage());
+    const auto pair = Client{.n = 1}.pair();
+    kernel.carry({.destination = pair.peer.address, .spi = pair.spi_out, .bytes = 1000, .packets = 10});
+    kernel.ask_usage({});
+    const auto usage = kernel.take_usage();
+    REQUIRE(usage);
+    REQUIRE(usage->size() == 2);
+    CHECK(usage->at(0).spi == pair.spi_in);
+    CHECK(usage->at(0).bytes == 0);
+    CHECK(usage->at(1).bytes == 1000);
+    CHECK_FALSE(kernel.take_usage());
     CHECK(kernel.reconcile()->states == 2);
     CHECK(kernel.installed().sas.empty());
 }

@@ -1,0 +1,61 @@
+#include "xfrm/link_rules.h"
+
+#include "xfrm/marks.h"
+
+#include <linux/rtnetlink.h>
+
+#include <cerrno>
+
+namespace sheaf::xfrm {
+
+using netlink::Rule;
+
+std::vector<Rule> common_rules() {
+    std::vector<Rule> out;
+    for (const Family family : {Family::ipv6, Family::ipv4})
+        out.push_back({.family = family,
+                       .priority = kRoutePriority,
+                       .table = kRouteTable,
+                       .protocol = kProtocol,
+                       .mark = kMark,
+                       .mark_mask = kMarkMask,
+                       .unless = true,
+                       .suppress_prefix_length = std::nullopt});
+    return out;
+}
+
+std::vector<Rule> client_rules() {
+    std::vector<Rule> out;
+    for (const Family family : {Family::ipv6, Family::ipv4}) {
+        out.push_back({.family = family,
+                       .priority = kMainPriority,
+                       .table = RT_TABLE_MAIN,
+                       .protocol = kProtocol,
+                       .suppress_prefix_length = 0});
+        out.push_back({.family = family,
+                       .priority = kDefaultRoutePriority,
+                       .table = kDefaultRouteTable,
+                       .protocol = kProtocol,
+                       .mark = kMark,
+                       .mark_mask = kMarkMask,
+                       .unless = true,
+                       .suppress_prefix_length = std::nullopt});
+    }
+    return out;
+}
+
+Operation rule_operation(const Rule& rule) {
+    Operation out{
+        .room = Room::route, .message = add_rule(rule), .object = rule.to_string(), .verb = "install"};
+    out.tolerated = {EAFNOSUPPORT}; // a machine without this family needs no rule for it
+    out.undo = [rule] { return remove_rule(rule); };
+    out.hint = [rule](const netlink::Error& error) -> std::string {
+        if (error.code != EEXIST) return {};
+        return "; a rule like it is there and is not Sheaf's: ip " +
+               std::string(rule.family == Family::ipv6 ? "-6" : "-4") + " rule del priority " +
+               std::to_string(rule.priority);
+    };
+    return out;
+}
+
+} // namespace sheaf::xfrm
