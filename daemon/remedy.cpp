@@ -1,6 +1,13 @@
 #include "daemon/remedy.h"
 
+#include <fmt/format.h>
+
 namespace sheaf::daemon {
+
+std::string pool_state(const ike::PoolLow& pool) {
+    return fmt::format("is {}: {} of {}{}", pool.exhausted ? "used up" : "nearly used up", pool.used,
+                       pool.size, pool.exhausted ? ", and a client was sent away" : "");
+}
 
 std::string_view sentence(ike::DownReason reason) {
     switch (reason) {
