@@ -37,7 +37,7 @@ std::string_view remedy(Rule rule) {
     case Rule::ts_not_narrowed:
         return "compare the selectors of both sides: \"children\", or \"networks\" and \"request\"";
     case Rule::address_failure:
-        return "see sheafctl list for room in the pools, and compare \"request\" with \"pools\"";
+        return "see sheafctl pools for room, and compare \"request\" with the families of \"pools\"";
     case Rule::configuration_required:
         return "let the peer ask for an address, or serve it with the role \"peer\"";
     case Rule::too_many_half_open:

@@ -247,7 +247,7 @@ void Resolver::failed(const std::shared_ptr<Change>& change, const std::string& 
         if (one_of(kAbsent, error)) return tell_absence(interface, words);
         return log_.warning(fmt::format(
             "{}: name servers are not used, systemd-resolved refuses them: {}; the polkit rule "
-            "sheaf-resolved.rules lets the user sheaf set them, see \"Service\" in docs/operating.md",
+            "sheaf-resolved.rules lets the user sheaf set them, see \"Name servers\" in docs/operating.md",
             interface, escaped(words)));
     }
     log_.warning(

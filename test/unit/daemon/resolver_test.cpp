@@ -251,7 +251,7 @@ TEST_CASE("A refusal is warned about once, with the remedy", "[daemon]") {
     CHECK(bench.set(nobody(), 0).empty());
     CHECK(bench.logged ==
           "<4>sheaf0: name servers are not used, systemd-resolved refuses them: the words; the polkit rule "
-          "sheaf-resolved.rules lets the user sheaf set them, see \"Service\" in docs/operating.md\n");
+          "sheaf-resolved.rules lets the user sheaf set them, see \"Name servers\" in docs/operating.md\n");
 }
 
 TEST_CASE("What was taken in part is taken back", "[daemon]") {
