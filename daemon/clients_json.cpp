@@ -67,6 +67,15 @@ void put_traffic(Json& out, Sas sas, const Usage& usage, Instant now) {
     if (since) out["counted_s"] = seconds(now - *since);
 }
 
+// Those of all paths: an older one may still have what the latest has not any more.
+std::vector<address::Grant> leases(Sas sas) {
+    std::vector<address::Grant> out;
+    for (const auto* sa : sas)
+        for (const auto& lease : sa->leases)
+            if (std::ranges::find(out, lease) == out.end()) out.push_back(lease);
+    return out;
+}
+
 Json client_json(Sas sas, const Snapshot& snapshot) {
     const auto& sa = *sas.front();
     Json out{{"name", sa.connection},
@@ -81,7 +90,7 @@ Json client_json(Sas sas, const Snapshot& snapshot) {
             out["link_local"] = route.address().to_string();
         else
             out["prefixes"].push_back(route.to_string());
-    for (const auto& lease : sa.leases)
+    for (const auto& lease : leases(sas))
         out["leases"].push_back(to_json(lease));
     if (snapshot.usage) put_traffic(out, sas, *snapshot.usage, snapshot.now);
     out["paths"] = Json::array();

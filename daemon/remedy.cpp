@@ -38,6 +38,12 @@ std::string_view remedy(Rule rule) {
         return "compare the selectors of both sides: \"children\", or \"networks\" and \"request\"";
     case Rule::address_failure:
         return "see sheafctl pools for room, and compare \"request\" with the families of \"pools\"";
+    case Rule::already_connected:
+        return "give each client an identity of its own, or see \"unique\" of the connection";
+    case Rule::foreign_link:
+        return "nothing if we were restarted, for the peer gets a new link when it authenticates anew; else "
+               "it "
+               "names a link that is another's";
     case Rule::configuration_required:
         return "let the peer ask for an address, or serve it with the role \"peer\"";
     case Rule::too_many_half_open:

@@ -2,7 +2,7 @@
 
 #include "daemon/log.h"
 #include "daemon/loop.h"
-#include "lib/ike/engine.h"
+#include "lib/ike/name_servers.h"
 
 #include <functional>
 #include <map>

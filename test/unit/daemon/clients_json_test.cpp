@@ -89,6 +89,7 @@ TEST_CASE("A client as JSON", "[daemon]") {
 TEST_CASE("Two IKE SAs on one link are one client, the latest path first", "[daemon]") {
     auto snapshot = gateway_snapshot();
     snapshot.status.ike_sas.push_back(second_path(snapshot));
+    snapshot.status.ike_sas.back().leases.front().block = *Prefix::parse("2001:db8:100:9::/64");
     snapshot.usage.emplace(std::vector<xfrm::SaUsage>{
         {*IpAddress::parse("2001:db8:13::2"), 0xc0ffee01, 1000, 10},
         {*IpAddress::parse("2001:db8:13::2"), 0xc0ffee02, 500, 5},
@@ -101,6 +102,9 @@ TEST_CASE("Two IKE SAs on one link are one client, the latest path first", "[dae
     REQUIRE(client["paths"].size() == 2);
     CHECK(client["paths"][0]["spi_r"] == "0000000000000100");
     CHECK(client["paths"][1]["spi_r"] == "00000000000000ff");
+    CHECK(client["leases"].dump() ==
+          R"([{"pool":"v6","block":"2001:db8:100:9::/64"},{"pool":"v4","block":"10.77.0.1/32"},)"
+          R"({"pool":"v6","block":"2001:db8:100:1::/64"}])");
     CHECK(client["bytes_in"] == 1500);
     CHECK(client["bytes_out"] == 34);
     CHECK(client["packets_in"] == 15);

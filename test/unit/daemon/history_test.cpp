@@ -78,11 +78,11 @@ TEST_CASE("A pool that runs low is explained with what helps", "[daemon]") {
     auto more = pool_low(false);
     more.used = 240;
     history.note(more, kNow + 60s);
-    CHECK(shown(history, "v4", kNow + 61s) == "1 s ago, 2 times since 1 min 1 s ago\n"
-                                              "  The pool \"v4\" is nearly used up: 240 of 256.\n"
-                                              "  To do: give it a shorter prefix, add a pool to \"pools\" of "
-                                              "its connections, or shorten \"lease\"; "
-                                              "sheafctl pools shows when the next block falls free.\n");
+    CHECK(shown(history, "v4", kNow + 61s) ==
+          "1 s ago, 2 times since 1 min 1 s ago\n"
+          "  The pool \"v4\" is nearly used up: 240 of 256.\n"
+          "  To do: give it a shorter prefix, name another pool beside it in \"pools\" of its connections, "
+          "or shorten its \"lease\"; sheafctl pools shows when the next block falls free.\n");
     history.note(pool_low(true), kNow + 70s);
     const auto entries = history.explain("v4", kNow + 70s);
     REQUIRE(entries.size() == 2);

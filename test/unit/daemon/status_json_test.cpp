@@ -1,5 +1,6 @@
 #include "daemon/event_json.h"
 #include "daemon/event_text.h"
+#include "daemon/remedy.h"
 #include "daemon/status_json.h"
 #include "test/unit/daemon/samples.h"
 
@@ -299,14 +300,10 @@ TEST_CASE("Events as log lines", "[daemon]") {
     is(leased(ike::Leased::What::released), LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: released 2001:db8:100:1::/64, "
        "10.77.0.1/32");
-    is(pool_low(false), LogLevel::warning,
-       "pool \"v4\" is nearly used up: 231 of 256; give it a shorter prefix, add a pool to \"pools\" of its "
-       "connections, or shorten \"lease\"; sheafctl pools shows when the next block falls free");
+    const std::string help = std::string("; ") + std::string(kPoolRemedy);
+    is(pool_low(false), LogLevel::warning, "pool \"v4\" is nearly used up: 231 of 256" + help);
     is(pool_low(true), LogLevel::warning,
-       "pool \"v4\" is used up: 256 of 256, and a client was sent away; give it a shorter prefix, add a pool "
-       "to "
-       "\"pools\" of its connections, or shorten \"lease\"; sheafctl pools shows when the next block falls "
-       "free");
+       "pool \"v4\" is used up: 256 of 256, and a client was sent away" + help);
     is(refused(), LogLevel::info,
        "refused[00000000000000ff] 192.0.2.1:500: integrity_check: the integrity check of the message fails");
     is(traced(), LogLevel::debug,
