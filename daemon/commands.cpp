@@ -1,7 +1,7 @@
 #include "daemon/commands.h"
 
+#include "daemon/clients_json.h"
 #include "daemon/clock.h"
-#include "daemon/status_json.h"
 #include "daemon/version.h"
 
 #include <fmt/format.h>
@@ -44,6 +44,8 @@ ike::Rekey::What rekeyed(const Request& request) {
     return request.ike ? ike::Rekey::What::ike : ike::Rekey::What::children;
 }
 
+bool counts(const Request& request) { return request.verb == Verb::status || request.verb == Verb::clients; }
+
 // Of a `down` that names a child, whether the IKE SA still has it; else whether it is there at all.
 bool still_there(const ike::IkeSaStatus& sa, const Request& request) {
     if (request.child.empty())
@@ -70,8 +72,10 @@ void Commands::handle(ControlServer::ClientId client, std::string_view line) {
 void Commands::perform(ControlServer::ClientId client, const Request& request) {
     Json answer = success();
     switch (request.verb) {
-    case Verb::status: answer.update(status()); break;
-    case Verb::list: answer.update(list()); break;
+    case Verb::status:
+    case Verb::clients: return count(client, request);
+    case Verb::list: answer.update(list_json(snapshot())); break;
+    case Verb::pools: answer.update(pools_json(snapshot())); break;
     case Verb::version: answer["version"] = kVersion; break;
     case Verb::watch: server_->watch(client); break;
     case Verb::reload: answer = reload(); break;
@@ -97,15 +101,40 @@ void Commands::change(ControlServer::ClientId client, const Request& request) {
     arm();
 }
 
-Json Commands::status() const {
-    const Instant moment = now();
-    Json out{{"version", kVersion},
-             {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(moment - started_).count()}};
-    out.update(daemon::to_json(driver_.status(), moment));
-    return out;
+// On the list first here, too. Whoever asks while the kernel is being asked shares its answer.
+void Commands::count(ControlServer::ClientId client, const Request& request) {
+    waiting_.push_back({client, request, now() + kCountPatience});
+    driver_.ask_usage();
+    arm();
 }
 
-Json Commands::list() const { return to_json_list(driver_.status(), now()); }
+void Commands::on_usage(std::vector<xfrm::SaUsage> usage) {
+    if (std::ranges::none_of(waiting_, [](const Waiting& waiting) { return counts(waiting.request); }))
+        return;
+    const auto all = snapshot(Usage(std::move(usage)));
+    std::erase_if(waiting_, [&](const Waiting& waiting) {
+        if (!counts(waiting.request)) return false;
+        server_->answer(waiting.client, one_line(told(waiting.request, all)));
+        return true;
+    });
+    arm();
+}
+
+Snapshot Commands::snapshot(std::optional<Usage> usage) const {
+    return {driver_.status(), driver_.pools(), std::move(usage), now(), wall_time()};
+}
+
+Json Commands::told(const Request& request, const Snapshot& snapshot) const {
+    Json out = success();
+    if (request.verb == Verb::clients) {
+        out.update(clients_json(snapshot, request.name));
+        return out;
+    }
+    out["version"] = kVersion;
+    out["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(snapshot.now - started_).count();
+    out.update(status_json(snapshot));
+    return out;
+}
 
 Json Commands::explain(const Request& request) const {
     Json out{{"entries", history_.explain(request.name, now())}};
@@ -153,6 +182,8 @@ void Commands::on_turn() {
 }
 
 std::optional<Json> Commands::look(Waiting& waiting) const {
+    if (counts(waiting.request))
+        return now() < waiting.deadline ? std::nullopt : std::optional(told(waiting.request, snapshot()));
     const bool up = waiting.request.verb == Verb::up;
     auto answer = up ? look_up(waiting) : look_down(waiting);
     if (answer || now() < waiting.deadline) return answer;

@@ -4,6 +4,7 @@
 #include "daemon/control_server.h"
 #include "daemon/driver.h"
 #include "daemon/history.h"
+#include "daemon/status_json.h"
 
 #include <cstdint>
 #include <functional>
@@ -30,10 +31,12 @@ struct ReloadOutcome {
 };
 
 // Carries out the requests of the control socket. `up` and `down` are answered when what they ask for has
-// come about, has failed, or has taken kPatience.
+// come about, has failed, or has taken kPatience; `status` and `clients` when the kernel has told what SAs have
+// carried, or without that after kCountPatience.
 class Commands {
   public:
     static constexpr Duration kPatience = std::chrono::seconds(30);
+    static constexpr Duration kCountPatience = std::chrono::seconds(3); // for 100,000 clients it takes one
 
     using Reload = std::function<ReloadOutcome()>;
 
@@ -43,6 +46,7 @@ class Commands {
     void handle(ControlServer::ClientId client, std::string_view line);
     // To be told by the driver.
     void on_event(const ike::Event& event);
+    void on_usage(std::vector<xfrm::SaUsage> usage);
     void on_turn();
 
   private:
@@ -56,8 +60,10 @@ class Commands {
 
     void perform(ControlServer::ClientId client, const Request& request);
     void change(ControlServer::ClientId client, const Request& request);
-    [[nodiscard]] nlohmann::ordered_json status() const;
-    [[nodiscard]] nlohmann::ordered_json list() const;
+    void count(ControlServer::ClientId client, const Request& request);
+    [[nodiscard]] Snapshot snapshot(std::optional<Usage> usage = std::nullopt) const;
+    // The answer to status or clients.
+    [[nodiscard]] nlohmann::ordered_json told(const Request& request, const Snapshot& snapshot) const;
     [[nodiscard]] nlohmann::ordered_json explain(const Request& request) const;
     [[nodiscard]] nlohmann::ordered_json order(ike::Command command);
     [[nodiscard]] nlohmann::ordered_json reload() const;

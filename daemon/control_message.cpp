@@ -13,8 +13,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 10> kVerbs{"status", "list",    "up",     "down",  "rekey",
-                                                  "reauth", "explain", "reload", "watch", "version"};
+constexpr std::array<std::string_view, 12> kVerbs{"status",  "list",   "clients", "pools",
+                                                  "up",      "down",   "rekey",   "reauth",
+                                                  "explain", "reload", "watch",   "version"};
 
 std::optional<Verb> find_verb(std::string_view word) {
     for (std::size_t i = 0; i < kVerbs.size(); ++i)
@@ -25,7 +26,7 @@ std::optional<Verb> find_verb(std::string_view word) {
 bool needs_name(Verb verb) {
     return verb == Verb::up || verb == Verb::down || verb == Verb::rekey || verb == Verb::reauth;
 }
-bool takes_name(Verb verb) { return needs_name(verb) || verb == Verb::explain; }
+bool takes_name(Verb verb) { return needs_name(verb) || verb == Verb::explain || verb == Verb::clients; }
 
 // The member, if it is a string.
 const std::string* text_member(const Json& object, const char* key) {
@@ -42,8 +43,9 @@ std::expected<Request, std::string> read_request(const Json& object) {
     const std::string* word = text_member(object, "command");
     const auto verb = word == nullptr ? std::nullopt : find_verb(*word);
     if (!verb)
-        return std::unexpected(
-            "\"command\" must be status, list, up, down, rekey, reauth, explain, reload, watch or version");
+        return std::unexpected("\"command\" must be status, list, clients, pools, up, down, rekey, reauth, "
+                               "explain, reload, watch "
+                               "or version");
     Request request{*verb, {}};
     if (takes_name(*verb)) {
         const std::string* name = text_member(object, "name");

@@ -11,13 +11,26 @@
 // each is answered by one line with one object that has "schema", "ok" and, where ok is false, "error".
 namespace sheaf::daemon {
 
-enum class Verb : std::uint8_t { status, list, up, down, rekey, reauth, explain, reload, watch, version };
+enum class Verb : std::uint8_t {
+    status,
+    list,
+    clients,
+    pools,
+    up,
+    down,
+    rekey,
+    reauth,
+    explain,
+    reload,
+    watch,
+    version
+};
 [[nodiscard]] std::string_view name(Verb verb);
 
 struct Request {
     Verb verb{};
-    // The connection; for down, rekey and explain also a peer's identity, for explain a peer's address. May
-    // be missing for explain alone.
+    // The connection; for down, rekey, explain and clients also a peer's identity, for the latter two an
+    // address as well. May be missing for these two alone.
     std::string name{};
     std::string child{}; // down: only the Child SAs of this name
     bool ike = false;    // rekey: the IKE SA instead of its Child SAs

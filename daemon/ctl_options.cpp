@@ -19,6 +19,10 @@ struct Subcommand {
 constexpr std::array kSubcommands{
     Subcommand{Verb::status, "Show IKE SAs, Child SAs and what was refused", nullptr},
     Subcommand{Verb::list, "Show the configured connections and pools", nullptr},
+    Subcommand{Verb::clients,
+               "Show who has which prefixes and addresses since when, by which path, and traffic",
+               "A connection, an identity, or an address of a client, outer or given; all if missing", false},
+    Subcommand{Verb::pools, "Show how much of each pool is used, and when it will be used up", nullptr},
     Subcommand{Verb::up, "Bring a connection up, and wait until it is",
                "A connection of role client, or of role peer with an address"},
     Subcommand{Verb::down, "End a connection's IKE SAs, and wait until the kernel holds nothing of them",

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstdint>
 
 namespace sheaf::daemon {
@@ -50,6 +51,20 @@ std::string joined(const Json& array) {
     return out;
 }
 
+// Addresses of a link without the link-local ones, which every link has.
+std::string joined_global(const Json& array) {
+    Json global = Json::array();
+    for (const auto& item : array)
+        if (item.is_string() && !item.get<std::string>().starts_with("fe80:")) global.push_back(item);
+    return joined(global);
+}
+
+std::string traffic(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number_unsigned() ? human_bytes(found->get<std::uint64_t>())
+                                                                : std::string("-");
+}
+
 // "1 IKE SA", "2 IKE SAs"
 std::string counted(const std::string& number, std::string_view one) {
     return fmt::format("{} {}{}", number, one, number == "1" ? "" : "s");
@@ -64,7 +79,7 @@ Tone tone_of(const std::string& state) {
 std::string given(const Json& sa) {
     const Json& link = member(sa, "link");
     const Json& prefixes = list(link, "prefixes");
-    return joined(prefixes.empty() ? list(link, "addresses") : prefixes);
+    return joined_global(prefixes.empty() ? list(link, "addresses") : prefixes);
 }
 
 std::string nat(const Json& sa) {
@@ -109,6 +124,8 @@ std::string child_table(const Json& answer, bool colour) {
                  {"ESP SUITE"},
                  {"MODE"},
                  {"REKEY IN", Side::right},
+                 {"BYTES IN", Side::right},
+                 {"BYTES OUT", Side::right},
                  {"LINK"},
                  {"OURS"},
                  {"PEER'S"}});
@@ -118,6 +135,7 @@ std::string child_table(const Json& answer, bool colour) {
             table.row({text(sa, "name"), text(sa, "peer_id"), text(child, "name"), text(child, "state"),
                        text(child, "spi_in"), text(child, "spi_out"), text(child, "suite"),
                        text(child, "mode") + (flag(child, "encap") ? " in UDP" : ""), time(child, "rekey_s"),
+                       traffic(child, "bytes_in"), traffic(child, "bytes_out"),
                        fmt::format("{} {}", text(link, "interface"), text(link, "number")),
                        joined(list(child, "local_ts")), joined(list(child, "remote_ts"))});
     }
@@ -165,6 +183,67 @@ std::string listing(const Json& answer, bool colour) {
     return connections.text(colour) + (pools.empty() ? "" : "\n" + pools.text(colour));
 }
 
+// By what paths a client comes: "192.0.2.7:4500 (in UDP, NAT there)".
+std::string paths(const Json& client) {
+    std::string out;
+    for (const auto& path : list(client, "paths")) {
+        const std::string side = nat(path);
+        std::string how = flag(path, "encap") ? "in UDP" : "";
+        if (side != "no") how += fmt::format("{}NAT {}", how.empty() ? "" : ", ", side);
+        out += fmt::format("{}{}{}", out.empty() ? "" : ", ", text(path, "peer"),
+                           how.empty() ? "" : fmt::format(" ({})", how));
+    }
+    return out;
+}
+
+std::string clients(const Request& request, const Json& answer, bool colour) {
+    Table table({{"CONNECTION"},
+                 {"CLIENT"},
+                 {"PREFIXES AND ADDRESSES"},
+                 {"FOR", Side::right},
+                 {"BYTES IN", Side::right},
+                 {"BYTES OUT", Side::right},
+                 {"LINK"},
+                 {"PATH"}});
+    for (const auto& client : list(answer, "clients"))
+        table.row({text(client, "name"), text(client, "peer_id"), joined(list(client, "prefixes")),
+                   time(client, "link_s"), traffic(client, "bytes_in"), traffic(client, "bytes_out"),
+                   text(client, "link"), paths(client)});
+    if (!table.empty()) return table.text(colour);
+    return request.name.empty()
+               ? "no client is connected\n"
+               : fmt::format("no client of that name or address is connected: {}\n", escaped(request.name));
+}
+
+Tone tone_of_pool(const std::string& state) {
+    return state == "ok" ? Tone::good : state == "full" ? Tone::bad : Tone::caution;
+}
+
+std::string pools(const Json& answer, bool colour) {
+    Table table({{"POOL"},
+                 {"PREFIX"},
+                 {"EACH", Side::right},
+                 {"SIZE", Side::right},
+                 {"USED", Side::right},
+                 {"KEPT", Side::right},
+                 {"STATE"},
+                 {"NEXT FREE IN", Side::right},
+                 {"USED UP IN", Side::right}});
+    for (const auto& pool : list(answer, "pools")) {
+        const std::string state = text(pool, "state");
+        table.row({text(pool, "name"),
+                   text(pool, "prefix"),
+                   "/" + text(pool, "delegate"),
+                   text(pool, "size"),
+                   text(pool, "used"),
+                   text(pool, "kept"),
+                   {state, tone_of_pool(state)},
+                   time(pool, "next_free_s"),
+                   time(pool, "exhausted_s")});
+    }
+    return table.empty() ? "no pool is configured\n" : table.text(colour);
+}
+
 std::string up(const Request& request, const Json& answer) {
     const Json& sa = member(answer, "ike_sa");
     const std::string addresses = given(sa);
@@ -184,7 +263,7 @@ std::string who(const Json& entry) {
 
 // One entry of an explanation in sentences.
 std::string explained(const Json& entry, bool colour) {
-    const bool down = text(entry, "event") == "ike_down";
+    const std::string event = text(entry, "event");
     const std::string name = escaped(text(entry, "name"));
     const std::string peer = who(entry);
     const std::string of = name.empty() ? "" : fmt::format(" of \"{}\"", name);
@@ -192,7 +271,10 @@ std::string explained(const Json& entry, bool colour) {
     if (const auto count = text(entry, "count"); !count.empty() && count != "1")
         head += fmt::format(", {} times since {} ago", escaped(count), time(entry, "first_s"));
     std::string out = toned(head, Tone::faint, colour) + "\n  ";
-    if (down)
+    if (event == "pool_low")
+        out +=
+            fmt::format("The pool \"{}\" {}", escaped(text(entry, "pool")), escaped(text(entry, "sentence")));
+    else if (event == "ike_down")
         out += fmt::format("The IKE SA{}{}{} ended because {}", of, peer.empty() ? "" : " with ", peer,
                            escaped(text(entry, "sentence")));
     else
@@ -232,7 +314,8 @@ std::string reloaded(const Json& answer) {
 Tone tone_of_event(const std::string& name, const std::string& reason) {
     if (name == "ike_up" || name == "child_up" || name == "ike_rekeyed" || name == "child_rekeyed")
         return Tone::good;
-    if (name == "refused" || name == "refused_held_back") return Tone::caution;
+    if (name == "refused" || name == "refused_held_back" || name == "pool_low") return Tone::caution;
+    if (name == "lease_assigned" || name == "lease_renewed") return Tone::good;
     const bool wanted = reason.empty() || reason == "command" || reason == "shutdown";
     return name == "ike_down" && !wanted ? Tone::bad : Tone::plain;
 }
@@ -243,6 +326,8 @@ std::string render(const Request& request, const Json& answer, bool colour) {
     switch (request.verb) {
     case Verb::status: return status(answer, colour);
     case Verb::list: return listing(answer, colour);
+    case Verb::clients: return clients(request, answer, colour);
+    case Verb::pools: return pools(answer, colour);
     case Verb::up: return up(request, answer);
     case Verb::down:
         return fmt::format("{}{}{} is down\n", escaped(request.name), request.child.empty() ? "" : " ",
@@ -291,6 +376,17 @@ std::string render_failure(const Json& answer) {
         out += lines;
     }
     return out;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+    constexpr std::array kUnits{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    constexpr double kStep = 1024;
+    if (bytes < 1024) return fmt::format("{} B", bytes);
+    auto amount = static_cast<double>(bytes) / kStep;
+    std::size_t unit = 0;
+    for (; amount >= kStep && unit + 1 < kUnits.size(); ++unit)
+        amount /= kStep;
+    return fmt::format("{:.{}f} {}", amount, amount < 10 ? 1 : 0, kUnits.at(unit));
 }
 
 std::string human_time(double seconds) {

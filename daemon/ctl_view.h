@@ -2,6 +2,7 @@
 
 #include "daemon/control_message.h"
 
+#include <cstdint>
 #include <string>
 
 namespace sheaf::daemon {
@@ -16,5 +17,7 @@ namespace sheaf::daemon {
 
 // "850 ms", "12 s", "3 min 20 s", "2 h 5 min", "3 d 4 h".
 [[nodiscard]] std::string human_time(double seconds);
+// "512 B", "1.5 KiB", "340 MiB"
+[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
 
 } // namespace sheaf::daemon

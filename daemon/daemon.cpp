@@ -4,6 +4,7 @@
 #include "daemon/kernel_fit.h"
 #include "daemon/notifier.h"
 #include "daemon/options.h"
+#include "daemon/stable_secret.h"
 #include "daemon/version.h"
 
 #include <fmt/format.h>
@@ -44,7 +45,10 @@ Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor
       farewell_(parts.loop.on_timer([this] { parts_.loop.stop(); })),
       status_pace_(parts.loop.on_timer([this] { tell_status(); })) {
     commands_.attach(control_);
-    driver_.hooks({[this](const ike::Event& event) { on_event(event); }, [this] { on_turn(); }});
+    driver_.hooks({.event = [this](const ike::Event& event) { on_event(event); },
+                   .turned = [this] { on_turn(); },
+                   .name_servers = [this](const ike::NameServers& names) { parts_.resolve(names); },
+                   .usage = [this](auto usage) { commands_.on_usage(std::move(usage)); }});
 }
 
 void Daemon::take_signals() {
@@ -109,6 +113,15 @@ ReloadOutcome Daemon::try_reload() {
         outcome.notes.emplace_back("\"lease_file\" has changed; it takes effect when sheafd is restarted");
     engine.port = settings_.engine.port;
     engine.nat_port = settings_.engine.nat_port;
+    if (const auto connection = needs_stable_secret(engine);
+        !connection.empty() && parts_.host.stable_secret().empty()) {
+        outcome.error =
+            fmt::format("connections.{}: there was no machine ID in {} when sheafd started; make one "
+                        "with systemd-machine-id-setup and restart sheafd, or set \"interface_ids\" "
+                        "of the connection to \"random\"; {}",
+                        connection, kMachineIdPath, kUnchanged);
+        return outcome;
+    }
     const auto fitted = fit(engine, parts_.abilities);
     if (!fitted) {
         outcome.error = fmt::format("{}; {}", fitted.error(), kUnchanged);

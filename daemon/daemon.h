@@ -11,6 +11,7 @@
 #include "daemon/udp_ports.h"
 #include "xfrm/kernel_edge.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,7 @@ class Daemon {
         AddressSource& addresses;
         Random& random;
         ike::Surroundings& host;
+        std::function<void(const ike::NameServers&)> resolve; // whom this host is to ask for names
     };
     struct Place {
         std::string config_path;

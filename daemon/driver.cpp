@@ -58,6 +58,11 @@ std::expected<void, std::string> Driver::reload(ike::Config config) {
     return command(ike::Reload{std::move(config)});
 }
 
+void Driver::ask_usage() {
+    kernel_.ask_usage(now());
+    turn();
+}
+
 void Driver::on_socket(UdpSocket& socket, Overload& overload) {
     if (overload.observe(socket.fill()) && overloads_told_.pass(now()))
         log_.warning(
@@ -117,6 +122,7 @@ bool Driver::carry_out(Instant now) {
         kernel_.apply(std::move(intent), now);
     }
     kernel_.flush(now);
+    if (auto usage = kernel_.take_usage(); usage && hooks_.usage) hooks_.usage(std::move(*usage));
     const auto events = kernel_.take_events();
     for (const auto& event : events) {
         if (const auto* done = std::get_if<child::IntentDone>(&event)) unanswered_.erase(done->id);

@@ -35,6 +35,7 @@ class Driver {
         std::function<void(const ike::Event&)> event; // each event, in order
         std::function<void()> turned;                 // after each turn
         std::function<void(const ike::NameServers&)> name_servers;
+        std::function<void(std::vector<xfrm::SaUsage>)> usage; // the answer to ask_usage()
     };
 
     Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, AddressSource& addresses,
@@ -54,6 +55,8 @@ class Driver {
     [[nodiscard]] std::expected<void, std::string> reload(ike::Config config);
     [[nodiscard]] ike::Status status() const { return engine_.status(); }
     [[nodiscard]] std::vector<address::PoolUsage> pools() const { return addresses_.usage(); }
+    // Asks the kernel what SAs have carried. To ask again before it has answered changes nothing.
+    void ask_usage();
     [[nodiscard]] bool idle() const { return engine_.idle(); }
     // What the kernel has been asked for up to now, as a mark to compare with later.
     [[nodiscard]] child::IntentId last_intent() const { return last_intent_; }

@@ -22,6 +22,15 @@ Json begin(std::string_view event, std::string_view time, const ike::SaName& sa)
     return out;
 }
 
+std::string_view lease_event(ike::Leased::What what) {
+    switch (what) {
+    case ike::Leased::What::assigned: return "lease_assigned";
+    case ike::Leased::What::renewed: return "lease_renewed";
+    case ike::Leased::What::released: return "lease_released";
+    }
+    return "lease";
+}
+
 struct ToJson {
     std::string_view time;
 
@@ -105,6 +114,23 @@ struct ToJson {
         if (!e.child.empty()) out["child"] = e.child;
         out["spi_in"] = child_spi_text(e.spi_in);
         out["spi_out"] = child_spi_text(e.spi_out);
+        return out;
+    }
+
+    Json operator()(const ike::Leased& e) const {
+        Json out = begin(lease_event(e.what), time, e.sa);
+        out["blocks"] = Json::array();
+        for (const auto& block : e.blocks)
+            out["blocks"].push_back(block.to_string());
+        return out;
+    }
+
+    Json operator()(const ike::PoolLow& e) const {
+        Json out = begin("pool_low", time);
+        out["pool"] = e.pool;
+        out["used"] = e.used;
+        out["size"] = e.size;
+        out["exhausted"] = e.exhausted;
         return out;
     }
 };

@@ -1,5 +1,6 @@
 #include "daemon/event_text.h"
 
+#include "daemon/remedy.h"
 #include "daemon/status_json.h"
 
 #include <fmt/format.h>
@@ -21,8 +22,10 @@ std::string given(const child::Link& link) {
     std::string out;
     const auto add = [&](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
     if (link.role == child::LinkRole::gateway)
-        for (const auto& prefix : link.routes)
-            add(prefix.to_string());
+        for (const auto& prefix : link.routes) {
+            // Every link has such an address, and it says nothing about whose the link is.
+            if (!prefix.address().is_link_local()) add(prefix.to_string());
+        }
     else
         for (const auto& a : link.addresses)
             add(fmt::format("{}/{}", a.address.to_string(), a.prefix_length));
@@ -34,6 +37,22 @@ std::string listed(const std::vector<std::string>& words) {
     for (const auto& word : words)
         out += (out.empty() ? "" : ", ") + word;
     return out.empty() ? "the outer address" : out;
+}
+
+std::string listed(const std::vector<Prefix>& blocks) {
+    std::string out;
+    for (const auto& block : blocks)
+        out += (out.empty() ? "" : ", ") + block.to_string();
+    return out;
+}
+
+std::string_view word(ike::Leased::What what) {
+    switch (what) {
+    case ike::Leased::What::assigned: return "assigned";
+    case ike::Leased::What::renewed: return "assigned again";
+    case ike::Leased::What::released: return "released";
+    }
+    return "leased";
 }
 
 // What a Child SA is for: the client's addresses, or the selectors of both sides.
@@ -115,6 +134,13 @@ struct Describe {
         return {LogLevel::info,
                 fmt::format("{}: Child SA{} down, in {} out {}", subject(e.sa), child_name(e.child),
                             child_spi_text(e.spi_in), child_spi_text(e.spi_out))};
+    }
+    EventText operator()(const ike::Leased& e) const {
+        return {LogLevel::info, fmt::format("{}: {} {}", subject(e.sa), word(e.what), listed(e.blocks))};
+    }
+    EventText operator()(const ike::PoolLow& e) const {
+        return {LogLevel::warning,
+                fmt::format("pool \"{}\" {}; {}", escaped(e.pool), pool_state(e), kPoolRemedy)};
     }
 };
 

@@ -24,6 +24,7 @@ bool by_anyone(Rule rule) {
 void History::note(const ike::Event& event, Instant now) {
     if (const auto* refused = std::get_if<ike::Refused>(&event)) note_refused(*refused, now);
     if (const auto* down = std::get_if<ike::IkeDown>(&event)) note_down(*down, now);
+    if (const auto* pool = std::get_if<ike::PoolLow>(&event)) note_pool(*pool, now);
 }
 
 void History::note_refused(const ike::Refused& refused, Instant now) {
@@ -43,12 +44,12 @@ void History::note_refused(const ike::Refused& refused, Instant now) {
 void History::note_down(const ike::IkeDown& down, Instant now) {
     // Refusals name the SPI alone; now it is known whose they were.
     for (auto& entry : peers_) {
-        if (entry.spi != down.sa.spi || entry.down) continue;
+        if (entry.spi != down.sa.spi || entry.what != Entry::What::refused) continue;
         entry.connection = down.sa.connection;
         entry.peer_id = down.sa.peer_id;
     }
     Entry entry;
-    entry.down = true;
+    entry.what = Entry::What::down;
     entry.reason = down.reason;
     entry.detail = down.detail;
     entry.peer = down.sa.peer;
@@ -60,30 +61,45 @@ void History::note_down(const ike::IkeDown& down, Instant now) {
     put(peers_, std::move(entry), kMostOfPeers);
 }
 
+void History::note_pool(const ike::PoolLow& pool, Instant now) {
+    Entry entry;
+    entry.what = Entry::What::pool_low;
+    entry.pool = pool;
+    entry.first = entry.last = now;
+    put(peers_, std::move(entry), kMostOfPeers);
+}
+
+// A port changes with every attempt behind a NAT, an SPI with every attempt at all, and how full a pool is with
+// every client.
+bool History::same(const Entry& a, const Entry& b) {
+    return a.what == b.what && a.rule == b.rule && a.reason == b.reason && a.peer.address == b.peer.address &&
+           a.detail == b.detail && (a.connection == b.connection || a.what != Entry::What::down) &&
+           a.pool.pool == b.pool.pool && a.pool.exhausted == b.pool.exhausted;
+}
+
 void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
-    const auto same = std::ranges::find_if(entries, [&](const Entry& other) {
-        // A port changes with every attempt behind a NAT, an SPI with every attempt at all.
-        return other.down == entry.down && other.rule == entry.rule && other.reason == entry.reason &&
-               other.peer.address == entry.peer.address && other.detail == entry.detail &&
-               (other.connection == entry.connection || !entry.down);
-    });
-    if (same != entries.end()) {
-        entry.first = same->first;
-        entry.count = same->count + 1;
-        entries.erase(same);
+    const auto before = std::ranges::find_if(entries, [&](const Entry& other) { return same(other, entry); });
+    if (before != entries.end()) {
+        entry.first = before->first;
+        entry.count = before->count + 1;
+        entries.erase(before);
     }
     entries.push_front(std::move(entry));
     if (entries.size() > most) entries.pop_back();
 }
 
 bool History::concerns(const Entry& entry, std::string_view name) {
-    return name.empty() || name == entry.connection || name == entry.peer_id ||
+    return name.empty() || name == entry.connection || name == entry.peer_id || name == entry.pool.pool ||
            (entry.peer.port != 0 &&
             (name == entry.peer.address.to_string() || name == entry.peer.to_string()));
 }
 
 Json History::to_json(const Entry& entry, Instant now) {
-    Json out{{"event", entry.down ? "ike_down" : "refused"},
+    const bool down = entry.what == Entry::What::down;
+    const bool pool_low = entry.what == Entry::What::pool_low;
+    Json out{{"event", down       ? "ike_down"
+                       : pool_low ? "pool_low"
+                                  : "refused"},
              {"age_s", seconds(now - entry.last)},
              {"count", entry.count}};
     if (entry.count > 1) out["first_s"] = seconds(now - entry.first);
@@ -91,7 +107,10 @@ Json History::to_json(const Entry& entry, Instant now) {
     if (!entry.peer_id.empty()) out["peer_id"] = entry.peer_id;
     if (entry.peer.port != 0) out["peer"] = entry.peer.to_string();
     if (entry.spi != 0) out["spi"] = ike_spi_text(entry.spi);
-    if (entry.down) {
+    if (pool_low) {
+        out["pool"] = entry.pool.pool;
+        out["sentence"] = pool_state(entry.pool);
+    } else if (down) {
         out["reason"] = ike::name(entry.reason);
         out["sentence"] = sentence(entry.reason);
         out["retrying"] = entry.retrying;
@@ -100,7 +119,7 @@ Json History::to_json(const Entry& entry, Instant now) {
         out["sentence"] = sheaf::sentence(entry.rule);
     }
     if (!entry.detail.empty()) out["detail"] = entry.detail;
-    const auto help = entry.down ? remedy(entry.reason) : remedy(entry.rule);
+    const auto help = pool_low ? kPoolRemedy : down ? remedy(entry.reason) : remedy(entry.rule);
     if (!help.empty()) out["remedy"] = help;
     return out;
 }

@@ -12,7 +12,7 @@
 
 namespace sheaf::daemon {
 
-// What went wrong lately, for `sheafctl explain`: refusals, and IKE SAs that ended.
+// What went wrong lately, for `sheafctl explain`: refusals, IKE SAs that ended, and pools that ran low.
 //
 // The same again is one entry that counts. What anyone can cause who can send a datagram has a place of its
 // own, so that a flood of it cannot push out what a person looks for.
@@ -23,13 +23,13 @@ class History {
 
     void note(const ike::Event& event, Instant now);
 
-    // Newest first: of a connection, a peer's identity or a peer's address (with a port or without); all if
+    // Newest first: of a connection, a pool, a peer's identity or its address (with a port or without); all if
     // `name` is empty. The form is that of the answer to "explain".
     [[nodiscard]] nlohmann::ordered_json explain(std::string_view name, Instant now) const;
 
   private:
     struct Entry {
-        bool down = false; // an IKE SA ended, else a refusal
+        enum class What : std::uint8_t { refused, down, pool_low } what = What::refused;
         Rule rule{};
         ike::DownReason reason{};
         std::string detail;
@@ -38,6 +38,7 @@ class History {
         std::string connection; // empty where it is not known
         std::string peer_id;
         bool retrying = false;
+        ike::PoolLow pool; // pool_low
         Instant first;
         Instant last;
         std::uint64_t count = 1;
@@ -45,7 +46,9 @@ class History {
 
     void note_refused(const ike::Refused& refused, Instant now);
     void note_down(const ike::IkeDown& down, Instant now);
+    void note_pool(const ike::PoolLow& pool, Instant now);
     static void put(std::deque<Entry>& entries, Entry entry, std::size_t most);
+    static bool same(const Entry& a, const Entry& b);
     static bool concerns(const Entry& entry, std::string_view name);
     static nlohmann::ordered_json to_json(const Entry& entry, Instant now);
 

@@ -52,6 +52,9 @@ class Loop {
     // Blocks the signal for the thread and gives it to the callback.
     [[nodiscard]] LoopSource on_signal(int signal, std::function<void()> callback);
 
+    // For libraries that bring sources of their own (sd-bus).
+    [[nodiscard]] sd_event* handle() { return event_; }
+
     // Answers systemd's watchdog, if it asks for that.
     void enable_watchdog();
 

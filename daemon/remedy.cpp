@@ -1,6 +1,13 @@
 #include "daemon/remedy.h"
 
+#include <fmt/format.h>
+
 namespace sheaf::daemon {
+
+std::string pool_state(const ike::PoolLow& pool) {
+    return fmt::format("is {}: {} of {}{}", pool.exhausted ? "used up" : "nearly used up", pool.used,
+                       pool.size, pool.exhausted ? ", and a client was sent away" : "");
+}
 
 std::string_view sentence(ike::DownReason reason) {
     switch (reason) {
@@ -30,7 +37,13 @@ std::string_view remedy(Rule rule) {
     case Rule::ts_not_narrowed:
         return "compare the selectors of both sides: \"children\", or \"networks\" and \"request\"";
     case Rule::address_failure:
-        return "see sheafctl list for room in the pools, and compare \"request\" with \"pools\"";
+        return "see sheafctl pools for room, and compare \"request\" with the families of \"pools\"";
+    case Rule::already_connected:
+        return "give each client an identity of its own, or see \"unique\" of the connection";
+    case Rule::foreign_link:
+        return "nothing if we were restarted, for the peer gets a new link when it authenticates anew; else "
+               "it "
+               "names a link that is another's";
     case Rule::configuration_required:
         return "let the peer ask for an address, or serve it with the role \"peer\"";
     case Rule::too_many_half_open:

@@ -3,9 +3,17 @@
 #include "lib/base/rule.h"
 #include "lib/ike/event.h"
 
+#include <string>
 #include <string_view>
 
 namespace sheaf::daemon {
+
+// What has become of a pool, after its name: "is used up: 256 of 256, and a client was sent away".
+[[nodiscard]] std::string pool_state(const ike::PoolLow& pool);
+// What helps against it.
+inline constexpr std::string_view kPoolRemedy =
+    "give it a shorter prefix, name another pool beside it in \"pools\" of its connections, or shorten its "
+    "\"lease\"; sheafctl pools shows when the next block falls free";
 
 // Why an IKE SA ended, after "because".
 [[nodiscard]] std::string_view sentence(ike::DownReason reason);

@@ -10,8 +10,8 @@
 
 namespace sheaf::daemon {
 
-RouteLookup::RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32_t> mark)
-    : bound_(std::move(bound)), mark_(mark) {}
+RouteLookup::RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32_t> mark, Secret stable)
+    : bound_(std::move(bound)), mark_(mark), stable_(std::move(stable)) {}
 
 std::optional<IpAddress> RouteLookup::source_for(const IpAddress& peer) {
     const auto best = routed(peer);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/base/secret.h"
 #include "lib/ike/engine.h"
 
 #include <cstdint>
@@ -12,9 +13,11 @@ namespace sheaf::daemon {
 // the IKE sockets would be sent: with their mark, and from no other address than they are bound to.
 class RouteLookup final : public ike::Surroundings {
   public:
-    // `bound`: the listen addresses, "any" among them or not.
-    RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32_t> mark);
+    // `bound`: the listen addresses, "any" among them or not. `stable`: daemon/stable_secret.h; empty where
+    // nothing needs it.
+    RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32_t> mark, Secret stable);
 
+    [[nodiscard]] View stable_secret() override { return stable_.view(); }
     [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& peer) override;
     [[nodiscard]] WallTime wall_time() override;
 
@@ -23,6 +26,7 @@ class RouteLookup final : public ike::Surroundings {
 
     std::vector<IpAddress> bound_;
     std::optional<std::uint32_t> mark_;
+    Secret stable_;
 };
 
 } // namespace sheaf::daemon

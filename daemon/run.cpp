@@ -6,7 +6,9 @@
 #include "daemon/kernel_fit.h"
 #include "daemon/key_writer.h"
 #include "daemon/pool_source.h"
+#include "daemon/resolver.h"
 #include "daemon/route_lookup.h"
+#include "daemon/stable_secret.h"
 #include "lib/crypto/system_random.h"
 #include "netlink/os.h"
 #include "xfrm/kernel.h"
@@ -76,6 +78,15 @@ std::expected<void, std::string> open_key_files(const RunOptions& options, Log& 
     return {};
 }
 
+// Empty where there is none, and nothing needs one.
+std::expected<Secret, std::string> stable_secret_for(const ike::Config& config) {
+    auto secret = stable_secret();
+    if (secret) return secret;
+    const auto connection = needs_stable_secret(config);
+    if (connection.empty()) return Secret();
+    return std::unexpected(fmt::format("connections.{}: {}", connection, secret.error()));
+}
+
 // Threads that a library begins (Botan has some for RSA) must not be the ones that a signal ends, so it is blocked before
 // there can be any.
 void leave_signals_to_the_loop() {
@@ -91,6 +102,8 @@ void leave_signals_to_the_loop() {
 std::expected<int, std::string> serve(const RunOptions& options, conf::Settings settings, Log& log) {
     std::optional<KeyWriter> keys;
     if (auto done = open_key_files(options, log, keys); !done) return std::unexpected(done.error());
+    auto stable = stable_secret_for(settings.engine);
+    if (!stable) return std::unexpected(std::move(stable.error()));
     auto control = control_socket(options.control);
     if (!control) return std::unexpected(std::move(control.error()));
     const auto os = netlink::system_os();
@@ -115,9 +128,11 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     if (!addresses) return std::unexpected(addresses.error());
 
     crypto::SystemRandom random;
-    RouteLookup host(settings.listen_addresses, kSocketMark);
+    RouteLookup host(settings.listen_addresses, kSocketMark, std::move(*stable));
     Loop loop;
-    Daemon daemon({log, loop, **kernel, *abilities, *ports, **addresses, random, host},
+    Resolver resolver(loop, log);
+    Daemon daemon({log, loop, **kernel, *abilities, *ports, **addresses, random, host,
+                   [&](const ike::NameServers& names) { resolver.set(names); }},
                   {options.config, environment()}, std::move(settings), std::move(control->fd));
     if (keys) daemon.write_keys(std::move(*keys));
     return daemon.run();

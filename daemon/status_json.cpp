@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <string>
+#include <utility>
 
 namespace sheaf::daemon {
 namespace {
@@ -18,7 +20,7 @@ Json texts(const List& list) {
     return out;
 }
 
-Json to_json(const ike::ChildStatus& child, Instant now) {
+Json to_json(const ike::IkeSaStatus& sa, const ike::ChildStatus& child, Instant now, const Usage* usage) {
     Json out{
         {"name", child.name},
         {"state", child.state},
@@ -33,15 +35,40 @@ Json to_json(const ike::ChildStatus& child, Instant now) {
     };
     if (child.since) out["since_s"] = seconds(now - *child.since);
     if (child.rekey_at) out["rekey_s"] = seconds(*child.rekey_at - now);
+    const auto traffic = usage == nullptr ? std::nullopt : usage->of(sa, child);
+    if (traffic) out.update(to_json(*traffic));
     return out;
 }
 
-Json to_json(const ike::PoolStatus& pool) {
-    return {
-        {"name", pool.name},         {"prefix", pool.prefix.to_string()},
-        {"delegate", pool.delegate}, {"size", pool.size},
+std::string text(const child::InterfaceAddress& address) {
+    return fmt::format("{}/{}", address.address.to_string(), address.prefix_length);
+}
+
+// How much of a pool is left. A block that is kept is none that another can have at this moment.
+std::string_view state(const address::PoolUsage& pool) {
+    constexpr double kPercent = 100;
+    const auto taken = static_cast<double>(pool.used) + static_cast<double>(pool.kept);
+    const auto size = static_cast<double>(pool.size);
+    if (taken >= size) return "full";
+    return pool.spec.warn_at != 0 && taken * kPercent >= size * pool.spec.warn_at ? "low" : "ok";
+}
+
+Json to_json(const address::PoolUsage& pool, WallTime now) {
+    Json out{
+        {"name", pool.spec.name},
+        {"prefix", pool.spec.prefix.to_string()},
+        {"delegate", pool.spec.delegate},
+        {"size", pool.size},
         {"used", pool.used},
+        {"kept", pool.kept},
+        {"state", state(pool)},
+        {"warn_at", pool.spec.warn_at},
+        {"lease_s", pool.spec.lease.count()},
+        {"reserved", pool.spec.reserved.size()},
     };
+    if (pool.next_free) out["next_free_s"] = (*pool.next_free - now).count();
+    if (pool.exhausted_at) out["exhausted_s"] = (*pool.exhausted_at - now).count();
+    return out;
 }
 
 Json to_json(const ike::Counters& counters) {
@@ -60,6 +87,7 @@ Json to_json(const ike::Counters& counters) {
 
 std::string ike_spi_text(wire::Spi spi) { return fmt::format("{:016x}", spi); }
 std::string child_spi_text(wire::ChildSpi spi) { return fmt::format("{:#010x}", spi); }
+std::string link_text(child::LinkNumber link) { return fmt::format("{:#010x}", link); }
 
 std::string_view name(ike::Role role) {
     switch (role) {
@@ -88,17 +116,37 @@ Json to_json(const ike::ConnectionStatus& connection, Instant now) {
 
 Json to_json(const child::Link& link) {
     Json addresses = Json::array();
-    for (const auto& address : link.addresses)
-        addresses.push_back(fmt::format("{}/{}", address.address.to_string(), address.prefix_length));
-    return {
-        {"number", fmt::format("{:#010x}", link.number)},
+    Json deprecated = Json::array();
+    for (const auto& address : link.addresses) {
+        addresses.push_back(text(address));
+        if (address.deprecated) deprecated.push_back(text(address));
+    }
+    Json out{
+        {"number", link_text(link.number)},
         {"interface", link.interface},
         {link.role == child::LinkRole::gateway ? "prefixes" : "routes", texts(link.routes)},
         {"addresses", std::move(addresses)},
     };
+    if (!deprecated.empty()) out["deprecated"] = std::move(deprecated);
+    if (!link.delegated.empty()) out["delegated"] = texts(link.delegated);
+    for (const auto& lan : link.lan)
+        out["lan"].push_back({{"interface", lan.interface},
+                              {"address", fmt::format("{}/{}", lan.address.to_string(), lan.prefix_length)}});
+    return out;
 }
 
-Json to_json(const ike::IkeSaStatus& sa, Instant now) {
+Json to_json(const address::Grant& lease) {
+    return {{"pool", lease.pool}, {"block", lease.block.to_string()}};
+}
+
+Json to_json(const Traffic& traffic) {
+    return {{"bytes_in", traffic.bytes_in},
+            {"bytes_out", traffic.bytes_out},
+            {"packets_in", traffic.packets_in},
+            {"packets_out", traffic.packets_out}};
+}
+
+Json to_json(const ike::IkeSaStatus& sa, Instant now, const Usage* usage) {
     Json out{
         {"name", sa.connection},
         {"role", name(sa.role)},
@@ -118,29 +166,39 @@ Json to_json(const ike::IkeSaStatus& sa, Instant now) {
     if (sa.reauth_at) out["reauth_s"] = seconds(*sa.reauth_at - now);
     out["last_heard_s"] = seconds(now - sa.last_heard);
     if (sa.link) out["link"] = to_json(*sa.link);
+    if (sa.linked) out["link_s"] = seconds(now - *sa.linked);
+    for (const auto& lease : sa.leases)
+        out["leases"].push_back(to_json(lease));
     out["dns"] = texts(sa.dns);
+    if (!sa.dns_domains.empty()) out["dns_domains"] = sa.dns_domains;
     out["children"] = Json::array();
     for (const auto& child : sa.children)
-        out["children"].push_back(to_json(child, now));
+        out["children"].push_back(to_json(sa, child, now, usage));
     return out;
 }
 
-Json to_json_list(const ike::Status& status, Instant now) {
-    Json out{{"connections", Json::array()}, {"pools", Json::array()}};
-    for (const auto& connection : status.connections)
-        out["connections"].push_back(to_json(connection, now));
-    for (const auto& pool : status.pools)
-        out["pools"].push_back(to_json(pool));
+Json pools_json(const Snapshot& snapshot) {
+    Json out{{"pools", Json::array()}};
+    for (const auto& pool : snapshot.pools)
+        out["pools"].push_back(to_json(pool, snapshot.wall));
     return out;
 }
 
-Json to_json(const ike::Status& status, Instant now) {
+Json list_json(const Snapshot& snapshot) {
+    Json out{{"connections", Json::array()}};
+    for (const auto& connection : snapshot.status.connections)
+        out["connections"].push_back(to_json(connection, snapshot.now));
+    out.update(pools_json(snapshot));
+    return out;
+}
+
+Json status_json(const Snapshot& snapshot) {
     Json out{{"ike_sas", Json::array()}};
-    for (const auto& sa : status.ike_sas)
-        out["ike_sas"].push_back(to_json(sa, now));
-    out.update(to_json_list(status, now));
-    out["half_open"] = status.half_open;
-    out["counters"] = to_json(status.counters);
+    for (const auto& sa : snapshot.status.ike_sas)
+        out["ike_sas"].push_back(to_json(sa, snapshot.now, snapshot.usage ? &*snapshot.usage : nullptr));
+    out.update(list_json(snapshot));
+    out["half_open"] = snapshot.status.half_open;
+    out["counters"] = to_json(snapshot.status.counters);
     return out;
 }
 

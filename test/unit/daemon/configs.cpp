@@ -12,7 +12,9 @@ std::string gateway_file() {
       "role": "gateway",
       "local": { "id": "gw.example.org" },
       "remote": { "id": "*.example.org" },
-      "pools": ["v6", "v4"]
+      "pools": ["v6", "v4"],
+      "dns": ["2001:db8:9::53"],
+      "dns_domains": ["example.org"]
     }
   }
 }

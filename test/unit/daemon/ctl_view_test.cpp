@@ -1,3 +1,4 @@
+#include "daemon/clients_json.h"
 #include "daemon/ctl_view.h"
 #include "daemon/event_json.h"
 #include "daemon/status_json.h"
@@ -13,11 +14,17 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-Json answer(const ike::Status& status) {
+Json answer(const Snapshot& snapshot) {
     Json out = success();
     out["version"] = "0.1.0";
     out["uptime_s"] = 192;
-    out.update(to_json(status, kNow));
+    out.update(status_json(snapshot));
+    return out;
+}
+
+Json clients(const Snapshot& snapshot, std::string_view name = {}) {
+    Json out = success();
+    out.update(clients_json(snapshot, name));
     return out;
 }
 
@@ -33,8 +40,50 @@ TEST_CASE("Times as people say them", "[daemon]") {
     CHECK(human_time(1e300) == human_time(1e15));
 }
 
+TEST_CASE("Amounts as people say them", "[daemon]") {
+    CHECK(human_bytes(0) == "0 B");
+    CHECK(human_bytes(1023) == "1023 B");
+    CHECK(human_bytes(1024) == "1.0 KiB");
+    CHECK(human_bytes(340 << 20) == "340 MiB");
+    CHECK(human_bytes(UINT64_MAX) == "16 EiB");
+}
+
+TEST_CASE("Clients are listed with what they have and how they come", "[daemon]") {
+    CHECK(render({Verb::clients, {}}, clients(gateway_snapshot()), false) ==
+          "CONNECTION  CLIENT             PREFIXES AND ADDRESSES                 FOR  BYTES IN  BYTES OUT "
+          " LINK     "
+          "   PATH\n"
+          "clients     alice.example.org  2001:db8:100:1::/64, 10.77.0.1/32  1 d 2 h   1.5 KiB    1.9 MiB  "
+          "0x53000001  [2001:db8:7:1::2]:500 (in UDP, NAT there)\n");
+    auto uncounted = gateway_snapshot();
+    uncounted.usage.reset();
+    CHECK(render({Verb::clients, {}}, clients(uncounted), false).find("  1 d 2 h         -          -  0x") !=
+          std::string::npos);
+    CHECK(render({Verb::clients, {}}, clients({}), false) == "no client is connected\n");
+    CHECK(render({Verb::clients, "bob"}, clients(gateway_snapshot(), "bob"), false) ==
+          "no client of that name or address is connected: bob\n");
+}
+
+TEST_CASE("Pools are listed with what is left of them", "[daemon]") {
+    auto snapshot = gateway_snapshot();
+    snapshot.pools.push_back(snapshot.pools.front());
+    auto& full = snapshot.pools.back();
+    full.spec.name = "v4";
+    full.spec.prefix = *Prefix::parse("10.77.0.0/24");
+    full.spec.delegate = 32;
+    full.size = full.used = 256;
+    full.kept = 0;
+    full.next_free.reset();
+    full.exhausted_at.reset();
+    CHECK(render({Verb::pools, {}}, pools_json(snapshot), false) ==
+          "POOL  PREFIX             EACH   SIZE  USED  KEPT  STATE  NEXT FREE IN  USED UP IN\n"
+          "v6    2001:db8:100::/48   /64  65536     1     2  ok       20 h 0 min    30 d 0 h\n"
+          "v4    10.77.0.0/24        /32    256   256     0  full              -           -\n");
+    CHECK(render({Verb::pools, {}}, pools_json({}), false) == "no pool is configured\n");
+}
+
 TEST_CASE("The status is drawn from its JSON", "[daemon]") {
-    CHECK(render({Verb::status, {}}, answer(gateway_status()), false) ==
+    CHECK(render({Verb::status, {}}, answer(gateway_snapshot()), false) ==
           "sheafd 0.1.0, up for 3 min 12 s: 1 IKE SA, 2 half-open, 1 handshake so far\n"
           "\n"
           "CONNECTION  PEER ID            PEER                   STATE         FOR   REKEY IN  NAT    IKE "
@@ -46,11 +95,11 @@ TEST_CASE("The status is drawn from its JSON", "[daemon]") {
           "2001:db8:100:1::/64, 10.77.0.1/32\n"
           "\n"
           "CONNECTION  PEER ID            CHILD    STATE  ESP IN      ESP OUT     ESP SUITE    MODE          "
-          "   REKEY IN  LINK           "
+          "   REKEY IN  BYTES IN  BYTES OUT  LINK           "
           "    OURS  "
           "PEER'S\n"
           "clients     alice.example.org  clients  live   0xc0ffee01  0x00000abc  aes256gcm16  tunnel in UDP "
-          " 50 min 0 s  sheaf0 "
+          " 50 min 0 s   1.5 KiB    1.9 MiB  sheaf0 "
           "0x53000001  ::/0  "
           "2001:db8:100:1::/64\n"
           "\n"
@@ -59,9 +108,9 @@ TEST_CASE("The status is drawn from its JSON", "[daemon]") {
 }
 
 TEST_CASE("Connections and pools are listed", "[daemon]") {
-    auto status = gateway_status();
-    status.connections.push_back(waiting_status().connections.front());
-    CHECK(render({Verb::list, {}}, answer(status), false) ==
+    auto snapshot = gateway_snapshot();
+    snapshot.status.connections.push_back(waiting_status().connections.front());
+    CHECK(render({Verb::list, {}}, answer(snapshot), false) ==
           "CONNECTION  ROLE     STATE    IKE SAS  NOTE\n"
           "clients     gateway  serving        1\n"
           "home        client   waiting        0  the peer did not answer; next attempt in 4 s\n"
@@ -75,7 +124,7 @@ TEST_CASE("Changes are confirmed in one line", "[daemon]") {
     up["ike_sa"] = {
         {"peer_id", "gw.example.org"}, {"peer", "192.0.2.1:500"}, {"link", to_json(client_link())}};
     CHECK(render({Verb::up, "home"}, up, false) ==
-          "home is up: gw.example.org at 192.0.2.1:500, sheaf0 has 2001:db8:100:1::1/64, fe80::1/64\n");
+          "home is up: gw.example.org at 192.0.2.1:500, sheaf0 has 2001:db8:100:1::1/64\n");
     CHECK(render({Verb::down, "home"}, success(), false) == "home is down\n");
     CHECK(render({Verb::down, "b", "office"}, success(), false) == "b office is down\n");
     CHECK(render({Verb::rekey, "b"}, success(), false) == "b: keys of the Child SAs are being replaced\n");
@@ -102,26 +151,37 @@ TEST_CASE("Events are lines of time, name and facts", "[daemon]") {
         "T  child_up   name clients spi 00000000000000ff peer 192.0.2.1:500 peer_id alice.example.org spi_in "
         "0x00000100 spi_out 0x00000200 suite aes256gcm16 link 2001:db8:100:1::1/64, fe80::1/64 local_ts "
         "2001:db8:100:1::/64 remote_ts ::/0\n");
+    CHECK(render_event(to_json(leased(ike::Leased::What::released), "T"), false) ==
+          "T  lease_released name clients spi 00000000000000ff peer 192.0.2.1:500 peer_id alice.example.org "
+          "blocks "
+          "2001:db8:100:1::/64, 10.77.0.1/32\n");
+    CHECK(render_event(to_json(pool_low(true), "T"), false) ==
+          "T  pool_low   pool v4 used 256 size 256 exhausted true\n");
     CHECK(render_event(held_back_json(7, "T"), false) == "T  refused_held_back count 7\n");
 }
 
 TEST_CASE("An answer of another version is drawn as far as it goes", "[daemon]") {
-    CHECK(
-        render({Verb::status, {}},
-               Json::parse(R"({"ok":true,"ike_sas":[{"name":7,"children":[{}]}],"pools":3})"), false) ==
-        "sheafd , up for -: 1 IKE SA,  half-open,  handshakes so far\n"
-        "\n"
-        "CONNECTION  PEER ID  PEER  STATE  FOR  REKEY IN  NAT  IKE SUITE  ADDRESSES\n"
-        "7                                   -         -  no\n"
-        "\n"
-        "CONNECTION  PEER ID  CHILD  STATE  ESP IN  ESP OUT  ESP SUITE  MODE  REKEY IN  LINK  OURS  PEER'S\n"
-        "7                                                                           -\n");
+    CHECK(render({Verb::status, {}},
+                 Json::parse(R"({"ok":true,"ike_sas":[{"name":7,"children":[{}]}],"pools":3})"), false) ==
+          "sheafd , up for -: 1 IKE SA,  half-open,  handshakes so far\n"
+          "\n"
+          "CONNECTION  PEER ID  PEER  STATE  FOR  REKEY IN  NAT  IKE SUITE  ADDRESSES\n"
+          "7                                   -         -  no\n"
+          "\n"
+          "CONNECTION  PEER ID  CHILD  STATE  ESP IN  ESP OUT  ESP SUITE  MODE  REKEY IN  BYTES IN  BYTES "
+          "OUT  LINK  OURS  PEER'S\n"
+          "7                                                                           -         -          "
+          "-\n");
 }
 
 TEST_CASE("What a peer chose cannot control the terminal", "[daemon]") {
-    auto status = gateway_status();
-    status.ike_sas.front().peer_id = "\x1b[2J";
-    const std::string text = render({Verb::status, {}}, answer(status), false);
-    CHECK(text.find('\x1b') == std::string::npos);
-    CHECK(text.find("\\x1b[2J") != std::string::npos);
+    auto snapshot = gateway_snapshot();
+    snapshot.status.ike_sas.front().peer_id = "\x1b[2J";
+    for (const auto& text : {render({Verb::status, {}}, answer(snapshot), false),
+                             render({Verb::clients, {}}, clients(snapshot), false)}) {
+        CHECK(text.find('\x1b') == std::string::npos);
+        CHECK(text.find("\\x1b[2J") != std::string::npos);
+    }
+    CHECK(render({Verb::clients, "\x1b[2J"}, success(), false) ==
+          "no client of that name or address is connected: \\x1b[2J\n");
 }

@@ -12,6 +12,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <functional>
@@ -33,6 +34,34 @@ UdpPorts loopback_ports() {
     return UdpPorts::open({{*IpAddress::parse("127.0.0.1")}, 0, 0, std::nullopt, false}).value();
 }
 
+// A recording kernel that may be slow to say what SAs have carried.
+class Edge final : public xfrm::KernelEdge {
+  public:
+    explicit Edge(xfrm::RecordingKernel& kernel) : kernel_(kernel) {}
+    std::atomic<bool> silent = false;    // it never says
+    std::atomic<unsigned> questions = 0; // for what SAs have carried
+
+    std::expected<xfrm::Abilities, std::string> probe() override { return kernel_.probe(); }
+    std::expected<xfrm::Removed, std::string> reconcile() override { return kernel_.reconcile(); }
+    void apply(child::KernelIntent&& intent, Instant at) override { kernel_.apply(std::move(intent), at); }
+    void flush(Instant at) override { kernel_.flush(at); }
+    [[nodiscard]] std::span<const int> fds() const override { return kernel_.fds(); }
+    void on_readable(Instant at) override { kernel_.on_readable(at); }
+    [[nodiscard]] std::optional<Instant> next_timeout() const override { return kernel_.next_timeout(); }
+    void on_timeout(Instant at) override { kernel_.on_timeout(at); }
+    std::vector<child::KernelEvent> take_events() override { return kernel_.take_events(); }
+    void ask_usage(Instant at) override {
+        ++questions;
+        kernel_.ask_usage(at);
+    }
+    std::optional<std::vector<xfrm::SaUsage>> take_usage() override {
+        return silent ? std::nullopt : kernel_.take_usage();
+    }
+
+  private:
+    xfrm::RecordingKernel& kernel_;
+};
+
 // What belongs to one sheafd whose kernel is a recording one.
 struct Site {
     explicit Site(const ScratchFolder& folder, const std::string& name)
@@ -51,7 +80,8 @@ struct Site {
         REQUIRE(opened);
         addresses = std::move(*opened);
         daemon = std::make_unique<Daemon>(
-            Daemon::Parts{log, loop, kernel, abilities, ports, *addresses, random, source},
+            Daemon::Parts{log, loop, edge, abilities, ports, *addresses, random, source,
+                          [this](const auto& names) { resolved.push_back(names); }},
             Daemon::Place{config, {}}, adapted(std::move(settings)), std::move(*listening));
     }
     [[nodiscard]] bool kernel_is_empty() const {
@@ -66,10 +96,12 @@ struct Site {
     Log log{LogLevel::debug, LogPrefix::journal, [this](std::string_view line) { logged += line; }};
     UdpPorts ports = loopback_ports();
     xfrm::RecordingKernel kernel;
+    Edge edge{kernel};
     xfrm::Abilities abilities = kernel.probe().value();
     crypto::SystemRandom random;
-    RouteLookup source{{*IpAddress::parse("127.0.0.1")}, std::nullopt};
+    RouteLookup source{{*IpAddress::parse("127.0.0.1")}, std::nullopt, Secret(32)};
     std::unique_ptr<PoolSource> addresses;
+    std::vector<ike::NameServers> resolved;
     std::unique_ptr<Daemon> daemon;
 };
 
@@ -365,4 +397,135 @@ TEST_CASE("Floods of refused datagrams are counted, and told in part", "[daemon]
         ++told;
     CHECK(told >= 1);
     CHECK(told <= 2 * EventFeed::kRefusalsPerSecond);
+}
+
+TEST_CASE("A gateway says who has what since when, and what was carried", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        must(ask(pair.gateway, {Verb::clients})["clients"].empty(), "nobody yet");
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up");
+        const Json before = ask(pair.gateway, {Verb::clients});
+        must(before["ok"] == true && before["clients"].size() == 1, before.dump());
+        const Json& client = before["clients"][0];
+        must(client["peer_id"] == "alice.example.org" && client["name"] == "clients", before.dump());
+        must(client["leases"].size() == 2 && client["prefixes"].size() == 2, before.dump());
+        must(client["link_s"].get<double>() >= 0, before.dump());
+        must(client["bytes_in"] == 0 && client["counted_s"].get<double>() >= 0, before.dump());
+        must(client["paths"][0]["state"] == "established", before.dump());
+
+        const auto sa = pair.gateway.kernel.installed().in.front();
+        pair.gateway.kernel.carry({sa.local.address, sa.spi_in, 1500, 1});
+        pair.gateway.kernel.carry({sa.peer.address, sa.spi_out, 3000, 2});
+        const Json after = ask(pair.gateway, {Verb::clients, "alice.example.org"});
+        must(after["clients"][0]["bytes_in"] == 1500 && after["clients"][0]["packets_out"] == 2,
+             after.dump());
+        const Json status = ask(pair.gateway, {Verb::status});
+        must(status["ike_sas"][0]["children"][0]["bytes_out"] == 3000, status.dump());
+        const auto prefix = Prefix::parse(client["leases"][0]["block"].get<std::string>()).value();
+        must(ask(pair.gateway, {Verb::clients, prefix.last().to_string()})["clients"].size() == 1,
+             "by address");
+        must(ask(pair.gateway, {Verb::clients, "bob"})["clients"].empty(), "nobody of that name");
+        must(ask(pair.client, {Verb::clients})["clients"].empty(), "a client has no clients");
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("A kernel that does not say what was carried holds nobody up", "[daemon]") {
+    Pair pair;
+    pair.gateway.edge.silent = true;
+    pair.run([&] {
+        auto patient = CtlClient::connect(pair.gateway.control);
+        must(patient.has_value() && patient->send(encode({Verb::status})).has_value(), "asked");
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up"); // by way of the gateway
+        must(ask(pair.gateway, {Verb::list})["ok"] == true, "others are answered");
+        const Json status = Json::parse(patient->receive(10s).value());
+        must(status["ok"] == true && status["ike_sas"].size() == 1, status.dump());
+        must(!status["ike_sas"][0]["children"][0].contains("bytes_in"), status.dump());
+        must(pair.gateway.edge.questions == 1, "one question");
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("All who ask while the kernel is counting are answered by one count", "[daemon]") {
+    Pair pair;
+    pair.gateway.edge.silent = true;
+    pair.run([&] {
+        std::vector<CtlClient> askers;
+        for (const auto verb : {Verb::status, Verb::clients, Verb::status}) {
+            askers.push_back(CtlClient::connect(pair.gateway.control).value());
+            must(askers.back().send(encode({verb})).has_value(), "asked");
+        }
+        for (int i = 0; pair.gateway.edge.questions < 3; ++i) {
+            must(i < 100, "three questions");
+            std::this_thread::sleep_for(20ms);
+        }
+        pair.gateway.edge.silent = false;
+        must(ask(pair.gateway, {Verb::list})["ok"] == true, "list");
+        must(ask(pair.gateway, {Verb::clients})["ok"] == true, "a turn");
+        for (auto& asker : askers)
+            must(Json::parse(asker.receive(1s).value())["ok"] == true, "answered");
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("Pools and the leases out of them are told", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        auto watcher = CtlClient::connect(pair.gateway.control);
+        must(watcher.has_value() && watcher->send(encode({Verb::watch, {}})).has_value(), "watch");
+        must(Json::parse(watcher->receive(5s).value())["ok"] == true, "watch is answered");
+        const Json fresh = ask(pair.gateway, {Verb::pools});
+        must(fresh["pools"].size() == 2 && fresh["pools"][0]["state"] == "ok", fresh.dump());
+        must(fresh["pools"][0]["used"] == 0 && fresh["pools"][0]["kept"] == 0, fresh.dump());
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up");
+        must(ask(pair.gateway, {Verb::pools})["pools"][0]["used"] == 1, "used");
+        must(ask(pair.client, {Verb::down, "home"})["ok"] == true, "down");
+        const Json kept = ask(pair.gateway, {Verb::pools});
+        must(kept["pools"][0]["used"] == 0 && kept["pools"][0]["kept"] == 1, kept.dump());
+        must(kept["pools"][0]["next_free_s"].get<double>() > 80000, kept.dump());
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up again");
+        std::string seen;
+        while (seen.find("lease_renewed") == seen.npos) {
+            const Json event = Json::parse(watcher->receive(5s).value());
+            if (event["event"].get<std::string>().starts_with("lease_")) {
+                seen += event["event"].get<std::string>() + " ";
+                must(event["blocks"].size() == 2 && event["peer_id"] == "alice.example.org", event.dump());
+            }
+        }
+        must(seen == "lease_assigned lease_released lease_renewed ", seen);
+    });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.logged.find(": assigned again 2001:db8:100:") != std::string::npos);
+}
+
+TEST_CASE("A client hands the gateway's name servers on while it is up", "[daemon]") {
+    Pair pair;
+    pair.run([&] {
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up");
+        must(ask(pair.client, {Verb::status})["ike_sas"][0]["dns_domains"][0] == "example.org", "status");
+        must(ask(pair.client, {Verb::down, "home"})["ok"] == true, "down");
+    });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.resolved.empty());
+    REQUIRE(pair.client.resolved.size() == 2);
+    CHECK(pair.client.resolved[0] ==
+          ike::NameServers{"sheaf0", {*IpAddress::parse("2001:db8:9::53")}, {"example.org"}});
+    CHECK(pair.client.resolved[1] == ike::NameServers{"sheaf0", {}, {}});
+}
+
+TEST_CASE("A client that needs a machine ID and has none is not configured", "[daemon]") {
+    Pair pair;
+    pair.client.source = RouteLookup({*IpAddress::parse("127.0.0.1")}, std::nullopt, {});
+    pair.run([&] {
+        const auto file = client_file(pair.gateway.ports.sockets()[0].bound());
+        (void)pair.folder.write("client.json", file);
+        const Json bad = ask(pair.client, {Verb::reload});
+        must(bad["error"] ==
+                 "connections.home: there was no machine ID in /etc/machine-id when sheafd started; make one "
+                 "with "
+                 "systemd-machine-id-setup and restart sheafd, or set \"interface_ids\" of the connection to "
+                 "\"random\"; the configuration stays as it was",
+             bad.dump());
+    });
+    CHECK(pair.code == 0);
 }

@@ -72,6 +72,27 @@ TEST_CASE("An explanation as JSON", "[daemon]") {
         R"("remedy":"see whether UDP ports 500 and 4500 are open on the way, and whether the peer runs"}])");
 }
 
+TEST_CASE("A pool that runs low is explained with what helps", "[daemon]") {
+    History history;
+    history.note(pool_low(false), kNow);
+    auto more = pool_low(false);
+    more.used = 240;
+    history.note(more, kNow + 60s);
+    CHECK(shown(history, "v4", kNow + 61s) ==
+          "1 s ago, 2 times since 1 min 1 s ago\n"
+          "  The pool \"v4\" is nearly used up: 240 of 256.\n"
+          "  To do: give it a shorter prefix, name another pool beside it in \"pools\" of its connections, "
+          "or shorten its \"lease\"; sheafctl pools shows when the next block falls free.\n");
+    history.note(pool_low(true), kNow + 70s);
+    const auto entries = history.explain("v4", kNow + 70s);
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[0]["event"] == "pool_low");
+    CHECK(entries[0]["pool"] == "v4");
+    CHECK(entries[0]["sentence"] == "is used up: 256 of 256, and a client was sent away");
+    CHECK(history.explain("v6", kNow).empty());
+    CHECK(history.explain("", kNow).size() == 2);
+}
+
 TEST_CASE("The same again is one entry that counts", "[daemon]") {
     History history;
     history.note(refusal(Rule::unknown_identity, "192.0.2.1", "bob"), kNow);

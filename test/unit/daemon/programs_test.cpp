@@ -176,11 +176,16 @@ TEST_CASE("sheafctl's commands", "[daemon]") {
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain"})).request == Request{Verb::explain});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain", "192.0.2.1"})).request ==
           Request{Verb::explain, "192.0.2.1"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "clients"})).request == Request{Verb::clients});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "clients", "2001:db8::1"})).request ==
+          Request{Verb::clients, "2001:db8::1"});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "pools", "--json"})).request == Request{Verb::pools});
     const auto code = [](std::vector<const char*> words) {
         return usage_code([&] { return std::get<CtlExitNow>(sheafctl(words)).code; });
     };
     CHECK(code({"sheafctl"}) == kCtlUsage);
     CHECK(code({"sheafctl", "down"}) == kCtlUsage);
+    CHECK(code({"sheafctl", "pools", "v6"}) == kCtlUsage);
     CHECK(code({"sheafctl", "rekey"}) == kCtlUsage);
     CHECK(code({"sheafctl", "stauts"}) == kCtlUsage);
     CHECK(code({"sheafctl", "--version"}) == kCtlDone);

@@ -26,11 +26,14 @@ ike::Status gateway_status() {
     sa.suite = "aes256gcm16-prfsha256-x25519";
     sa.established = kNow - 12345678us;
     sa.last_heard = kNow - 1500ms;
-    sa.link = child::Link{0x53000001,
-                          child::LinkRole::gateway,
-                          "sheaf0",
-                          {},
-                          {*Prefix::parse("2001:db8:100:1::/64"), *Prefix::parse("10.77.0.1")}};
+    sa.link = child::Link{
+        0x53000001,
+        child::LinkRole::gateway,
+        "sheaf0",
+        {},
+        {*Prefix::parse("2001:db8:100:1::/64"), *Prefix::parse("10.77.0.1"), *Prefix::parse("fe80::a")}};
+    sa.leases = {{"v6", *Prefix::parse("2001:db8:100:1::/64")}, {"v4", *Prefix::parse("10.77.0.1"), true}};
+    sa.linked = kNow - 26h;
     sa.rekey_at = kNow + 3h;
     sa.children.push_back({"clients",
                            "live",
@@ -48,7 +51,6 @@ ike::Status gateway_status() {
     status.half_open = 2;
     status.ike_sas.push_back(sa);
     status.connections.push_back({"clients", ike::Role::gateway, "serving", 1, {}, {}});
-    status.pools.push_back({"v6", *Prefix::parse("2001:db8:100::/48"), 64, 65536, 1});
     status.counters.datagrams_in = 10;
     status.counters.datagrams_out = 9;
     status.counters.retransmits = 1;
@@ -56,6 +58,27 @@ ike::Status gateway_status() {
     status.counters.refused.at(static_cast<std::size_t>(Rule::integrity_check)) = 3;
     return status;
 }
+
+std::vector<address::PoolUsage> gateway_pools() {
+    address::PoolUsage pool;
+    pool.spec.name = "v6";
+    pool.spec.prefix = *Prefix::parse("2001:db8:100::/48");
+    pool.spec.reserved.push_back({{}, *Prefix::parse("2001:db8:100:7::/64")});
+    pool.size = 65536;
+    pool.used = 1;
+    pool.kept = 2;
+    pool.next_free = kWall + 20h;
+    pool.exhausted_at = kWall + 24h * 30;
+    return {pool};
+}
+
+Usage gateway_usage() {
+    return Usage({{*IpAddress::parse("2001:db8:7:1::2"), 0xabc, 2'000'000, 1500},
+                  {*IpAddress::parse("2001:db8:13::2"), 0xabc, 7, 1}, // another client's, by chance
+                  {*IpAddress::parse("2001:db8:13::2"), 0xc0ffee01, 1536, 12}});
+}
+
+Snapshot gateway_snapshot() { return {gateway_status(), gateway_pools(), gateway_usage(), kNow, kWall}; }
 
 ike::Status waiting_status() {
     ike::Status status;
@@ -86,6 +109,12 @@ ike::ChildUp peer_child_up() {
     return {sa_name(),     "office", 0x100,           0x200,
             "aes256gcm16", {},       {"10.1.0.0/16"}, {"10.2.0.0/16", "10.3.0.1/32 tcp/80"}};
 }
+
+ike::Leased leased(ike::Leased::What what) {
+    return {sa_name(), what, {*Prefix::parse("2001:db8:100:1::/64"), *Prefix::parse("10.77.0.1")}};
+}
+
+ike::PoolLow pool_low(bool exhausted) { return {"v4", exhausted ? 256U : 231U, 256, exhausted}; }
 
 ike::Refused refused() { return {Rule::integrity_check, at("192.0.2.1"), 0xff, {}}; }
 

@@ -1,14 +1,22 @@
 #pragma once
 
+#include "daemon/status_json.h"
 #include "lib/ike/event.h"
 #include "lib/ike/status.h"
+
+#include <vector>
 
 // Values as an engine would tell them.
 namespace sheaf::daemon::test {
 
 inline constexpr Instant kNow{std::chrono::seconds(1000)};
 
+inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
+
 [[nodiscard]] ike::Status gateway_status();
+[[nodiscard]] std::vector<address::PoolUsage> gateway_pools();
+[[nodiscard]] Usage gateway_usage(); // of the one Child SA of gateway_status()
+[[nodiscard]] Snapshot gateway_snapshot();
 [[nodiscard]] ike::Status waiting_status();
 [[nodiscard]] child::Link client_link();
 [[nodiscard]] ike::SaName sa_name();
@@ -16,6 +24,8 @@ inline constexpr Instant kNow{std::chrono::seconds(1000)};
 [[nodiscard]] ike::IkeDown ike_down();
 [[nodiscard]] ike::ChildUp child_up();      // a client's
 [[nodiscard]] ike::ChildUp peer_child_up(); // a peer's, without an interface
+[[nodiscard]] ike::Leased leased(ike::Leased::What what);
+[[nodiscard]] ike::PoolLow pool_low(bool exhausted);
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();
 

@@ -1,5 +1,6 @@
 #include "daemon/event_json.h"
 #include "daemon/event_text.h"
+#include "daemon/remedy.h"
 #include "daemon/status_json.h"
 #include "test/unit/daemon/samples.h"
 
@@ -11,7 +12,7 @@ using namespace sheaf::daemon;
 using namespace sheaf::daemon::test;
 
 TEST_CASE("A gateway's status as JSON", "[daemon]") {
-    CHECK(to_json(gateway_status(), kNow).dump(2) == R"({
+    CHECK(status_json(gateway_snapshot()).dump(2) == R"({
   "ike_sas": [
     {
       "name": "clients",
@@ -37,10 +38,22 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
         "interface": "sheaf0",
         "prefixes": [
           "2001:db8:100:1::/64",
-          "10.77.0.1/32"
+          "10.77.0.1/32",
+          "fe80::a/128"
         ],
         "addresses": []
       },
+      "link_s": 93600.0,
+      "leases": [
+        {
+          "pool": "v6",
+          "block": "2001:db8:100:1::/64"
+        },
+        {
+          "pool": "v4",
+          "block": "10.77.0.1/32"
+        }
+      ],
       "dns": [],
       "children": [
         {
@@ -59,7 +72,11 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
             "2001:db8:100:1::/64"
           ],
           "since_s": 12.0,
-          "rekey_s": 3000.5
+          "rekey_s": 3000.5,
+          "bytes_in": 1536,
+          "bytes_out": 2000000,
+          "packets_in": 12,
+          "packets_out": 1500
         }
       ]
     }
@@ -78,7 +95,14 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
       "prefix": "2001:db8:100::/48",
       "delegate": 64,
       "size": 65536,
-      "used": 1
+      "used": 1,
+      "kept": 2,
+      "state": "ok",
+      "warn_at": 90,
+      "lease_s": 86400,
+      "reserved": 1,
+      "next_free_s": 72000,
+      "exhausted_s": 2592000
     }
   ],
   "half_open": 2,
@@ -99,22 +123,80 @@ TEST_CASE("A client's link has addresses and routes", "[daemon]") {
                                            R"("addresses":["2001:db8:100:1::1/64","fe80::1/64"]})");
 }
 
+TEST_CASE("A client's link tells what is deprecated, delegated and handed on", "[daemon]") {
+    auto link = client_link();
+    link.addresses.front().deprecated = true;
+    link.delegated = {*Prefix::parse("2001:db8:100::/56")};
+    link.lan = {{"lan0", *IpAddress::parse("2001:db8:100:1::1"), 64}};
+    const auto json = to_json(link);
+    CHECK(json["deprecated"].dump() == R"(["2001:db8:100:1::1/64"])");
+    CHECK(json["delegated"].dump() == R"(["2001:db8:100::/56"])");
+    CHECK(json["lan"].dump() == R"([{"interface":"lan0","address":"2001:db8:100:1::1/64"}])");
+    CHECK(json["addresses"].size() == 2);
+}
+
+TEST_CASE("Name servers are told with the domains that they are for", "[daemon]") {
+    auto sa = gateway_status().ike_sas.front();
+    sa.dns = {*IpAddress::parse("2001:db8:9::53")};
+    sa.dns_domains = {"example.org"};
+    const auto json = to_json(sa, kNow);
+    CHECK(json["dns"].dump() == R"(["2001:db8:9::53"])");
+    CHECK(json["dns_domains"].dump() == R"(["example.org"])");
+}
+
+TEST_CASE("Figures that the kernel has not told are left out", "[daemon]") {
+    auto snapshot = gateway_snapshot();
+    snapshot.usage.reset();
+    CHECK_FALSE(status_json(snapshot)["ike_sas"][0]["children"][0].contains("bytes_in"));
+    snapshot.usage.emplace(std::vector<xfrm::SaUsage>{});
+    CHECK_FALSE(status_json(snapshot)["ike_sas"][0]["children"][0].contains("bytes_in"));
+    snapshot.usage.emplace(
+        std::vector<xfrm::SaUsage>{{*IpAddress::parse("2001:db8:13::2"), 0xc0ffee01, 1536, 12}});
+    const auto half = status_json(snapshot)["ike_sas"][0]["children"][0];
+    CHECK(half["bytes_in"] == 1536);
+    CHECK(half["bytes_out"] == 0);
+}
+
+TEST_CASE("How much of a pool is left", "[daemon]") {
+    auto snapshot = gateway_snapshot();
+    auto& pool = snapshot.pools.front();
+    const auto state = [&](std::uint64_t used, std::uint64_t kept, unsigned warn_at = 90) {
+        pool.size = 100;
+        pool.used = used;
+        pool.kept = kept;
+        pool.spec.warn_at = warn_at;
+        return pools_json(snapshot)["pools"][0]["state"].get<std::string>();
+    };
+    CHECK(state(0, 0) == "ok");
+    CHECK(state(80, 9) == "ok");
+    CHECK(state(80, 10) == "low");
+    CHECK(state(99, 0, 0) == "ok");
+    CHECK(state(99, 1, 0) == "full");
+    pool.size = pool.used = UINT64_MAX;
+    CHECK(pools_json(snapshot)["pools"][0]["state"] == "full");
+    pool.next_free.reset();
+    pool.exhausted_at.reset();
+    CHECK_FALSE(pools_json(snapshot)["pools"][0].contains("next_free_s"));
+    CHECK_FALSE(pools_json(snapshot)["pools"][0].contains("exhausted_s"));
+}
+
 TEST_CASE("A client that waits tells for what and why", "[daemon]") {
-    const auto json = to_json(waiting_status(), kNow);
+    const Snapshot snapshot{waiting_status(), {}, {}, kNow, kWall};
+    const auto json = status_json(snapshot);
     CHECK(json["connections"].dump() ==
           R"([{"name":"home","role":"client","state":"waiting","ike_sas":0,"next_attempt_s":4.0,)"
           R"("last_error":"the peer did not answer"}])");
     CHECK(json["ike_sas"].dump() == "[]");
     CHECK(
-        to_json_list(waiting_status(), kNow).dump() ==
+        list_json(snapshot).dump() ==
         R"({"connections":[{"name":"home","role":"client","state":"waiting","ike_sas":0,"next_attempt_s":4.0,)"
         R"("last_error":"the peer did not answer"}],"pools":[]})");
 }
 
 TEST_CASE("Whatever a peer calls itself, the JSON is one line of UTF-8", "[daemon]") {
-    auto status = gateway_status();
-    status.ike_sas.front().peer_id = "\xff\n\"";
-    const std::string line = one_line(to_json(status, kNow));
+    auto snapshot = gateway_snapshot();
+    snapshot.status.ike_sas.front().peer_id = "\xff\n\"";
+    const std::string line = one_line(status_json(snapshot));
     CHECK(line.find('\n') == std::string::npos);
     CHECK(nlohmann::json::accept(line));
 }
@@ -157,6 +239,15 @@ TEST_CASE("Events as JSON", "[daemon]") {
         line(ike::ChildDown{sa_name(), {}, 0x100, 0x200}) ==
         R"({"schema":1,"time":"T","event":"child_down","name":"clients","spi":"00000000000000ff",)"
         R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","spi_in":"0x00000100","spi_out":"0x00000200"})");
+    CHECK(line(leased(ike::Leased::What::assigned)) ==
+          R"({"schema":1,"time":"T","event":"lease_assigned","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org",)"
+          R"("blocks":["2001:db8:100:1::/64","10.77.0.1/32"]})");
+    CHECK(to_json(leased(ike::Leased::What::renewed), "T")["event"] == "lease_renewed");
+    CHECK(to_json(leased(ike::Leased::What::released), "T")["event"] == "lease_released");
+    CHECK(
+        line(pool_low(false)) ==
+        R"({"schema":1,"time":"T","event":"pool_low","pool":"v4","used":231,"size":256,"exhausted":false})");
     CHECK(line(refused()) ==
           R"({"schema":1,"time":"T","event":"refused","rule":"integrity_check",)"
           R"("sentence":"the integrity check of the message fails","peer":"192.0.2.1:500",)"
@@ -200,6 +291,19 @@ TEST_CASE("Events as log lines", "[daemon]") {
     is(ike::ChildDown{sa_name(), {}, 0x100, 0x200}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA down, in 0x00000100 out "
        "0x00000200");
+    is(leased(ike::Leased::What::assigned), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: assigned 2001:db8:100:1::/64, "
+       "10.77.0.1/32");
+    is(leased(ike::Leased::What::renewed), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: assigned again 2001:db8:100:1::/64, "
+       "10.77.0.1/32");
+    is(leased(ike::Leased::What::released), LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: released 2001:db8:100:1::/64, "
+       "10.77.0.1/32");
+    const std::string help = std::string("; ") + std::string(kPoolRemedy);
+    is(pool_low(false), LogLevel::warning, "pool \"v4\" is nearly used up: 231 of 256" + help);
+    is(pool_low(true), LogLevel::warning,
+       "pool \"v4\" is used up: 256 of 256, and a client was sent away" + help);
     is(refused(), LogLevel::info,
        "refused[00000000000000ff] 192.0.2.1:500: integrity_check: the integrity check of the message fails");
     is(traced(), LogLevel::debug,
@@ -212,4 +316,10 @@ TEST_CASE("Events as log lines", "[daemon]") {
     nameless.detail = "a\nb";
     nameless.retrying = false;
     is(nameless, LogLevel::info, "clients[00000000000000ff] 192.0.2.1:500: attempt ended, command: a\\nb");
+}
+
+TEST_CASE("What a client was given is logged without the link-local address", "[daemon]") {
+    auto event = child_up();
+    event.link = *gateway_status().ike_sas.front().link;
+    CHECK(describe(event).text.ends_with("aes256gcm16, 2001:db8:100:1::/64, 10.77.0.1/32 on sheaf0"));
 }
