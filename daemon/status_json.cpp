@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -121,12 +122,22 @@ Json to_json(const child::Link& link) {
         addresses.push_back(text(address));
         if (address.deprecated) deprecated.push_back(text(address));
     }
+    // The client's link-local address is routed as its prefixes are, and is none.
+    std::vector<Prefix> routes = link.routes;
+    const auto link_local =
+        std::ranges::find_if(routes, [](const Prefix& route) { return route.address().is_link_local(); });
+    std::string theirs;
+    if (link_local != routes.end()) {
+        theirs = link_local->address().to_string();
+        routes.erase(link_local);
+    }
     Json out{
         {"number", link_text(link.number)},
         {"interface", link.interface},
-        {link.role == child::LinkRole::gateway ? "prefixes" : "routes", texts(link.routes)},
+        {link.role == child::LinkRole::gateway ? "prefixes" : "routes", texts(routes)},
         {"addresses", std::move(addresses)},
     };
+    if (!theirs.empty()) out["link_local"] = theirs;
     if (!deprecated.empty()) out["deprecated"] = std::move(deprecated);
     if (!link.delegated.empty()) out["delegated"] = texts(link.delegated);
     for (const auto& lan : link.lan)

@@ -213,6 +213,8 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
                     return a.address.family() == prefix.family() && !a.address.is_link_local();
                 });
             if (usable) share->part.routes.push_back(prefix);
+            // RFC 8598 2: who sends everything here asks these servers for everything.
+            if (prefix.length() == 0) share->domains.clear();
         }
     }
     if (initiation) initiation->link = sa.link;

@@ -69,11 +69,11 @@ int serve(daemon::UdpPorts ports, const std::string& control, const std::string&
     xfrm::RecordingKernel kernel;
     const auto abilities = kernel.probe();
     crypto::SystemRandom random;
-    daemon::RouteLookup host(settings->listen_addresses, std::nullopt);
+    daemon::RouteLookup host(settings->listen_addresses, std::nullopt, Secret());
     daemon::Loop loop;
     const auto addresses = daemon::PoolSource::open({}, settings->engine.pools, daemon::wall_time);
     if (!addresses) give_up(addresses.error());
-    daemon::Daemon gateway({log, loop, kernel, *abilities, ports, **addresses, random, host},
+    daemon::Daemon gateway({log, loop, kernel, *abilities, ports, **addresses, random, host, {}},
                            {"flood.json", {}}, std::move(*settings), std::move(*listening));
     return gateway.run();
 }

@@ -6,6 +6,7 @@
 #include "lib/crypto/backend.h"
 #include "lib/crypto/key_exchange.h"
 #include "lib/crypto/system_random.h"
+#include "test/bench/simulated_client.h"
 #include "test/support/wire_net.h"
 
 #include <algorithm>
@@ -13,48 +14,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <malloc.h>
-#include <memory>
-#include <optional>
-#include <utility>
 #include <vector>
 
 using namespace sheaf;
+using namespace sheaf::bench;
 using namespace sheaf::test;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Microseconds = std::chrono::duration<double, std::micro>;
-
-constexpr const char* kGateway = "2001:db8:13::2";
-
-struct FixedSource final : ike::Surroundings {
-    std::optional<IpAddress> address;
-    std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
-    WallTime wall_time() override { return {}; }
-};
-
-// A client without a kernel: its intents succeed.
-struct SimulatedClient {
-    SimulatedClient(std::size_t index, Random& random, Instant now) {
-        Bytes octets(16);
-        octets[0] = 0x20;
-        octets[1] = 0x01;
-        octets[14] = static_cast<std::uint8_t>(index >> 8);
-        octets[15] = static_cast<std::uint8_t>(index);
-        octets[12] = 1;
-        source.address = IpAddress::from_bytes(octets);
-        auto config = client_config(kGateway, index);
-        config.connections[0].ike = {{{{crypto::EncrId::aes_gcm_16, 256}},
-                                      {},
-                                      {crypto::PrfId::hmac_sha2_256},
-                                      {crypto::KeId::x25519}}};
-        config.connections[0].child.esp = {{{{crypto::EncrId::aes_gcm_16, 256}}, {}, {}}};
-        engine = std::make_unique<ike::Engine>(std::move(config), random, source, now);
-    }
-    FixedSource source;
-    std::unique_ptr<ike::Engine> engine;
-};
 
 struct Result {
     std::vector<double> handshakes; // microseconds that the responder worked, per client
@@ -75,53 +43,11 @@ double raw_exchange(crypto::Backend& backend, Random& random, const Bytes& peer_
     return Microseconds(after - before).count();
 }
 
-// One verb of the gateway and all that follows from it until it is quiet, in microseconds.
-template <typename Verb>
-double gateway_time(ike::Engine& gateway, Instant now, ike::Engine::Outputs& out, Verb verb) {
-    const auto before = Clock::now();
-    verb();
-    out = gateway.take();
-    double spent = Microseconds(Clock::now() - before).count();
-    while (!out.intents.empty()) { // what the kernel takes is not the engine's time
-        const auto intents = std::exchange(out.intents, {});
-        const auto again = Clock::now();
-        for (const auto& intent : intents)
-            gateway.kernel_event(now, child::IntentDone{intent.id, std::nullopt});
-        auto more = gateway.take();
-        spent += Microseconds(Clock::now() - again).count();
-        for (auto& datagram : more.datagrams)
-            out.datagrams.push_back(std::move(datagram));
-        out.intents = std::move(more.intents);
-    }
-    return spent;
-}
-
-double handshake(ike::Engine& gateway, SimulatedClient& client, Instant now) {
-    double spent = 0;
-    client.engine->on_timeout(now);
-    auto from_client = client.engine->take();
-    for (int turn = 0; turn < 4 && !from_client.datagrams.empty(); ++turn) {
-        ike::Engine::Outputs reply;
-        const auto& request = from_client.datagrams.front();
-        const ike::Datagram seen{request.peer, request.local, request.bytes};
-        spent += gateway_time(gateway, now, reply, [&] { gateway.datagram(now, seen); });
-        if (reply.datagrams.empty()) break;
-        const auto& response = reply.datagrams.front();
-        client.engine->datagram(now, {response.peer, response.local, response.bytes});
-        from_client = client.engine->take();
-        for (const auto& intent : from_client.intents)
-            client.engine->kernel_event(now, child::IntentDone{intent.id, std::nullopt});
-    }
-    return spent;
-}
-
 Result run(std::size_t clients) {
     crypto::SystemRandom random;
     crypto::Backend backend;
-    FixedSource source;
-    source.address = IpAddress::parse(kGateway);
     const Instant now{std::chrono::seconds(1)};
-    ike::Engine gateway(gateway_config(clients), random, source, now);
+    SimulatedGateway gateway(gateway_config(clients), random, now);
     const Bytes peer = crypto::KeyExchange::create(backend, crypto::KeId::x25519, random).public_value();
     Result result;
     result.handshakes.reserve(clients);
@@ -131,10 +57,10 @@ Result run(std::size_t clients) {
         // The client is gone before the next one comes: what stays on the heap is the gateway's.
         SimulatedClient client(i, random, now);
         result.raw.push_back(raw_exchange(backend, random, peer));
-        result.handshakes.push_back(handshake(gateway, client, now));
+        result.handshakes.push_back(handshake(gateway, client, now).count());
     }
     result.bytes_per_client = static_cast<double>(heap_in_use() - before) / static_cast<double>(clients);
-    for (const auto& sa : gateway.status().ike_sas)
+    for (const auto& sa : gateway.engine().status().ike_sas)
         result.established += sa.state == "established" ? 1U : 0U;
     return result;
 }

@@ -40,11 +40,13 @@ class UdpClient final : ike::Surroundings {
 
   private:
     std::optional<IpAddress> source_for(const IpAddress&) override { return socket_.bound().address; }
+    View stable_secret() override { return secret_; }
     WallTime wall_time() override { return {}; }
     void carry_out(Instant now);
     void note_sent(const ike::Datagram& datagram);
     void note_received(const ike::Datagram& datagram);
 
+    Bytes secret_ = Bytes(16, 1);
     daemon::UdpSocket socket_;
     ike::Engine engine_;
     Instant started_;

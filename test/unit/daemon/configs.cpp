@@ -12,6 +12,7 @@ std::string gateway_file() {
       "role": "gateway",
       "local": { "id": "gw.example.org" },
       "remote": { "id": "*.example.org" },
+      "networks": ["2001:db8:9::/48", "192.0.2.0/24"],
       "pools": ["v6", "v4"],
       "dns": ["2001:db8:9::53"],
       "dns_domains": ["example.org"]

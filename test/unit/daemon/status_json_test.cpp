@@ -38,10 +38,10 @@ TEST_CASE("A gateway's status as JSON", "[daemon]") {
         "interface": "sheaf0",
         "prefixes": [
           "2001:db8:100:1::/64",
-          "10.77.0.1/32",
-          "fe80::a/128"
+          "10.77.0.1/32"
         ],
-        "addresses": []
+        "addresses": [],
+        "link_local": "fe80::a"
       },
       "link_s": 93600.0,
       "leases": [

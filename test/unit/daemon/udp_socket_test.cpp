@@ -179,10 +179,11 @@ TEST_CASE("Datagrams leave by the socket of their local endpoint", "[daemon]") {
 
 TEST_CASE("The route to a peer says our address, as far as we listen there", "[daemon]") {
     const auto loopback = *IpAddress::parse("127.0.0.1");
-    RouteLookup anywhere({IpAddress::any(Family::ipv4), IpAddress::any(Family::ipv6)}, std::nullopt);
+    RouteLookup anywhere({IpAddress::any(Family::ipv4), IpAddress::any(Family::ipv6)}, std::nullopt,
+                         Secret());
     CHECK(anywhere.source_for(loopback) == loopback);
     CHECK(anywhere.source_for(*IpAddress::parse("::1")) == IpAddress::parse("::1"));
-    RouteLookup fixed({*IpAddress::parse("127.0.0.5")}, std::nullopt);
+    RouteLookup fixed({*IpAddress::parse("127.0.0.5")}, std::nullopt, Secret());
     CHECK(fixed.source_for(loopback) == IpAddress::parse("127.0.0.5"));
     CHECK_FALSE(fixed.source_for(*IpAddress::parse("::1")));
     const auto wall = std::chrono::system_clock::now() - anywhere.wall_time();

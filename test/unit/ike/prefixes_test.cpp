@@ -352,6 +352,7 @@ TEST_CASE("stable identifiers depend on prefix, interface, network and secret, a
 TEST_CASE("name servers and their domains are told while the link is up, and only then") {
     auto config = gateway_config();
     config.connections[0].dns_domains = {"corp.example.org"};
+    config.connections[0].networks = {prefix("2001:db8:9::/48"), prefix("192.0.2.0/24")};
     Net n(config);
     n.connect();
     REQUIRE(n.client.name_servers.size() == 1);
@@ -365,6 +366,16 @@ TEST_CASE("name servers and their domains are told while the link is up, and onl
     REQUIRE(n.client.name_servers.size() == 2);
     CHECK(n.client.name_servers[1] == ike::NameServers{"sheaf0", {}, {}});
     CHECK(n.gateway.name_servers.empty());
+}
+
+TEST_CASE("a client that sends everything to the gateway asks its servers for everything") {
+    auto config = gateway_config();
+    config.connections[0].dns_domains = {"corp.example.org"};
+    Net n(config);
+    n.connect();
+    REQUIRE(n.client.name_servers.size() == 1);
+    CHECK(n.client.name_servers[0].domains.empty()); // RFC 8598 2
+    CHECK_FALSE(n.client.name_servers[0].servers.empty());
 }
 
 TEST_CASE("a client that wants no name servers is told none") {
