@@ -71,7 +71,8 @@ inner_list() { inner | sed "s/[46]/\"$1&\"/g; s/ /, /g"; } # PREFIX: as a list i
 # begin AUTH [PEER_LINES [SHEAF_MEMBERS]]: starts both ends, with the clients that `clients` names, until they are connected
 begin() {
     local client
-    told_before=$(cat "$LAB_LOGS/$us.sheafd.log" 2>/dev/null | wc -l)
+    told_before=0
+    [ ! -e "$LAB_LOGS/$us.sheafd.log" ] || told_before=$(wc -l <"$LAB_LOGS/$us.sheafd.log")
     case $role in
         gateway)
             gateway_pools=$(inner_list v)
