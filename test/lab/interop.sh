@@ -71,6 +71,8 @@ inner_list() { inner | sed "s/[46]/\"$1&\"/g; s/ /, /g"; } # PREFIX: as a list i
 # begin AUTH [PEER_LINES [SHEAF_MEMBERS]]: starts both ends, with the clients that `clients` names, until they are connected
 begin() {
     local client
+    told_before=0
+    [ ! -e "$LAB_LOGS/$us.sheafd.log" ] || told_before=$(wc -l <"$LAB_LOGS/$us.sheafd.log")
     case $role in
         gateway)
             gateway_pools=$(inner_list v)
@@ -243,8 +245,10 @@ rekeys() {
 
 # --- the end
 
+# told REGEX: by our daemon, since `begin`
+told() { tail -n "+$((told_before + 1))" "$LAB_LOGS/$us.sheafd.log" | grep -E -- "$1" >/dev/null; }
 we_have_none() { [ "$(established "$us")" -eq 0 ] && [ "$(count_ours "$us" state)" -eq 0 ]; }
-ended_with() { log_says "$us" sheafd "IKE SA down, $1"; } # REASON
+ended_with() { told "IKE SA down, $1"; } # REASON
 
 # parted_from SPIS: the kernel has none of these Child SAs any more, and the peer has no IKE SA, or a new one: libreswan comes back at once
 parted_from() {
@@ -258,7 +262,7 @@ deletes() {
     before=$(child_spis "$us")
     sheaf_order "$us" down "$connection" || fail "sheafctl down: $(tail -n 1 "$LAB_LOGS/$us.orders.log")"
     wait_until 10 "$peer has taken the DELETE, and the kernel has none of its SAs" parted_from "$before"
-    log_says "$us" sheafd 'IKE SA down, command' || fail "our command is not told"
+    ended_with command || fail "our command is not told"
     cell delete-ours
     finish
     begin psk
@@ -366,7 +370,7 @@ begins_childless() { # PEER_LINES
     begin psk "$1" "$([ "$role" = responder ] || echo '"childless": true,')"
     witness_stop "childless-$role-$outer"
     expect_no_echo "childless-$role-$outer"
-    log_says "$us" sheafd 'CREATE_CHILD_SA' || fail "the Child SA came with IKE_AUTH"
+    told 'CREATE_CHILD_SA' || fail "the Child SA came with IKE_AUTH"
     finish
     cell childless
 }

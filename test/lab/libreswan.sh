@@ -81,16 +81,19 @@ libreswan_inside() { # OUTER_ADDRESS
     esac
 }
 
-# libreswan_gateway ADDRESS AUTH [LINES]: a gateway in gw with a pool for clients
+# libreswan_gateway ADDRESS AUTH [LINES]: a gateway in gw with a pool for clients. With ECDSA it takes a name that is in the client's
+# certificate only if it is told which.
 libreswan_gateway() {
-    local anything lan_net pool
+    local anything lan_net pool who=
+    [ "$2" != ecdsa ] || who="
+    rightid=@${identity[cl1]}"
     libreswan_inside "$1"
     libreswan_start gw "    left=$1
     leftid=@gw.example.org
     leftsubnet=$anything
     leftmodecfgserver=yes
     leftupdown=%disabled
-    right=%any
+    right=%any$who
     rightaddresspool=$pool
     rightmodecfgclient=yes
     narrowing=yes
@@ -143,6 +146,7 @@ libreswan_stop() { daemon_stop "$1" pluto; }                                    
 libreswan_kill() { # HOST: with what it cannot take away itself then
     daemon_stop "$1" pluto KILL
     ip -n "$1" -o addr show dev lo scope global | awk '{ print $4 }' | while read -r lease; do ip -n "$1" addr del "$lease" dev lo; done
-    ip -n "$1" route del "$lan_net4" 2>/dev/null || : # a gateway has none
+    [ "$1" != gw ] || return 0 # whose routes to the lan are its own
+    ip -n "$1" route del "$lan_net4" 2>/dev/null || : # of one family only
     ip -n "$1" route del "$lan_net6" 2>/dev/null || :
 }
