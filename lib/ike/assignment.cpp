@@ -240,8 +240,17 @@ std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const In
     return out;
 }
 
+// RFC 5280 7.1: a distinguished name is the same in whatever string types, case and repeated spaces it comes.
 address::Holder holder_of(const auth::Identity& identity) {
-    return {static_cast<std::uint8_t>(identity.type), identity.data, identity.to_string()};
+    address::Holder out{static_cast<std::uint8_t>(identity.type), identity.data, identity.to_string()};
+    if (identity.type != wire::IdType::der_asn1_dn) return out;
+    out.data.clear();
+    for (const char c : out.text) {
+        const bool repeated = c == ' ' && !out.data.empty() && out.data.back() == ' ';
+        const bool capital = c >= 'A' && c <= 'Z';
+        if (!repeated) out.data.push_back(static_cast<std::uint8_t>(capital ? c - 'A' + 'a' : c));
+    }
+    return out;
 }
 
 bool is_given(const address::Grant& grant, const Connection& connection, std::span<const PoolSpec> pools) {

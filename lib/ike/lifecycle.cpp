@@ -12,6 +12,8 @@ using wire::Payload;
 namespace {
 
 constexpr Duration kLasting = std::chrono::seconds(10);
+// What a peer can make us authenticate anew at the most often.
+constexpr Duration kShortestLifetime = std::chrono::seconds(20);
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -152,7 +154,7 @@ void Engine::Core::note_lifetime(Instant now, IkeSa& sa, Payloads payloads) {
     std::uint32_t seconds = 0;
     for (const std::uint8_t octet : told->data)
         seconds = seconds << 8 | octet;
-    const Duration lifetime = std::chrono::seconds(seconds);
+    const Duration lifetime = std::max<Duration>(std::chrono::seconds(seconds), kShortestLifetime);
     sa.reauth_at = std::min(sa.reauth_at, now + lifetime / 2 + jittered(lifetime / 4));
     arm(sa);
 }

@@ -2,6 +2,7 @@
 // while they are up, and what a client makes of them.
 
 #include "lib/child/selector.h"
+#include "lib/ike/assignment.h"
 #include "lib/ike/interface_id.h"
 #include "test/support/wire_net.h"
 
@@ -293,6 +294,15 @@ TEST_CASE("a gateway may want its clients to authenticate anew from time to time
         const auto* down = std::get_if<ike::IkeDown>(&event);
         return down && down->reason == ike::DownReason::expired;
     }));
+}
+
+TEST_CASE("a distinguished name is one holder, however it is written") {
+    const auto holder = [](std::string_view text) { return ike::holder_of(*auth::Identity::parse(text)); };
+    CHECK(holder("C=CH, O=Example, CN=gw") == holder("C=CH, O=EXAMPLE, CN=Gw"));
+    CHECK(holder("C=CH, O=Some  Thing, CN=gw") == holder("C=CH, O=Some Thing, CN=gw"));
+    CHECK(holder("C=CH, O=Example, CN=gw") != holder("C=CH, O=Example, CN=gw2"));
+    CHECK(holder("alice@example.org") !=
+          holder("Alice@example.org")); // the part before the @ is the domain's own
 }
 
 TEST_CASE("a client chooses the identifiers of its addresses") {
