@@ -128,7 +128,13 @@ struct Connection {
     Duration reauth{};
     Duration nat_keepalive = std::chrono::seconds(20); // RFC 3948 4; zero: none
     bool force_encapsulation = false;                  // ESP in UDP although there is no NAT
-    bool childless = false; // begins without a Child SA where the peer knows RFC 6023
+    // RFC 4555: the IKE SA and all that hangs on it may move to other addresses. Then the client speaks from
+    // port 4500 from IKE_AUTH on.
+    bool mobike = false;
+    std::vector<IpAddress> addresses; // RFC 4555: further ones of ours (gateway), or of the gateway (client)
+    bool route_proof = true;  // gateway, RFC 4555 3.7: a client shows that answers reach it before ESP does
+    bool nats_allowed = true; // client, RFC 4555 3.9
+    bool childless = false;   // begins without a Child SA where the peer knows RFC 6023
     Uniqueness uniqueness = Uniqueness::replace;
 
     // gateway: a client gets a block for each, out of the first of its pools that has one. Of IPv4 it gets

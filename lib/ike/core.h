@@ -40,6 +40,7 @@
 //   children.cpp       Child SAs in the kernel
 //   links.cpp          virtual links, and who holds them
 //   path.cpp           NAT keepalives, a peer that moves
+//   mobility.cpp       MOBIKE (RFC 4555)
 //   lifecycle.cpp      the end of an IKE SA, timers
 //   initiation.cpp     connections that we begin, and begin again; traps
 //   reload.cpp         another configuration
@@ -53,6 +54,7 @@ class Engine::Core {
     void datagram(Instant now, const Datagram& datagram);
     std::expected<void, std::string> command(Instant now, Command command);
     void kernel_event(Instant now, const child::KernelEvent& event);
+    void network_changed(Instant now);
     void addresses(Instant now, const address::Assigned& answer) { on_addresses(now, answer); }
     std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
@@ -296,6 +298,23 @@ class Engine::Core {
     void follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer);
     void on_peer_moved(const child::PeerMoved& moved);
     void keep_mapping(Instant now, IkeSa& sa);
+    // The Child SAs go where the IKE SA is.
+    void move_children(IkeSa& sa);
+
+    // mobility.cpp
+    void reconsider_path(Instant now, IkeSa& sa);
+    std::vector<std::pair<IpAddress, IpAddress>> other_paths(const IkeSa& sa) const;
+    void move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer);
+    void send_update(Instant now, IkeSa& sa);
+    void send_route_proof(Instant now, IkeSa& sa);
+    void on_update_answered(const Input& in, IkeSa& sa, const Moving& moving, Payloads payloads);
+    void on_route_proved(const Input& in, IkeSa& sa, const ProvingRoute& proving, Payloads payloads);
+    void on_liveness_answered(const Input& in, IkeSa& sa, Payloads payloads);
+    void on_addresses_told(const Input& in, IkeSa& sa, Payloads payloads, Reply& reply);
+    void on_update(const Input& in, IkeSa& sa, Payloads payloads, Reply& reply);
+    void add_nat_detection(const IkeSa& sa, const Endpoint& local, const Endpoint& peer, Reply& to);
+    void offer_mobike(const IkeSa& sa, Reply& to) const;
+    void accept_mobike(IkeSa& sa, Payloads payloads);
 
     // lifecycle.cpp
     void arm(IkeSa& sa);

@@ -17,6 +17,7 @@ std::expected<void, std::string> Engine::command(Instant now, Command command) {
     return core_->command(now, std::move(command));
 }
 void Engine::kernel_event(Instant now, const child::KernelEvent& event) { core_->kernel_event(now, event); }
+void Engine::network_changed(Instant now) { core_->network_changed(now); }
 void Engine::addresses(Instant now, const address::Assigned& answer) { core_->addresses(now, answer); }
 std::optional<Instant> Engine::next_timeout() const { return core_->next_timeout(); }
 void Engine::on_timeout(Instant now) { core_->on_timeout(now); }

@@ -97,6 +97,8 @@ class Engine {
     // Error: a sentence for the person who gave the command.
     [[nodiscard]] std::expected<void, std::string> command(Instant now, Command command);
     void kernel_event(Instant now, const child::KernelEvent& event);
+    // Addresses, links or routes of the host have changed: what Surroundings answers may be another thing now.
+    void network_changed(Instant now);
     // The answer to a demand of Outputs.
     void addresses(Instant now, const address::Assigned& answer);
     [[nodiscard]] std::optional<Instant> next_timeout() const;

@@ -97,6 +97,14 @@ void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
                         std::to_string(sa.connection->retransmit.tries) + " times without an answer");
     }
     --request.left;
+    // RFC 4555 3.5: what gets no answer here may get one elsewhere. Where it comes from decides.
+    if (sa.mobility.on && sa.began && sa.in<Established>() && sa.standing == Standing::current) {
+        for (const auto& [local, peer] : other_paths(sa)) {
+            request.everywhere = true;
+            for (const Bytes& datagram : request.datagrams)
+                transmit({local, config_.nat_port}, {peer, sa.path.peer.port}, datagram);
+        }
+    }
     request.wait *= 2;
     request.due = now + request.wait;
     ++counters_.retransmits;
@@ -162,7 +170,9 @@ bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
     const bool quiet = sa.outstanding.empty();
     switch (wanted.kind) {
     case Want::Kind::liveness:
-    case Want::Kind::tell_lifetime: return true;
+    case Want::Kind::tell_lifetime:
+    case Want::Kind::update_addresses:
+    case Want::Kind::prove_route: return true;
     case Want::Kind::delete_ike: return quiet;
     case Want::Kind::rekey_ike: {
         const bool installing = std::ranges::any_of(
@@ -178,7 +188,15 @@ bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
 
 void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
     switch (wanted.kind) {
-    case Want::Kind::liveness: return send_request(now, sa, ExchangeType::informational, Liveness{}, {});
+    case Want::Kind::liveness: {
+        Reply question;
+        // RFC 4555 3.8: the answer tells whether a NAT has changed what it makes of us.
+        if (sa.mobility.on && sa.began && sa.path.nat_here)
+            add_nat_detection(sa, sa.path.local, sa.path.peer, question);
+        return send_request(now, sa, ExchangeType::informational, Liveness{}, std::move(question));
+    }
+    case Want::Kind::update_addresses: return send_update(now, sa);
+    case Want::Kind::prove_route: return send_route_proof(now, sa);
     case Want::Kind::delete_ike:
         return send_request(now, sa, ExchangeType::informational, DeletingIke{},
                             {wire::Delete{wire::Protocol::ike, {}}});

@@ -136,6 +136,17 @@ struct Deferred {
     std::vector<wire::Payload> otherwise;
 };
 
+// RFC 4555: what an IKE SA needs whose addresses may change. A rekeyed one has it from the one before.
+struct Mobility {
+    bool on = false;                             // both sides support it
+    bool nat_traversal = false;                  // both sides support RFC 7296 2.23
+    std::vector<IpAddress> peer_addresses;       // those that the peer has told besides the one that it uses
+    std::optional<std::uint32_t> latest_request; // of the peer's, that told addresses
+    unsigned moves = 0;                          // of ours
+    bool no_path = false;                        // none of our addresses reaches the peer
+    Bytes seen_as;                               // NAT_DETECTION_DESTINATION_IP of the peer's latest answer
+};
+
 // How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer, and the peer's
 // is taken up to this.
 inline constexpr std::uint32_t kWindow = 4;
@@ -151,8 +162,9 @@ struct IkeSa {
     Path path;
     Endpoint init_peer; // where IKE_SA_INIT went or came from
     State state;
-    std::optional<Protection> protection;               // from the moment the keys exist
-    std::optional<auth::Identity> peer_id;              // as proved; stays through Deleting
+    std::optional<Protection> protection;  // from the moment the keys exist
+    std::optional<auth::Identity> peer_id; // as proved; stays through Deleting
+    Mobility mobility;
     bool fragmentation = false;                         // both sides announced RFC 7383
     bool small_fragments = false;                       // the larger ones did not get through
     bool peer_childless = false;                        // the responder announced RFC 6023

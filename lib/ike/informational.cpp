@@ -38,6 +38,7 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     decided_by_peer(in.now, sa);
     note_lifetime(in.now, sa, payloads);
     Reply reply;
+    on_addresses_told(in, sa, payloads, reply);
     const wire::Spi spi = sa.our_spi();
     const bool lost_all = !theirs.empty() && on_children_deleted(in, sa, theirs, reply);
     send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);

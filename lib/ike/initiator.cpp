@@ -143,8 +143,10 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
     const NatFound nat = find_nat(backend_, payloads, sa.spi_i, sa.spi_r, sa.path.local, sa.path.peer);
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
-    if (sa.path.encapsulated()) {
-        // RFC 7296 2.23: with a NAT on the path all goes on at the other port, IKE and ESP alike.
+    const bool nat_known = find_notify(payloads, NotifyType::nat_detection_source_ip) != nullptr;
+    if (sa.path.encapsulated() || (sa.connection->mobike && nat_known)) {
+        // RFC 7296 2.23, RFC 4555 3.3: with a NAT on the path, or where one may come, all goes on at the other
+        // port, IKE and, behind a NAT, ESP alike.
         sa.path.local.port = config_.nat_port;
         if (sa.path.peer.port == 500) sa.path.peer.port = 4500;
     }
@@ -189,6 +191,7 @@ void Engine::Core::begin_auth(const Input& in, IkeSa& sa, Connecting connecting,
     for (Payload& request : sa.authenticator->requests(backend_))
         payloads.emplace_back(std::move(request));
     payloads.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
+    if (connection.mobike) offer_mobike(sa, payloads);
     ask_first_child(sa, sa.as<Authenticating>(), payloads);
     send_request(in.now, sa, wire::ExchangeType::ike_auth, FirstExchange{}, std::move(payloads));
 }
@@ -234,6 +237,7 @@ void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified p
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
     sa.peer_window = announced_window(payloads);
     note_lifetime(in.now, sa, payloads);
+    accept_mobike(sa, payloads);
     const bool asked = sa.as<Authenticating>().spi_in != 0;
     if (!asked) return establish(in.now, sa, std::move(peer));
     const auto child = error ? std::unexpected(Rule::peer_refused) : accept_first_child(in.now, sa, payloads);

@@ -211,12 +211,10 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
         retire(now, *heir);
     }
     sa.theirs.reset();
-    const auto* installing = sa.initiator ? nullptr : sa.in<Installing>();
-    const auto* assigning = sa.in<Assigning>();
-    const bool unanswered = installing || assigning;
-    const std::uint32_t message_id = installing  ? installing->message_id
-                                     : assigning ? assigning->message_id
-                                                 : 0;
+    std::optional<std::uint32_t> unanswered; // IKE_AUTH
+    if (const auto* assigning = sa.in<Assigning>()) unanswered = assigning->message_id;
+    if (const auto* installing = sa.in<Installing>(); installing && !sa.initiator)
+        unanswered = installing->message_id;
     report_down(now, sa, reason, detail);
     leave_kernel(sa);
     sa.wanted.clear();
@@ -224,7 +222,7 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
     sa.rekey_at = sa.reauth_at = sa.expires = sa.authenticated_until = Instant::max();
     if (unanswered) {
         // The peer waits for the answer to IKE_AUTH: that it is refused says all.
-        send_response(now, sa, wire::ExchangeType::ike_auth, message_id,
+        send_response(now, sa, wire::ExchangeType::ike_auth, *unanswered,
                       std::vector<Payload>{notify(wire::NotifyType::authentication_failed)});
         set_state(sa, Deleting{now + config_.limits.half_open_timeout});
         return arm(sa);

@@ -26,25 +26,40 @@ void Engine::Core::keep_mapping(Instant now, IkeSa& sa) {
 void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer) {
     const bool same = sa.path.peer == peer && sa.path.local == local;
     if (same || !sa.path.nat_there || !sa.in<Established>()) return;
+    // RFC 4555 3.8: with MOBIKE the peer says itself when its addresses change.
+    if (sa.mobility.on) return;
     // We stay where we are while it is us behind a NAT (RFC 7296 2.23): then it is our mapping that changes.
     if (sa.path.nat_here || sa.path.local != local) return;
     const Endpoint before = sa.path.peer;
     if (before.address.family() != peer.address.family()) return;
     sa.path.peer = peer;
+    move_children(sa);
+    tell(PeerMoved{sa.name(), before});
+}
+
+void Engine::Core::move_children(IkeSa& sa) {
+    const bool encapsulated = sa.path.encapsulated();
     for (ChildSa& child : sa.children) {
         // What is being deleted only listens, and that does not look at where packets come from.
         if (!child.policies && child.state != ChildState::installing) continue;
+        const bool there = child.id.local == sa.path.local && child.id.peer == sa.path.peer &&
+                           child.udp_encapsulation == encapsulated;
+        if (there) continue;
         std::vector<child::KernelStep> steps;
         steps.emplace_back(
-            child::MoveSas{child.id, child.policy_set(), child.id.local, peer, child.udp_encapsulation});
-        child.id.peer = peer;
-        if (child.outbound) child.outbound->id.peer = peer;
+            child::MoveSas{child.id, child.policy_set(), sa.path.local, sa.path.peer, encapsulated});
+        child.id.local = sa.path.local;
+        child.id.peer = sa.path.peer;
+        child.udp_encapsulation = encapsulated;
+        if (child.outbound) {
+            child.outbound->id = child.id;
+            child.outbound->udp_encapsulation = encapsulated;
+        }
         Pending pending;
         pending.child = child.id.spi_in;
         const child::IntentId intent = submit(std::move(steps), std::move(pending));
         if (child.state == ChildState::live) child.intent = intent;
     }
-    tell(PeerMoved{sa.name(), before});
 }
 
 void Engine::Core::on_peer_moved(const child::PeerMoved& moved) {

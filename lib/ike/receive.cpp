@@ -224,6 +224,10 @@ void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Who
         return drop(in.now, sa, DownReason::failed, std::string(sentence(payloads.error().rule)));
     }
     trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
+    // RFC 4555 3.5: the answer shows a path that works; the peer is told that it is ours now.
+    const std::pair way{in.datagram.local.address, in.datagram.peer.address};
+    if (request.everywhere && std::ranges::count(other_paths(sa), way) > 0)
+        move_to(in.now, sa, way.first, way.second);
     dispatch_response(in, sa, std::move(request), *payloads);
 }
 
@@ -238,6 +242,12 @@ void Engine::Core::dispatch_response(const Input& in, IkeSa& sa, Outstanding req
         on_delete_answered(in.now, sa, deleted->spi);
     } else if (auto* ike = std::get_if<RekeyingIke>(&request.purpose)) {
         on_ike_rekey_response(in, sa, std::move(*ike), payloads);
+    } else if (const auto* moving = std::get_if<Moving>(&request.purpose)) {
+        on_update_answered(in, sa, *moving, payloads);
+    } else if (const auto* proving = std::get_if<ProvingRoute>(&request.purpose)) {
+        on_route_proved(in, sa, *proving, payloads);
+    } else if (std::holds_alternative<Liveness>(request.purpose)) {
+        on_liveness_answered(in, sa, payloads);
     }
     // The IKE SA may have ended with the answer.
     IkeSa* left = find(spi);

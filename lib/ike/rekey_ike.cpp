@@ -218,6 +218,9 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     made->path = old.path;
     made->init_peer = old.init_peer;
     made->peer_id = old.peer_id;
+    made->mobility = old.mobility;
+    made->mobility.latest_request.reset(); // message IDs begin anew
+    made->mobility.seen_as.clear();        // the hash has the SPIs in it
     made->fragmentation = old.fragmentation;
     made->small_fragments = old.small_fragments;
     made->protection.emplace(std::move(protection));

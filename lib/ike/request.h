@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/base/ip.h"
 #include "lib/base/time.h"
 #include "lib/crypto/key_exchange.h"
 #include "lib/wire/header.h"
@@ -24,7 +25,9 @@ struct Want {
         delete_child,
         rekey_ike,
         delete_ike,
-        tell_lifetime, // the peer is to authenticate anew (RFC 4478 3)
+        tell_lifetime,    // the peer is to authenticate anew (RFC 4478 3)
+        update_addresses, // RFC 4555 3.5
+        prove_route,      // RFC 4555 3.7
     };
     Kind kind{};
     std::string child{};                     // create_child: the name
@@ -55,7 +58,18 @@ struct RekeyingIke {
     crypto::KeyExchange exchange;
 };
 struct DeletingIke {};
-using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, DeletingIke>;
+// RFC 4555 3.5: we are elsewhere.
+struct Moving {
+    unsigned moves = 0; // Mobility::moves when it was sent: an answer after another move means nothing
+    Bytes cookie;
+};
+// RFC 4555 3.7: whether the peer is where it says.
+struct ProvingRoute {
+    Endpoint peer;
+    Bytes cookie;
+};
+using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, DeletingIke,
+                             Moving, ProvingRoute>;
 
 // A request that is not answered yet.
 struct Outstanding {
@@ -66,7 +80,8 @@ struct Outstanding {
     std::vector<Bytes> datagrams;
     Instant due; // of the next transmission
     Duration wait{};
-    unsigned left = 0; // transmissions to come
+    unsigned left = 0;       // transmissions to come
+    bool everywhere = false; // sent over other paths, too (RFC 4555 3.5)
 };
 
 } // namespace sheaf::ike

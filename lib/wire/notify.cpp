@@ -36,6 +36,10 @@ std::expected<void, Rule> check_content(const Notify& notify) {
         break;
     case NotifyType::rekey_sa:
     case NotifyType::child_sa_not_found: fits = notify.spi.size() == 4; break; // RFC 7296 1.3.3, 2.25
+    case NotifyType::additional_ip4_address: fits = size == 4; break;
+    case NotifyType::additional_ip6_address: fits = size == 16; break;
+    case NotifyType::cookie2: fits = size >= kMinCookie2 && size <= kMaxCookie2; break;
+    case NotifyType::no_nats_allowed: fits = size == 12 || size == 36; break; // two addresses, two ports
     case NotifyType::link_id: fits = size <= kMaxLinkId; break;
     case NotifyType::signature_hash_algorithms: fits = size % 2 == 0; break; // RFC 7427 4
     default: break;

@@ -65,6 +65,15 @@ std::string_view name(NotifyType type) {
     case NotifyType::rekey_sa: return "REKEY_SA";
     case NotifyType::esp_tfc_padding_not_supported: return "ESP_TFC_PADDING_NOT_SUPPORTED";
     case NotifyType::non_first_fragments_also: return "NON_FIRST_FRAGMENTS_ALSO";
+    case NotifyType::unacceptable_addresses: return "UNACCEPTABLE_ADDRESSES";
+    case NotifyType::unexpected_nat_detected: return "UNEXPECTED_NAT_DETECTED";
+    case NotifyType::mobike_supported: return "MOBIKE_SUPPORTED";
+    case NotifyType::additional_ip4_address: return "ADDITIONAL_IP4_ADDRESS";
+    case NotifyType::additional_ip6_address: return "ADDITIONAL_IP6_ADDRESS";
+    case NotifyType::no_additional_addresses: return "NO_ADDITIONAL_ADDRESSES";
+    case NotifyType::update_sa_addresses: return "UPDATE_SA_ADDRESSES";
+    case NotifyType::cookie2: return "COOKIE2";
+    case NotifyType::no_nats_allowed: return "NO_NATS_ALLOWED";
     case NotifyType::auth_lifetime: return "AUTH_LIFETIME";
     case NotifyType::link_id: return "LINK_ID";
     case NotifyType::childless_supported: return "CHILDLESS_IKEV2_SUPPORTED";

@@ -75,7 +75,7 @@ enum class CertEncoding : std::uint8_t {
     raw_public_key = 15
 };
 
-// RFC 7296 3.10.1; auth_lifetime: RFC 4478 3, link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
+// RFC 7296 3.10.1; unacceptable_addresses to no_nats_allowed: RFC 4555 4, auth_lifetime: RFC 4478 3, link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
 // RFC 7427 4, childless_supported: RFC 6023 4. Errors are below 16384.
 enum class NotifyType : std::uint16_t {
     unsupported_critical_payload = 1,
@@ -93,6 +93,8 @@ enum class NotifyType : std::uint16_t {
     failed_cp_required = 37,
     ts_unacceptable = 38,
     invalid_selectors = 39,
+    unacceptable_addresses = 40,
+    unexpected_nat_detected = 41,
     temporary_failure = 43,
     child_sa_not_found = 44,
 
@@ -106,6 +108,13 @@ enum class NotifyType : std::uint16_t {
     rekey_sa = 16393,
     esp_tfc_padding_not_supported = 16394,
     non_first_fragments_also = 16395,
+    mobike_supported = 16396,
+    additional_ip4_address = 16397,
+    additional_ip6_address = 16398,
+    no_additional_addresses = 16399,
+    update_sa_addresses = 16400,
+    cookie2 = 16401,
+    no_nats_allowed = 16402,
     auth_lifetime = 16403,
     link_id = 16414,
     childless_supported = 16418,

@@ -19,11 +19,12 @@ inline constexpr std::size_t kMaxPayloads = 64;   // per chain; certificates cha
 inline constexpr std::size_t kMaxProposals = 32;  // per SA payload; strongSwan's default list has 2
 inline constexpr std::size_t kMaxTransforms = 64; // per proposal
 inline constexpr std::size_t kMaxTransformAttributes = 4;
-inline constexpr std::size_t kMaxSelectors = 64;              // per TS payload
-inline constexpr std::size_t kMaxCfgAttributes = 64;          // per CP payload
-inline constexpr std::size_t kMaxDeleteSpis = 256;            // per DELETE payload
-inline constexpr std::size_t kMinNonce = 16, kMaxNonce = 256; // RFC 7296 2.10, 3.9
-inline constexpr std::size_t kMinCookie = 1, kMaxCookie = 64; // RFC 7296 2.6
+inline constexpr std::size_t kMaxSelectors = 64;                // per TS payload
+inline constexpr std::size_t kMaxCfgAttributes = 64;            // per CP payload
+inline constexpr std::size_t kMaxDeleteSpis = 256;              // per DELETE payload
+inline constexpr std::size_t kMinNonce = 16, kMaxNonce = 256;   // RFC 7296 2.10, 3.9
+inline constexpr std::size_t kMinCookie = 1, kMaxCookie = 64;   // RFC 7296 2.6
+inline constexpr std::size_t kMinCookie2 = 8, kMaxCookie2 = 64; // RFC 4555 4.2.5
 inline constexpr std::size_t kMaxIdentity = 1024;
 inline constexpr std::size_t kMaxCertificate =
     32768; // one certificate or bundle; post-quantum ones are 8 KiB

@@ -15,6 +15,17 @@ Host::Host(std::string_view text, Config config, std::uint64_t seed, Instant now
     : address(*IpAddress::parse(text)), random(seed), secret(16, static_cast<std::uint8_t>(seed)),
       leases(config.pools), engine(std::move(config), random, *this, now) {}
 
+// The first one of the peer's family.
+std::optional<IpAddress> Host::source_for(const IpAddress& peer) {
+    if (address.family() == peer.family()) return address;
+    const auto found = std::ranges::find(further, peer.family(), &IpAddress::family);
+    return found == further.end() ? address : *found;
+}
+
+bool Host::has(const IpAddress& one) const {
+    return one == address || std::ranges::find(further, one) != further.end();
+}
+
 void Host::pump(Instant now) {
     for (int round = 0; round < 16; ++round) {
         auto out = engine.take();
@@ -76,7 +87,7 @@ void WireNet::deliver(Datagram datagram) {
     log.push_back(datagram);
     if (on_wire && !on_wire(datagram)) return;
     for (auto& host : hosts_) {
-        if (host->address != datagram.peer.address) continue;
+        if (!host->has(datagram.peer.address)) continue;
         // What is the peer to the sender is the local end to the receiver.
         host->engine.datagram(now, {datagram.peer, datagram.local, std::move(datagram.bytes)});
         return host->pump(now);

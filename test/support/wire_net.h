@@ -21,7 +21,8 @@ class Host final : public ike::Surroundings {
     Host(std::string_view address, ike::Config config, std::uint64_t seed, Instant now);
 
     View stable_secret() override { return secret; }
-    std::optional<IpAddress> source_for(const IpAddress&) override { return address; }
+    std::optional<IpAddress> source_for(const IpAddress& peer) override;
+    [[nodiscard]] bool has(const IpAddress& one) const;
     WallTime wall_time() override { return wall; }
 
     // Carries out intents and keeps events; what is to be sent stays in `outbox`.
@@ -53,6 +54,7 @@ class Host final : public ike::Surroundings {
     void reload(Instant now, ike::Config config);
 
     IpAddress address;
+    std::vector<IpAddress> further; // addresses of its own besides that one
     WallTime wall{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
     SeededRandom random;
     Bytes secret; // each host has its own
