@@ -73,7 +73,7 @@ void Engine::Core::on_child_request(const Input& in, IkeSa& sa, Payloads payload
         // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
         if (sa.children.size() >= 2 * config_.limits.children_per_ike_sa)
             return refuse_with(notify(Rule::collision), Rule::collision);
-    } else if (sa.children.size() >= config_.limits.children_per_ike_sa) {
+    } else if (children_of_family(sa) >= config_.limits.children_per_ike_sa) {
         return refuse_with(notify(Rule::no_additional_sas), Rule::no_additional_sas);
     }
     const auto answered = answer_child(in, sa, old, *offer);

@@ -134,7 +134,9 @@ struct Connection {
     std::vector<IpAddress> addresses; // RFC 4555: further ones of ours (gateway), or of the gateway (client)
     bool route_proof = true;  // gateway, RFC 4555 3.7: a client shows that answers reach it before ESP does
     bool nats_allowed = true; // client, RFC 4555 3.9
-    bool childless = false;   // begins without a Child SA where the peer knows RFC 6023
+    // RFC 7791: how many IKE SAs one authentication may carry, the first among them; 1: none is cloned.
+    unsigned ike_sas_per_login = 1;
+    bool childless = false; // begins without a Child SA where the peer knows RFC 6023
     Uniqueness uniqueness = Uniqueness::replace;
 
     // gateway: a client gets a block for each, out of the first of its pools that has one. Of IPv4 it gets

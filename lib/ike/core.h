@@ -36,6 +36,7 @@
 //   answer_child.cpp   likewise, the peer's requests
 //   rekey_child.cpp    which of two Child SAs stays
 //   rekey_ike.cpp      CREATE_CHILD_SA for the IKE SA
+//   clone.cpp          likewise, for one more beside it (RFC 7791)
 //   informational.cpp  INFORMATIONAL: DELETE and liveness
 //   children.cpp       Child SAs in the kernel
 //   links.cpp          virtual links, and who holds them
@@ -79,6 +80,7 @@ class Engine::Core {
     std::expected<void, std::string> up(Instant now, const Up& command);
     std::expected<void, std::string> down(Instant now, const std::string& name);
     std::expected<void, std::string> rekey(Instant now, const Rekey& command);
+    std::expected<void, std::string> clone(Instant now, const Clone& command);
     std::expected<void, std::string> reauthenticate(Instant now, const Reauthenticate& command);
     std::expected<void, std::string> down_child(Instant now, const DownChild& command);
     void shut_down(Instant now);
@@ -221,6 +223,15 @@ class Engine::Core {
     void on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads);
     std::expected<void, Rule> accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
                                                Payloads payloads);
+    // The new IKE SA, without anything that hangs on the old one, and the lower nonce of its exchange.
+    struct MadeIke {
+        IkeSa* sa = nullptr;
+        Bytes lowest_nonce;
+    };
+    RekeyingIke ask_for_ike(IkeSa& sa, crypto::KeId asked, Reply& to);
+    std::expected<MadeIke, Rule> accept_ike(Instant now, IkeSa& sa, RekeyingIke& request, Payloads payloads);
+    std::expected<MadeIke, wire::Notify> answer_ike(const Input& in, IkeSa& sa, Payloads payloads,
+                                                    Reply& reply);
     // Established as the old one is, or, if that is ending, to be deleted.
     IkeSa& successor_of(Instant now, IkeSa& old, wire::Spi ours, wire::Spi theirs, bool initiator,
                         Protection protection);
@@ -231,6 +242,17 @@ class Engine::Core {
     void decided_by_peer(Instant now, IkeSa& made);
     void retire(Instant now, IkeSa& sa);
     void set_ike_lifetimes(Instant now, IkeSa& sa);
+
+    // clone.cpp
+    void offer_cloning(const IkeSa& sa, Reply& to) const;
+    void accept_cloning(IkeSa& sa, Payloads payloads);
+    std::vector<IkeSa*> family_of(const IkeSa& sa);
+    std::size_t children_of_family(const IkeSa& sa);
+    void clone_ike(Instant now, IkeSa& sa, const Want& want);
+    std::optional<Rule> refuses_clone(const IkeSa& sa);
+    void add_to_family(Instant now, IkeSa& sa, IkeSa& made);
+    void on_clone_response(const Input& in, IkeSa& sa, CloningIke request, Payloads payloads);
+    void on_clone_refused(const Input& in, IkeSa& sa, const CloningIke& request, const wire::Notify& error);
 
     // informational.cpp
     void on_informational_request(const Input& in, IkeSa& sa, Payloads payloads);

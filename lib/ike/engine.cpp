@@ -72,6 +72,7 @@ std::expected<void, std::string> Engine::Core::command(Instant now, Command comm
     }
     if (const auto* child = std::get_if<DownChild>(&command)) return down_child(now, *child);
     if (const auto* fresh = std::get_if<Rekey>(&command)) return rekey(now, *fresh);
+    if (const auto* cloned = std::get_if<Clone>(&command)) return clone(now, *cloned);
     if (const auto* again = std::get_if<Reauthenticate>(&command)) return reauthenticate(now, *again);
     return up(now, std::get<Up>(command));
 }
@@ -146,6 +147,19 @@ std::expected<void, std::string> Engine::Core::rekey(Instant now, const Rekey& c
     if (!found)
         return std::unexpected("nothing of \"" + command.name + "\" is up; `sheafctl status` shows what is");
     return {};
+}
+
+std::expected<void, std::string> Engine::Core::clone(Instant now, const Clone& command) {
+    bool found = false;
+    for (const wire::Spi spi : named(command.name)) {
+        IkeSa* sa = find(spi);
+        if (!sa || !sa->in<Established>() || sa->standing != Standing::current || !sa->family) continue;
+        found = true;
+        want(now, *sa, {Want::Kind::clone_ike});
+    }
+    if (found) return {};
+    return std::unexpected("nothing of \"" + command.name +
+                           "\" that both sides would clone is up; `sheafctl status` shows what is");
 }
 
 std::expected<void, std::string> Engine::Core::reauthenticate(Instant now, const Reauthenticate& command) {

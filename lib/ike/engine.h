@@ -62,6 +62,10 @@ struct Rekey {
     std::string name;
     enum class What : std::uint8_t { ike, children } what = What::children;
 };
+// Clones the current IKE SA of a connection that we have begun, or all of one peer identity (RFC 7791).
+struct Clone {
+    std::string name;
+};
 // Authenticates anew, make before break, what we have begun of a connection.
 struct Reauthenticate {
     std::string connection;
@@ -73,7 +77,7 @@ struct DownChild {
 };
 // Ends everything. The engine is done when idle() is true.
 struct Shutdown {};
-using Command = std::variant<Up, Down, Reload, Rekey, Reauthenticate, DownChild, Shutdown>;
+using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, Shutdown>;
 
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.

@@ -84,6 +84,13 @@ struct IkeRekeyed {
     std::string suite;
 };
 
+// Another IKE SA stands beside the one of `old_spi`, carried by the same authentication (RFC 7791).
+struct IkeCloned {
+    SaName sa; // the new one
+    wire::Spi old_spi = 0;
+    std::string suite;
+};
+
 // A Child SA replaces another.
 struct ChildRekeyed {
     SaName sa;
@@ -118,6 +125,6 @@ struct Leased {
 using PoolLow = address::PoolNotice;
 
 using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
-                           ChildRekeyed, PeerMoved, Leased, PoolLow>;
+                           ChildRekeyed, PeerMoved, IkeCloned, Leased, PoolLow>;
 
 } // namespace sheaf::ike

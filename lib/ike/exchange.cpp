@@ -173,6 +173,7 @@ bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
     case Want::Kind::tell_lifetime:
     case Want::Kind::update_addresses:
     case Want::Kind::prove_route: return true;
+    case Want::Kind::clone_ike: return !under_way<RekeyingIke>(sa) && !sa.theirs;
     case Want::Kind::delete_ike: return quiet;
     case Want::Kind::rekey_ike: {
         const bool installing = std::ranges::any_of(
@@ -201,6 +202,7 @@ void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
         return send_request(now, sa, ExchangeType::informational, DeletingIke{},
                             {wire::Delete{wire::Protocol::ike, {}}});
     case Want::Kind::rekey_ike: return rekey_ike(now, sa, wanted);
+    case Want::Kind::clone_ike: return clone_ike(now, sa, wanted);
     case Want::Kind::create_child:
     case Want::Kind::rekey_child: return create_child(now, sa, wanted);
     case Want::Kind::delete_child: return delete_child(now, sa, wanted);

@@ -192,6 +192,7 @@ void Engine::Core::begin_auth(const Input& in, IkeSa& sa, Connecting connecting,
         payloads.emplace_back(std::move(request));
     payloads.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
     if (connection.mobike) offer_mobike(sa, payloads);
+    offer_cloning(sa, payloads);
     ask_first_child(sa, sa.as<Authenticating>(), payloads);
     send_request(in.now, sa, wire::ExchangeType::ike_auth, FirstExchange{}, std::move(payloads));
 }
@@ -238,6 +239,7 @@ void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified p
     sa.peer_window = announced_window(payloads);
     note_lifetime(in.now, sa, payloads);
     accept_mobike(sa, payloads);
+    accept_cloning(sa, payloads);
     const bool asked = sa.as<Authenticating>().spi_in != 0;
     if (!asked) return establish(in.now, sa, std::move(peer));
     const auto child = error ? std::unexpected(Rule::peer_refused) : accept_first_child(in.now, sa, payloads);

@@ -283,6 +283,7 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
 
 void Engine::Core::erase(IkeSa& sa) {
     const wire::Spi spi = sa.our_spi();
+    if (sa.family && sa.standing == Standing::current) sa.family->full = false;
     set_unproved(sa, false);
     if (!sa.initiator) {
         const auto init = by_init_.find({sa.spi_i, sa.init_peer});

@@ -81,7 +81,7 @@ Opening Engine::Core::join_link(IkeSa& sa, LinkShare share) {
 // Takes away what only this IKE SA had brought. The last one leaves the link as it is: it closes, or stays.
 void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) {
     const auto share = std::exchange(sa.share, nullptr);
-    if (!share || !sa.link) return;
+    if (!share || !sa.link || share.use_count() > 1) return; // clones have it, too
     std::vector<address::Grant> gone = share->grants;
     std::erase_if(sa.link->shares, [&](const auto& other) { return other.lock() == share; });
     const auto others = sa.link->living();

@@ -242,6 +242,8 @@ void Engine::Core::dispatch_response(const Input& in, IkeSa& sa, Outstanding req
         on_delete_answered(in.now, sa, deleted->spi);
     } else if (auto* ike = std::get_if<RekeyingIke>(&request.purpose)) {
         on_ike_rekey_response(in, sa, std::move(*ike), payloads);
+    } else if (auto* cloning = std::get_if<CloningIke>(&request.purpose)) {
+        on_clone_response(in, sa, std::move(*cloning), payloads);
     } else if (const auto* moving = std::get_if<Moving>(&request.purpose)) {
         on_update_answered(in, sa, *moving, payloads);
     } else if (const auto* proving = std::get_if<ProvingRoute>(&request.purpose)) {

@@ -32,52 +32,45 @@ constexpr Duration kWaitForDelete = std::chrono::minutes(1);
 
 } // namespace
 
+// What is asked for a new IKE SA, as its successor or its clone.
+RekeyingIke Engine::Core::ask_for_ike(IkeSa& sa, crypto::KeId asked, Reply& to) {
+    const auto group = asked != crypto::KeId::none ? asked : sa.protection->suite.ke;
+    RekeyingIke request{asked, fresh_spi(), nonce(), crypto::KeyExchange::create(backend_, group, *random_)};
+    to.emplace_back(child::offer_ike(sa.connection->ike, spi_octets(request.spi)));
+    to.emplace_back(wire::Nonce{request.nonce});
+    to.emplace_back(wire::KeyExchange{static_cast<std::uint16_t>(group), request.exchange.public_value()});
+    return request;
+}
+
 void Engine::Core::rekey_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (sa.ours || sa.theirs) return;
-    const auto group = wanted.group != crypto::KeId::none ? wanted.group : sa.protection->suite.ke;
-    RekeyingIke request{wanted.group, fresh_spi(), nonce(),
-                        crypto::KeyExchange::create(backend_, group, *random_)};
     Reply payloads;
-    payloads.emplace_back(child::offer_ike(sa.connection->ike, spi_octets(request.spi)));
-    payloads.emplace_back(wire::Nonce{request.nonce});
-    payloads.emplace_back(
-        wire::KeyExchange{static_cast<std::uint16_t>(group), request.exchange.public_value()});
+    auto request = ask_for_ike(sa, wanted.group, payloads);
     send_request(now, sa, wire::ExchangeType::create_child_sa, std::move(request), std::move(payloads));
 }
 
-void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads payloads) {
-    const auto refuse_with = [&](const wire::Notify& why, Rule rule) {
-        refuse(in.datagram.peer, rule, sa.our_spi(), "a request to rekey the IKE SA");
-        send_response(in.now, sa, in.header.exchange, in.header.message_id, std::vector<Payload>{why});
-        arm(sa);
-    };
-    // RFC 7296 2.25.2: not while a Child SA is being made, replaced or deleted.
-    const bool busy =
-        under_way<CreatingChild>(sa) || under_way<DeletingChild>(sa) || !sa.deferred.empty() || sa.theirs ||
-        std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state == ChildState::installing; });
-    // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
-    const auto waiting = std::ranges::count_if(
-        others_of_peer(sa), [&](wire::Spi spi) { return find(spi)->standing != Standing::current; });
-    const bool full = sas_.size() >= config_.limits.ike_sas || waiting >= 2;
-    if (busy || full) return refuse_with(notify(Rule::collision), Rule::collision);
+// The responder's side of a new IKE SA. The error is the notify to answer with.
+std::expected<Engine::Core::MadeIke, wire::Notify> Engine::Core::answer_ike(const Input& in, IkeSa& sa,
+                                                                            Payloads payloads, Reply& reply) {
+    const auto because = [](Rule rule) { return std::unexpected(notify(rule)); };
     const auto offer = single<wire::Sa>(payloads);
     const auto nonce_i = single<wire::Nonce>(payloads);
     const auto ke = single<wire::KeyExchange>(payloads);
-    if (!nonce_i || !ke) return refuse_with(notify(Rule::missing_payload), Rule::missing_payload);
+    if (!offer || !nonce_i || !ke) return because(Rule::missing_payload);
     const wire::Spi ours = fresh_spi();
     const auto chosen = child::choose_ike(sa.connection->ike, **offer, (*ke)->group, spi_octets(ours));
-    if (!chosen) return refuse_with(notify(chosen.error()), chosen.error());
+    if (!chosen) return because(chosen.error());
     const wire::Spi theirs = read_spi(chosen->peer_spi);
-    if (theirs == 0) return refuse_with(notify(Rule::bad_spi_size), Rule::bad_spi_size);
+    if (theirs == 0) return because(Rule::bad_spi_size);
     const auto group = static_cast<std::uint16_t>(chosen->suite.ke);
     if ((*ke)->group != group) {
         wire::Notify wanted = notify(Rule::invalid_ke_group);
         wanted.data = {static_cast<std::uint8_t>(group >> 8), static_cast<std::uint8_t>(group)};
-        return refuse_with(wanted, Rule::invalid_ke_group);
+        return std::unexpected(std::move(wanted));
     }
     const auto exchange = crypto::KeyExchange::create(backend_, chosen->suite.ke, *random_);
     const auto shared = exchange.agree((*ke)->data, *random_);
-    if (!shared) return refuse_with(notify(shared.error()), shared.error());
+    if (!shared) return because(shared.error());
     const Bytes nonce_r = nonce();
     const crypto::Nonces nonces{(*nonce_i)->data, nonce_r};
     const Secret seed = crypto::rekey_skeyseed(backend_, sa.protection->suite.prf,
@@ -87,17 +80,47 @@ void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads pay
         Protection{chosen->suite,
                    crypto::ike_keys(backend_, chosen->suite, seed.view(), nonces, {theirs, ours}),
                    {}});
-    sa.theirs = Successor<wire::Spi>{ours, std::min((*nonce_i)->data, nonce_r)};
-    Reply reply;
     reply.emplace_back(wire::Sa{{chosen->answer}});
     reply.emplace_back(wire::Nonce{nonce_r});
     reply.emplace_back(wire::KeyExchange{group, exchange.public_value()});
+    return MadeIke{&made, std::min((*nonce_i)->data, nonce_r)};
+}
+
+void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads payloads) {
+    const auto refuse_with = [&](const wire::Notify& why, Rule rule) {
+        refuse(in.datagram.peer, rule, sa.our_spi(), "a request to rekey the IKE SA");
+        send_response(in.now, sa, in.header.exchange, in.header.message_id, std::vector<Payload>{why});
+        arm(sa);
+    };
+    // RFC 7791 5.2: the notify means nothing where it was not agreed on.
+    const bool cloned = sa.family && find_notify(payloads, NotifyType::clone_ike_sa);
+    if (cloned) {
+        if (const auto why = refuses_clone(sa)) return refuse_with(notify(*why), *why);
+    }
+    // RFC 7296 2.25.2: not while a Child SA is being made, replaced or deleted.
+    const bool busy =
+        under_way<CreatingChild>(sa) || under_way<DeletingChild>(sa) || !sa.deferred.empty() || sa.theirs ||
+        std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state == ChildState::installing; });
+    // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
+    const auto waiting = std::ranges::count_if(
+        others_of_peer(sa), [&](wire::Spi spi) { return find(spi)->standing != Standing::current; });
+    const bool full = sas_.size() >= config_.limits.ike_sas || waiting >= 2;
+    if (!cloned && (busy || full)) return refuse_with(notify(Rule::collision), Rule::collision);
+    Reply reply;
+    const auto made = answer_ike(in, sa, payloads, reply);
+    if (!made) {
+        const bool group = made.error().type == NotifyType::invalid_ke_payload;
+        return refuse_with(made.error(), group ? Rule::invalid_ke_group : Rule::no_proposal_chosen);
+    }
+    if (!cloned) sa.theirs = Successor<wire::Spi>{made->sa->our_spi(), made->lowest_nonce};
     send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
     // With a request of ours under way, its answer decides which of the two new ones stays.
-    if (under_way<RekeyingIke>(sa))
-        made.standing = Standing::undecided;
+    if (cloned)
+        add_to_family(in.now, sa, *made->sa);
+    else if (under_way<RekeyingIke>(sa))
+        made->sa->standing = Standing::undecided;
     else
-        inherit(in.now, sa, made);
+        inherit(in.now, sa, *made->sa);
     arm(sa);
 }
 
@@ -153,8 +176,9 @@ void Engine::Core::on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke
     close(in.now, sa, DownReason::failed, std::string(sentence(accepted.error())));
 }
 
-std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
-                                                         Payloads payloads) {
+// The initiator's side of a new IKE SA.
+std::expected<Engine::Core::MadeIke, Rule> Engine::Core::accept_ike(Instant now, IkeSa& sa,
+                                                                    RekeyingIke& request, Payloads payloads) {
     const auto answer = single<wire::Sa>(payloads);
     const auto nonce_r = single<wire::Nonce>(payloads);
     const auto ke = single<wire::KeyExchange>(payloads);
@@ -174,17 +198,25 @@ std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa&
     const Secret seed = crypto::rekey_skeyseed(backend_, sa.protection->suite.prf,
                                                sa.protection->keys.d.view(), nonces, shared->view());
     IkeSa& made = successor_of(
-        in.now, sa, request.spi, theirs, true,
+        now, sa, request.spi, theirs, true,
         Protection{chosen->suite,
                    crypto::ike_keys(backend_, chosen->suite, seed.view(), nonces, {request.spi, theirs}),
                    {}});
+    return MadeIke{&made, std::min(request.nonce, (*nonce_r)->data)};
+}
+
+std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
+                                                         Payloads payloads) {
+    const auto accepted = accept_ike(in.now, sa, request, payloads);
+    if (!accepted) return std::unexpected(accepted.error());
+    IkeSa& made = *accepted->sa;
     if (!sa.in<Established>() || sa.standing != Standing::current) {
         // We are done with this peer, or it has decided for its own; yet it believes in the new one now.
         made.standing = Standing::redundant;
         want(in.now, made, {Want::Kind::delete_ike});
         return {};
     }
-    sa.ours = Successor<wire::Spi>{request.spi, std::min(request.nonce, (*nonce_r)->data)};
+    sa.ours = Successor<wire::Spi>{request.spi, accepted->lowest_nonce};
     IkeSa* other = sa.theirs ? find(sa.theirs->spi) : nullptr;
     // RFC 7296 2.8.2: of two new IKE SAs the one with the lowest nonce goes, by the hand of who made it; the
     // other inherits.
@@ -218,6 +250,7 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     made->path = old.path;
     made->init_peer = old.init_peer;
     made->peer_id = old.peer_id;
+    made->family = old.family;
     made->mobility = old.mobility;
     made->mobility.latest_request.reset(); // message IDs begin anew
     made->mobility.seen_as.clear();        // the hash has the SPIs in it

@@ -28,6 +28,7 @@ struct Want {
         tell_lifetime,    // the peer is to authenticate anew (RFC 4478 3)
         update_addresses, // RFC 4555 3.5
         prove_route,      // RFC 4555 3.7
+        clone_ike,        // RFC 7791
     };
     Kind kind{};
     std::string child{};                     // create_child: the name
@@ -57,6 +58,10 @@ struct RekeyingIke {
     Bytes nonce;
     crypto::KeyExchange exchange;
 };
+// RFC 7791 3.1: another IKE SA beside this one, without another authentication.
+struct CloningIke {
+    RekeyingIke made;
+};
 struct DeletingIke {};
 // RFC 4555 3.5: we are elsewhere.
 struct Moving {
@@ -68,8 +73,8 @@ struct ProvingRoute {
     Endpoint peer;
     Bytes cookie;
 };
-using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, DeletingIke,
-                             Moving, ProvingRoute>;
+using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, CloningIke,
+                             DeletingIke, Moving, ProvingRoute>;
 
 // A request that is not answered yet.
 struct Outstanding {

@@ -306,6 +306,8 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
     reply.emplace_back(notify(NotifyType::set_window_size, {0, 0, 0, static_cast<std::uint8_t>(kWindow)}));
     accept_mobike(sa, payloads);
     if (sa.mobility.on) offer_mobike(sa, reply);
+    accept_cloning(sa, payloads);
+    if (sa.family) offer_cloning(sa, reply);
     const bool gateway = sa.connection->role == Role::gateway;
     if (gateway && sa.connection->reauth > Duration::zero()) {
         const auto seconds = std::chrono::floor<std::chrono::seconds>(sa.connection->reauth).count();

@@ -17,6 +17,7 @@ IkeSaStatus status_of(const IkeSa& sa) {
     IkeSaStatus out;
     out.spi_i = sa.spi_i;
     out.spi_r = sa.spi_r;
+    if (sa.family) out.family = sa.family->founder;
     out.initiator = sa.initiator;
     out.connection = sa.connection->name;
     out.role = sa.connection->role;

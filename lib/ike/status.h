@@ -35,6 +35,7 @@ struct ChildStatus {
 struct IkeSaStatus {
     wire::Spi spi_i = 0;
     wire::Spi spi_r = 0;
+    wire::Spi family = 0; // our SPI of the first IKE SA of its authentication, where that may be cloned
     bool initiator = false;
     std::string connection;
     Role role{};

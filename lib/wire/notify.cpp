@@ -40,6 +40,8 @@ std::expected<void, Rule> check_content(const Notify& notify) {
     case NotifyType::additional_ip6_address: fits = size == 16; break;
     case NotifyType::cookie2: fits = size >= kMinCookie2 && size <= kMaxCookie2; break;
     case NotifyType::no_nats_allowed: fits = size == 12 || size == 36; break; // two addresses, two ports
+    case NotifyType::clone_ike_sa_supported:
+    case NotifyType::clone_ike_sa: fits = size == 0; break; // RFC 7791 6
     case NotifyType::link_id: fits = size <= kMaxLinkId; break;
     case NotifyType::signature_hash_algorithms: fits = size % 2 == 0; break; // RFC 7427 4
     default: break;

@@ -67,6 +67,8 @@ std::string_view name(NotifyType type) {
     case NotifyType::non_first_fragments_also: return "NON_FIRST_FRAGMENTS_ALSO";
     case NotifyType::unacceptable_addresses: return "UNACCEPTABLE_ADDRESSES";
     case NotifyType::unexpected_nat_detected: return "UNEXPECTED_NAT_DETECTED";
+    case NotifyType::clone_ike_sa_supported: return "CLONE_IKE_SA_SUPPORTED";
+    case NotifyType::clone_ike_sa: return "CLONE_IKE_SA";
     case NotifyType::mobike_supported: return "MOBIKE_SUPPORTED";
     case NotifyType::additional_ip4_address: return "ADDITIONAL_IP4_ADDRESS";
     case NotifyType::additional_ip6_address: return "ADDITIONAL_IP6_ADDRESS";

@@ -75,7 +75,7 @@ enum class CertEncoding : std::uint8_t {
     raw_public_key = 15
 };
 
-// RFC 7296 3.10.1; unacceptable_addresses to no_nats_allowed: RFC 4555 4, auth_lifetime: RFC 4478 3, link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
+// RFC 7296 3.10.1; unacceptable_addresses to no_nats_allowed: RFC 4555 4, auth_lifetime: RFC 4478 3, clone_ike_sa: RFC 7791 5, link_id: RFC 5739 5.3, fragmentation_supported: RFC 7383 2.3, signature_hash_algorithms:
 // RFC 7427 4, childless_supported: RFC 6023 4. Errors are below 16384.
 enum class NotifyType : std::uint16_t {
     unsupported_critical_payload = 1,
@@ -120,6 +120,8 @@ enum class NotifyType : std::uint16_t {
     childless_supported = 16418,
     fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
+    clone_ike_sa_supported = 16432,
+    clone_ike_sa = 16433,
 };
 
 [[nodiscard]] constexpr bool is_error(NotifyType type) { return static_cast<std::uint16_t>(type) < 16384; }
