@@ -45,6 +45,7 @@ prefix64() {
 # What these write is for scenarios to change by variables: each has the text that stands in the configuration.
 gateway_pools='"v6", "v4"' # of gateway_config
 pool6_delegate=64          # of gateway_config
+lease_file=leases.db       # of gateway_config: each scenario begins without leases
 retransmit_tries=3         # of client_config and peer_config
 liveness=                  # of all; without, as each has it
 
@@ -81,6 +82,7 @@ gateway_config() { # [AUTH [MEMBERS]]: MEMBERS of the connection, each with a co
     "v6": { "prefix": "$pool6", "delegate": $pool6_delegate },
     "v4": { "prefix": "$pool4" }
   },
+  "lease_file": "$lease_file",
   $(credentials gw "${1:-psk}")
   "connections": {
     "clients": {
