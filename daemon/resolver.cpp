@@ -28,6 +28,10 @@ namespace {
 constexpr const char* kService = "org.freedesktop.resolve1";
 constexpr const char* kObject = "/org/freedesktop/resolve1";
 constexpr const char* kInterface = "org.freedesktop.resolve1.Manager";
+// Tells when the service comes, goes or is another process.
+constexpr const char* kOwnerChanged = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/"
+                                      "DBus',interface='org.freedesktop.DBus',"
+                                      "member='NameOwnerChanged',arg0='org.freedesktop.resolve1'";
 constexpr std::uint64_t kPatience = 10'000'000; // µs; polkit may have to be started first
 
 // What is said when there is no such service, whoever says it.
@@ -161,6 +165,7 @@ Resolver::Resolver(Loop& loop, Log& log, World world) : loop_(loop), log_(log), 
 Resolver::~Resolver() { sd_bus_close_unref(bus_); }
 
 void Resolver::set(const ike::NameServers& names) {
+    wanted_.erase(names.interface);
     if (names.servers.empty()) return revert(names.interface);
     auto usable = names;
     std::erase_if(usable.domains, [](const std::string& domain) { return !is_domain(domain); });
@@ -170,6 +175,7 @@ void Resolver::set(const ike::NameServers& names) {
                         names.interface, names.domains.size() - usable.domains.size(), names.domains.size()));
     // None left must not come to mean all.
     if (usable.domains.empty() && !names.domains.empty()) return revert(names.interface);
+    wanted_[names.interface] = usable;
     install(usable);
 }
 
@@ -182,11 +188,27 @@ bool Resolver::connected(const std::string& interface) {
         return false;
     }
     bus_ = bus;
-    const int result = sd_bus_attach_event(bus_, loop_.handle(), SD_EVENT_PRIORITY_NORMAL);
+    const int result = attach();
     if (result >= 0) return true;
     tell_absence(interface, std::strerror(-result));
     sd_bus_close_unref(std::exchange(bus_, nullptr));
     return false;
+}
+
+int Resolver::attach() {
+    const auto changed = [](sd_bus_message* message, void* data, sd_bus_error*) {
+        const char *name = nullptr, *before = nullptr, *owner = nullptr;
+        if (sd_bus_message_read(message, "sss", &name, &before, &owner) >= 0 && *owner != '\0') {
+            auto& self = *static_cast<Resolver*>(data);
+            for (const auto& [interface, names] : self.wanted_)
+                self.install(names);
+        }
+        return 0;
+    };
+    // Without the match name servers are set all the same, and only a later start of resolved goes unnoticed.
+    const auto matched = [](sd_bus_message*, void*, sd_bus_error*) { return 0; };
+    const int result = sd_bus_add_match_async(bus_, nullptr, kOwnerChanged, changed, matched, this);
+    return result < 0 ? result : sd_bus_attach_event(bus_, loop_.handle(), SD_EVENT_PRIORITY_NORMAL);
 }
 
 // The servers come last: a link that had them and no domains yet would be asked for everything.

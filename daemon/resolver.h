@@ -16,7 +16,7 @@ namespace sheaf::daemon {
 // Hands the name servers of virtual interfaces to systemd-resolved, by D-Bus (org.freedesktop.resolve1(5)).
 //
 // Nobody waits for it: calls are answered on the loop. A host without systemd-resolved goes on as it is, which
-// the log says once; one that refuses us is warned about.
+// the log says once; when it starts later it is told. One that refuses us is warned about.
 // Ownership: loop and log must outlive it.
 class Resolver {
   public:
@@ -39,6 +39,7 @@ class Resolver {
     struct Change; // of one interface, with the answers that it waits for
 
     [[nodiscard]] bool connected(const std::string& interface);
+    [[nodiscard]] int attach();
     void install(const ike::NameServers& names);
     void revert(const std::string& interface);
     // Of one call: the name of a D-Bus error, or nothing, and the words with it.
@@ -50,7 +51,8 @@ class Resolver {
     Log& log_;
     World world_;
     sd_bus* bus_ = nullptr;
-    std::map<std::string, std::shared_ptr<Change>> installed_; // by interface
+    std::map<std::string, ike::NameServers> wanted_; // by interface
+    std::map<std::string, std::shared_ptr<Change>> installed_;
     bool absence_told_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include "lib/address/pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -24,6 +25,7 @@ struct LeaseBook::Parts {
     std::map<std::string, std::uint32_t, std::less<>> by_name;
     Holders holders;
     std::uint64_t turns = 0;
+    std::map<Prefix, Lease> strays; // used by a link, and in no pool any more
     std::vector<LeaseChange> changes;
     std::vector<PoolNotice> notices;
 
@@ -55,6 +57,9 @@ struct LeaseBook::Parts {
     // The steps of a want, in this order.
     [[nodiscard]] std::optional<Grant> held(const Assign& demand, std::span<const std::uint32_t> from,
                                             Claims& claims) const;
+    // The stray that overlaps this block.
+    [[nodiscard]] const Lease* stray(const Prefix& block) const;
+    [[nodiscard]] std::optional<std::uint64_t> free_block(const Pool& pool, const Holder& holder) const;
     [[nodiscard]] std::optional<Spot> own(const Holder& holder, std::span<const std::uint32_t> from) const;
     [[nodiscard]] std::optional<Spot> new_block(const Holder& holder,
                                                 std::span<const std::uint32_t> from) const;
@@ -62,6 +67,7 @@ struct LeaseBook::Parts {
     [[nodiscard]] std::optional<Grant> satisfy(const Assign& demand, std::span<const std::uint32_t> from,
                                                Claims& claims, WallTime now);
     void give_back(const Release& demand, Spot spot, WallTime now);
+    void give_back_stray(const Release& demand, const Grant& grant);
     void send_away(std::span<const std::uint32_t> from);
     [[nodiscard]] std::string shortage(const Want& want) const;
 };
@@ -146,10 +152,36 @@ std::optional<Grant> LeaseBook::Parts::held(const Assign& demand, std::span<cons
     return Grant{pool.spec().name, pool.range().block(first->index), true};
 }
 
+// Strays do not overlap one another, so that they can be looked up.
+const Lease* LeaseBook::Parts::stray(const Prefix& block) const {
+    const auto after = strays.lower_bound(block);
+    if (after != strays.end() && after->first.overlaps(block)) return &after->second;
+    if (after == strays.begin()) return nullptr;
+    const auto before = std::prev(after);
+    return before->first.overlaps(block) ? &before->second : nullptr;
+}
+
+std::optional<std::uint64_t> LeaseBook::Parts::free_block(const Pool& pool, const Holder& holder) const {
+    const BlockRange& range = pool.range();
+    if (range.size() == 0) return std::nullopt;
+    std::uint64_t from = pool.first_choice(holder);
+    for (std::size_t tries = 0; tries <= strays.size(); ++tries) { // each passes one
+        const auto index = pool.free_block(from);
+        if (!index) return std::nullopt;
+        const Lease* in_the_way = stray(range.block(*index));
+        if (!in_the_way) return index;
+        const auto last = range.index({in_the_way->block.last(), pool.spec().delegate});
+        from = std::max(*index, last.value_or(range.end())) + 1;
+        if (from >= range.end()) from = range.first();
+    }
+    return std::nullopt;
+}
+
 // What is reserved for the holder, else what is kept for them.
 std::optional<Spot> LeaseBook::Parts::own(const Holder& holder, std::span<const std::uint32_t> from) const {
     for (const auto pool : from)
-        if (const auto index = pools[pool].reservation(holder)) return Spot{pool, *index};
+        for (const auto index : pools[pool].reservations(holder))
+            if (!stray(pools[pool].range().block(index))) return Spot{pool, index};
     const auto found = holders.find(holder);
     if (found == holders.end()) return std::nullopt;
     const BlockKey* first = nullptr;
@@ -164,7 +196,7 @@ std::optional<Spot> LeaseBook::Parts::own(const Holder& holder, std::span<const 
 std::optional<Spot> LeaseBook::Parts::new_block(const Holder& holder,
                                                 std::span<const std::uint32_t> from) const {
     for (const auto pool : from) {
-        if (const auto index = pools[pool].free_block(holder)) return Spot{pool, *index};
+        if (const auto index = free_block(pools[pool], holder)) return Spot{pool, *index};
         if (const auto index = pools[pool].lapsed_block()) return Spot{pool, *index};
     }
     return std::nullopt;
@@ -213,6 +245,15 @@ void LeaseBook::Parts::give_back(const Release& demand, Spot spot, WallTime now)
     erase(spot);
     put(spot, demand.holder, entry, now);
     record(LeaseChange::Kind::put, spot, *pool.find(spot.index));
+}
+
+void LeaseBook::Parts::give_back_stray(const Release& demand, const Grant& grant) {
+    const auto found = strays.find(grant.block);
+    if (found == strays.end()) return;
+    Lease& lease = found->second;
+    if (lease.pool != grant.pool || lease.link != demand.link || lease.holder != demand.holder) return;
+    changes.push_back({LeaseChange::Kind::remove, std::move(lease)});
+    strays.erase(found);
 }
 
 void LeaseBook::Parts::send_away(std::span<const std::uint32_t> from) {
@@ -291,6 +332,7 @@ Assigned LeaseBook::assign(const Assign& demand, WallTime now) {
 
 void LeaseBook::release(const Release& demand, WallTime now) {
     for (const auto& grant : demand.grants) {
+        parts_->give_back_stray(demand, grant);
         const auto number = parts_->find(grant.pool);
         if (!number) continue;
         parts_->begin({&*number, 1}, now);
@@ -311,8 +353,18 @@ void LeaseBook::update(std::span<const PoolSpec> specs, WallTime now) {
             leases.emplace(entry.turn, parts_->lease({number, index}, entry));
         if (const auto same = next->find(pool.spec().name)) next->pools[*same].gauge = std::move(pool.gauge);
     }
+    std::vector<Lease> homeless;
     for (auto& [turn, lease] : leases)
-        if (!next->place(lease, now)) next->changes.push_back({LeaseChange::Kind::remove, std::move(lease)});
+        if (!next->place(lease, now)) homeless.push_back(std::move(lease));
+    for (auto& [block, lease] : parts_->strays) // whose pool may be there again
+        if (!next->place(lease, now)) homeless.push_back(std::move(lease));
+    for (auto& lease : homeless) {
+        const Prefix block = lease.block;
+        if (lease.link == 0)
+            next->changes.push_back({LeaseChange::Kind::remove, std::move(lease)});
+        else
+            next->strays.emplace(block, std::move(lease));
+    }
     parts_ = std::move(next);
     for (std::uint32_t pool = 0; pool < parts_->pools.size(); ++pool)
         parts_->end({&pool, 1});

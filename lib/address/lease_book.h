@@ -73,7 +73,9 @@ class LeaseBook {
 
     [[nodiscard]] Assigned assign(const Assign& demand, WallTime now);
     void release(const Release& demand, WallTime now);
-    // Takes new pools. Leases in pools of the same name whose block is still one of theirs stay.
+    // Takes new pools. Leases in pools of the same name whose block is still one of theirs stay. Of the others
+    // those that no link uses are forgotten at once, the rest when they are released: until then nobody is
+    // given what overlaps them.
     void update(std::span<const PoolSpec> specs, WallTime now);
 
     [[nodiscard]] std::vector<LeaseChange> take_changes();

@@ -34,20 +34,19 @@ bool Pool::reserved_for_another(std::uint64_t index, const Holder& holder) const
     return found != reserved_.end() && found->second != holder;
 }
 
-std::optional<std::uint64_t> Pool::reservation(const Holder& holder) const {
+std::vector<std::uint64_t> Pool::reservations(const Holder& holder) const {
     const auto found = reservations_.find(holder);
-    if (found == reservations_.end()) return std::nullopt;
-    const auto unused = std::ranges::find_if(found->second, [&](std::uint64_t index) {
+    if (found == reservations_.end()) return {};
+    std::vector<std::uint64_t> out;
+    for (const auto index : found->second) {
         const Entry* entry = find(index); // another's who had it before it was reserved, perhaps
-        return entry == nullptr || entry->link == 0;
-    });
-    return unused == found->second.end() ? std::nullopt : std::optional(*unused);
+        if (entry == nullptr || entry->link == 0) out.push_back(index);
+    }
+    return out;
 }
 
-std::optional<std::uint64_t> Pool::free_block(const Holder& holder) const {
-    if (range_.size() == 0) return std::nullopt;
-    const std::uint64_t from = range_.first() + hash(holder.data) % range_.size();
-    return occupied_.gap(from, range_.first(), range_.end());
+std::uint64_t Pool::first_choice(const Holder& holder) const {
+    return range_.first() + hash(holder.data) % range_.size();
 }
 
 std::optional<std::uint64_t> Pool::lapsed_block() const {

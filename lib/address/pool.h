@@ -50,11 +50,15 @@ class Pool {
     [[nodiscard]] const BlockRange& range() const { return range_; }
     [[nodiscard]] const Entry* find(std::uint64_t index) const;
     [[nodiscard]] bool reserved_for_another(std::uint64_t index, const Holder& holder) const;
-    // A block of the holder's own that no link uses.
-    [[nodiscard]] std::optional<std::uint64_t> reservation(const Holder& holder) const;
-    // For a holder who has none: a free block, which one follows from the holder's octets; else the one that
-    // lapsed first, which its holder loses.
-    [[nodiscard]] std::optional<std::uint64_t> free_block(const Holder& holder) const;
+    // Of the holder's own, those that no link uses.
+    [[nodiscard]] std::vector<std::uint64_t> reservations(const Holder& holder) const;
+    // Where to look first for a free block; it follows from the holder's octets. Requires: size() is not 0.
+    [[nodiscard]] std::uint64_t first_choice(const Holder& holder) const;
+    // The next free block, once around.
+    [[nodiscard]] std::optional<std::uint64_t> free_block(std::uint64_t from) const {
+        return occupied_.gap(from, range_.first(), range_.end());
+    }
+    // That lapsed first.
     [[nodiscard]] std::optional<std::uint64_t> lapsed_block() const;
 
     void put(std::uint64_t index, const Entry& entry, WallTime now); // nobody has it

@@ -277,8 +277,8 @@ deletes() {
 }
 
 dies() {
-    liveness=2s retransmit_tries=3
-    begin psk '' "$([ "$role" = client ] || echo '"retransmit": { "first": "500ms", "tries": 3 },')"
+    liveness=$((2 * ${lab_patience:-1}))s retransmit_tries=3
+    begin psk '' "$([ "$role" = client ] || echo "\"retransmit\": { \"first\": \"$retransmit_first\", \"tries\": 3 },")"
     "${peer}_kill" "$them"
     forget "$them"
     wait_until 30 "the peer's end is noticed" ended_with peer_silent

@@ -10,7 +10,7 @@
 # shellcheck disable=SC2034 # scenarios use what is not used here
 # shellcheck disable=SC2016 # awk has dollars, too
 # Environment: LAB_NAME, LAB_BIN (sheafd, sheafctl), LAB_CONF (the folder conf), LAB_PKI (keys and certificates, see
-# scripts/lab.d/pki), LAB_TMP (gone afterwards), LAB_LOGS (kept).
+# scripts/lab.d/pki), LAB_TMP (gone afterwards), LAB_LOGS (kept), lab_patience (how many times longer than usual to wait).
 
 set -Eeuo pipefail
 
@@ -62,7 +62,7 @@ trap lab_end EXIT
 holds_within() {
     local end
     hundredths
-    end=$((now + $1 * 100))
+    end=$((now + $1 * 100 * ${lab_patience:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         hundredths

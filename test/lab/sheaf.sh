@@ -45,7 +45,9 @@ prefix64() {
 # What these write is for scenarios to change by variables: each has the text that stands in the configuration.
 gateway_pools='"v6", "v4"' # of gateway_config
 pool6_delegate=64          # of gateway_config
+lease_file=leases.db       # of gateway_config: each scenario begins without leases
 retransmit_tries=3         # of client_config and peer_config
+retransmit_first=$((500 * ${lab_patience:-1}))ms
 liveness=                  # of all; without, as each has it
 
 # own_name HOST: what the host's files in LAB_PKI are called
@@ -81,6 +83,7 @@ gateway_config() { # [AUTH [MEMBERS]]: MEMBERS of the connection, each with a co
     "v6": { "prefix": "$pool6", "delegate": $pool6_delegate },
     "v4": { "prefix": "$pool4" }
   },
+  "lease_file": "$lease_file",
   $(credentials gw "${1:-psk}")
   "connections": {
     "clients": {
@@ -109,7 +112,7 @@ client_config() { # HOST GATEWAY_ADDRESS [REQUEST [AUTH [MEMBERS]]]
       "request": [${3:-\"prefix\", \"ipv4\"}],
       "interface": "sheaf0",
       "liveness": "${liveness:-3s}",
-      "retransmit": { "first": "500ms", "tries": $retransmit_tries },
+      "retransmit": { "first": "$retransmit_first", "tries": $retransmit_tries },
       "start": true
     }
   }
@@ -130,7 +133,7 @@ peer_config() {
       "local": { "id": "${identity[$1]}", "address": "$2" },
       "remote": { "id": "${identity[$3]}", "address": "$4" },
       "liveness": "${liveness:-3s}",
-      "retransmit": { "first": "500ms", "tries": $retransmit_tries },
+      "retransmit": { "first": "$retransmit_first", "tries": $retransmit_tries },
       "children": {
         "net": { $6 }
       }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -315,6 +316,7 @@ TEST_CASE("an update keeps the leases whose block still fits, and drops the othe
     Desk desk({spec("p", "192.0.2.0/24", 32), spec("q", "2001:db8::/48", 64)});
     const auto stays = desk.one("alice", 1, "p");
     const auto goes = desk.one("alice", 1, "q");
+    desk.release("alice", 1, {*goes});
     (void)desk.book.take_changes();
     desk.book.update(std::vector{spec("p", "192.0.2.0/23", 32), spec("r", "2001:db8::/48", 64)}, desk.now);
     const auto changes = desk.book.take_changes();
@@ -325,6 +327,48 @@ TEST_CASE("an update keeps the leases whose block still fits, and drops the othe
     CHECK(desk.one("alice", 1, "p") == stays);
     CHECK(desk.usage().size == 510);
     CHECK(desk.one("bob", 1, "r"));
+}
+
+TEST_CASE("what a link uses is nobody else's, whatever becomes of its pool") {
+    Desk desk({spec("p", "2001:db8::/60", 64)});
+    std::vector<Grant> held;
+    for (int i = 0; i < 4; ++i)
+        held.push_back(desk.one("client" + std::to_string(i), 1).value());
+    (void)desk.book.take_changes();
+    const auto overlaps = [&](const Prefix& block) {
+        return std::ranges::any_of(held, [&](const Grant& grant) { return grant.block.overlaps(block); });
+    };
+    // Renamed, and blocks that are larger, as large and smaller.
+    for (const unsigned delegate : {62U, 64U, 66U}) {
+        auto pool = spec("q", "2001:db8::/60", delegate);
+        pool.reserved = {{holder("other0"), Prefix(held[0].block.address(), delegate)}};
+        desk.book.update(std::vector{pool}, desk.now);
+        CHECK(desk.book.take_changes().empty());
+        bool distinct = true;
+        for (int i = 0; i < 64; ++i)
+            if (const auto grant = desk.one("other" + std::to_string(i), 1, "q")) {
+                distinct = distinct && !overlaps(grant->block);
+                desk.release("other" + std::to_string(i), 1, {*grant});
+            }
+        CHECK(distinct);
+        desk.book.update({}, desk.now);
+        (void)desk.book.take_changes();
+    }
+    // Its pool is there again: as if nothing had been.
+    desk.book.update(std::vector{spec("p", "2001:db8::/60", 64)}, desk.now);
+    CHECK(desk.book.take_changes().empty());
+    CHECK(desk.usage().used == 4);
+    CHECK(desk.one("client2", 1) == held[2]);
+    // Once it is let go of without a pool, it is forgotten, and anybody's.
+    desk.book.update(std::vector{spec("q", held[1].block.to_string(), 64)}, desk.now);
+    CHECK_FALSE(desk.one("other", 1, "q"));
+    desk.release("client1", 2, {held[1]});
+    CHECK_FALSE(desk.one("other", 1, "q"));
+    desk.release("client1", 1, {held[1]});
+    const auto changes = desk.book.take_changes();
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].kind == LeaseChange::Kind::remove);
+    CHECK(desk.one("other", 1, "q")->block == held[1].block);
 }
 
 TEST_CASE("after a restart all blocks are kept for their holders") {

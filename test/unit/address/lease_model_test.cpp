@@ -45,19 +45,28 @@ class Model {
     explicit Model(std::vector<PoolSpec> specs) { update(std::move(specs)); }
 
     void update(std::vector<PoolSpec> specs) {
-        std::map<std::string, std::map<Prefix, Row>> next;
+        auto before = std::move(rows_);
+        for (const auto& [key, row] : strays_)
+            before[key.first][key.second] = row;
+        rows_.clear();
+        strays_.clear();
         for (const auto& spec : specs)
-            for (const auto& block : blocks(spec)) {
-                Row row = rows_[spec.name][block];
-                const auto* owner = reserved(spec, block);
-                if (owner && row.link == 0 && row.holder != *owner) row = {};
-                next[spec.name][block] = row;
-            }
-        rows_ = std::move(next);
+            for (const auto& block : blocks(spec))
+                rows_[spec.name][block] = {};
         specs_ = std::move(specs);
+        for (const auto& [pool, rows] : before)
+            for (const auto& [block, row] : rows) {
+                const bool fits = rows_.contains(pool) && rows_[pool].contains(block);
+                const auto* owner = fits ? reserved(spec_of(pool), block) : nullptr;
+                if (fits && (!owner || row.link != 0 || row.holder == *owner))
+                    rows_[pool][block] = row;
+                else if (row.link != 0)
+                    strays_[{pool, block}] = row;
+            }
     }
 
     void restart(WallTime now) {
+        strays_.clear();
         for (const auto& spec : specs_)
             for (auto& [block, row] : rows_[spec.name]) {
                 if (row.holder.empty()) continue;
@@ -75,7 +84,8 @@ class Model {
         const auto collect = [&](const std::string& pool, auto&& wanted) {
             const auto& spec = spec_of(pool);
             for (const auto& [block, row] : rows_.at(pool))
-                if (!given.contains(block) && wanted(row, reserved(spec, block))) out.insert(block);
+                if (!given.contains(block) && !in_the_way(block) && wanted(row, reserved(spec, block)))
+                    out.insert(block);
         };
         for (const auto& pool : want.pools)
             collect(pool, [&](const Row& row, auto*) { return row.holder == who && row.link == link; });
@@ -107,6 +117,9 @@ class Model {
     }
 
     void release(const std::string& who, LinkId link, const Grant& grant, WallTime now) {
+        const auto stray = strays_.find({grant.pool, grant.block});
+        if (stray != strays_.end() && stray->second.holder == who && stray->second.link == link)
+            strays_.erase(stray);
         const auto spec = std::ranges::find(specs_, grant.pool, &PoolSpec::name);
         if (spec == specs_.end() || !rows_[grant.pool].contains(grant.block)) return;
         Row& row = rows_[grant.pool][grant.block];
@@ -117,7 +130,13 @@ class Model {
 
     // What the record must be: every row that is somebody's.
     [[nodiscard]] bool agrees(const std::map<Prefix, Lease>& record) const {
-        std::size_t count = 0;
+        std::size_t count = strays_.size();
+        for (const auto& [key, row] : strays_) {
+            const auto found = record.find(key.second);
+            if (found == record.end() || found->second.pool != key.first || found->second.link != row.link ||
+                found->second.holder.text != row.holder)
+                return false;
+        }
         for (const auto& [pool, rows] : rows_)
             for (const auto& [block, row] : rows) {
                 if (row.holder.empty()) continue;
@@ -144,6 +163,10 @@ class Model {
     }
 
   private:
+    [[nodiscard]] bool in_the_way(const Prefix& block) const {
+        return std::ranges::any_of(strays_,
+                                   [&](const auto& stray) { return stray.first.second.overlaps(block); });
+    }
     [[nodiscard]] const PoolSpec& spec_of(const std::string& pool) const {
         return *std::ranges::find(specs_, pool, &PoolSpec::name);
     }
@@ -154,6 +177,7 @@ class Model {
 
     std::vector<PoolSpec> specs_;
     std::map<std::string, std::map<Prefix, Row>> rows_;
+    std::map<std::pair<std::string, Prefix>, Row> strays_; // used by a link, and in no pool any more
 };
 
 // Both side by side, and the record that a store would have.
@@ -198,6 +222,7 @@ class Trial {
         std::vector<PoolSpec> out{{"a", *Prefix::parse("2001:db8::/60"), pick(4) == 0 ? 62U : 64U},
                                   {"b", *Prefix::parse(pick(3) == 0 ? "10.0.0.0/28" : "10.0.0.0/29"), 32},
                                   {"c", *Prefix::parse("2001:db8:1::/61"), 64}};
+        if (pick(3) == 0) std::swap(out[0].prefix, out[2].prefix); // each has the other's, as if renamed
         for (auto& spec : out) {
             spec.lease = std::chrono::seconds(pick(5) * 3600);
             const auto all = blocks(spec);

@@ -123,6 +123,13 @@ TEST_CASE("leases that are in no pool any more are told and forgotten, at a rest
     CHECK(desk.on_record().empty());
 
     desk.ask(1, "alice", 1, "other");
+    const auto in_use = desk.take().answers.at(0).grants.at(0);
+    REQUIRE(in_use);
+    REQUIRE(desk.source->update(std::vector{spec("third", "2001:db8:2::/48", 64)}, desk.now));
+    CHECK(desk.take().remarks.empty());
+    CHECK(desk.on_record().size() == 1); // alice still has it
+    REQUIRE(desk.source->update(desk.specs, desk.now));
+    desk.source->ask(Release{holder("alice"), 1, {*in_use}}, desk.now);
     (void)desk.take();
     CHECK(desk.on_record().size() == 1);
     REQUIRE(desk.source->update(std::vector{spec("third", "2001:db8:2::/48", 64)}, desk.now));

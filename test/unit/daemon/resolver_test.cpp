@@ -38,6 +38,17 @@ class FakeResolved {
     FakeResolved& operator=(const FakeResolved&) = delete;
     ~FakeResolved() { sd_bus_close_unref(bus_); }
 
+    // As the bus tells that the service has come, or gone.
+    void owner_changed(const char* name, const char* owner) {
+        sd_bus_message* signal = nullptr;
+        REQUIRE(sd_bus_message_new_signal(bus_, &signal, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                          "NameOwnerChanged") >= 0);
+        REQUIRE(sd_bus_message_set_sender(signal, "org.freedesktop.DBus") >= 0);
+        REQUIRE(sd_bus_message_append(signal, "sss", name, "", owner) >= 0);
+        REQUIRE(sd_bus_send(bus_, signal, nullptr) >= 0);
+        sd_bus_message_unref(signal);
+    }
+
     std::vector<std::string> calls;
     std::string refused_method; // whose answer is an error; "*": of all
     std::string error;
@@ -240,6 +251,28 @@ TEST_CASE("A bus without systemd-resolved is no error, and is told once", "[daem
     CHECK(bench.logged ==
           "<6>sheaf0: name servers are only shown in sheafctl status: no systemd-resolved runs "
           "here (the words)\n");
+}
+
+TEST_CASE("systemd-resolved is told when it starts later", "[daemon]") {
+    Bench bench;
+    bench.resolver->set(servers({"example.org"}));
+    bench.resolved->refused_method = "*";
+    bench.resolved->error = SD_BUS_ERROR_SERVICE_UNKNOWN;
+    REQUIRE(bench.told("\n"));
+    bench.resolved->refused_method.clear();
+    bench.resolved->calls.clear();
+    bench.resolved->owner_changed("org.freedesktop.resolve1", "");
+    bench.resolved->owner_changed("org.freedesktop.hostname1", ":1.8");
+    bench.run();
+    CHECK(bench.resolved->calls.empty());
+    bench.resolved->owner_changed("org.freedesktop.resolve1", ":1.9");
+    CHECK(bench.told("<6>sheaf0: names below example.org are asked of 2001:db8:9::53, 10.9.0.53\n"));
+    CHECK(bench.resolved->calls.size() == 3);
+    CHECK(bench.set(nobody(), 1) == Calls{"RevertLink 7"});
+    bench.resolved->calls.clear();
+    bench.resolved->owner_changed("org.freedesktop.resolve1", ":1.10");
+    bench.run();
+    CHECK(bench.resolved->calls.empty());
 }
 
 TEST_CASE("A refusal is warned about once, with the remedy", "[daemon]") {
