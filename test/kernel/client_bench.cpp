@@ -19,18 +19,38 @@
 namespace sheaf::kernel_test {
 namespace {
 
-constexpr unsigned kSlices = 10;
+constexpr unsigned kSlices = 40;
 constexpr unsigned kMaxClients = 60000; // of the sample's prefixes
 
 double seconds_since(Instant begin) { return std::chrono::duration<double>(now() - begin).count(); }
 
-double processor_seconds(int who) {
-    rusage used{};
-    getrusage(who, &used);
+struct Spent {
+    double seconds = 0; // by the clock
+    double user = 0;    // of the processor
+    double system = 0;
+
+    Spent& operator+=(const Spent& other) {
+        seconds += other.seconds;
+        user += other.user;
+        system += other.system;
+        return *this;
+    }
+};
+
+// What `work` takes; of the processor that of this process, or of its children.
+template <typename Work>
+Spent measure(int who, Work work) {
     const auto seconds = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
     };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
+    rusage before{}, after{};
+    getrusage(who, &before);
+    const Instant begin = now();
+    work();
+    const double taken = seconds_since(begin);
+    getrusage(who, &after);
+    return {taken, seconds(after.ru_utime) - seconds(before.ru_utime),
+            seconds(after.ru_stime) - seconds(before.ru_stime)};
 }
 
 double median(std::vector<double> values) {
@@ -38,26 +58,19 @@ double median(std::vector<double> values) {
     return values.at(values.size() / 2);
 }
 
-struct Side {
-    double seconds = 0;
-    double processor = 0;
-};
-
-Side by_kernel(xfrm::Kernel& kernel, Range slice, std::string& error) {
-    const Instant begin = now();
-    const double used = processor_seconds(RUSAGE_SELF);
-    if (std::string told = install(kernel, slice); !told.empty()) error = std::move(told);
-    return {seconds_since(begin), processor_seconds(RUSAGE_SELF) - used};
+Spent by_kernel(xfrm::Kernel& kernel, Range slice, std::string& error) {
+    return measure(RUSAGE_SELF, [&] {
+        if (std::string told = install(kernel, slice); !told.empty()) error = std::move(told);
+    });
 }
 
-Side by_batch(const World& world, Range slice, std::string& error) {
+Spent by_batch(const World& world, Range slice, std::string& error) {
     const std::string file = "/tmp/client-bench." + std::to_string(getpid());
     std::ofstream(file) << batch_of(slice);
     world.enter();
-    const Instant begin = now();
-    const double used = processor_seconds(RUSAGE_CHILDREN);
-    if (shell("ip -6 -batch " + file) != 0) error = "ip -batch failed";
-    const Side out{seconds_since(begin), processor_seconds(RUSAGE_CHILDREN) - used};
+    const Spent out = measure(RUSAGE_CHILDREN, [&] {
+        if (shell("ip -6 -batch " + file) != 0) error = "ip -batch failed";
+    });
     std::remove(file.c_str());
     return out;
 }
@@ -68,16 +81,17 @@ bool measure_installs(unsigned clients) {
     theirs.enter();
     shell("ip link add sheaf0 type xfrm external && ip link set sheaf0 up");
     auto kernel = ours.kernel();
+    static_cast<void>(kernel->probe());
     std::string error;
     std::vector<double> ratios;
-    Side us, them;
+    Spent us, them;
     const unsigned size = std::max(1U, clients / kSlices);
     for (unsigned i = 0; i < kSlices && error.empty(); ++i) {
         const Range slice{1 + i * size, (i + 1) * size};
-        const Side one = by_kernel(*kernel, slice, error), other = by_batch(theirs, slice, error);
+        const Spent one = by_kernel(*kernel, slice, error), other = by_batch(theirs, slice, error);
         ratios.push_back(other.seconds / one.seconds);
-        us = {us.seconds + one.seconds, us.processor + one.processor};
-        them = {them.seconds + other.seconds, them.processor + other.processor};
+        us += one;
+        them += other;
     }
     if (!error.empty()) {
         std::printf("installs: %s\n", error.c_str());
@@ -87,11 +101,15 @@ bool measure_installs(unsigned clients) {
     const Snapshot mine = ours.look(), other = theirs.look();
     std::printf("installs of %u clients (route, 2 SAs, 3 policies each), %u slices in turns\n",
                 size * kSlices, kSlices);
-    std::printf("  sheaf      %7.0f objects per second, %5.1f s of processor time\n", objects / us.seconds,
-                us.processor);
-    std::printf("  ip -batch  %7.0f objects per second, %5.1f s of processor time\n", objects / them.seconds,
-                them.processor);
-    std::printf("  sheaf is %.2f times as fast (median of the slices)\n", median(ratios));
+    const auto line = [&](const char* who, const Spent& spent) {
+        std::printf("  %-10s %7.0f objects per second; processor: %.1f s user, %.1f s system\n", who,
+                    objects / spent.seconds, spent.user, spent.system);
+    };
+    line("sheaf", us);
+    line("ip -batch", them);
+    std::printf(
+        "  sheaf is %.2f times as fast (median of the slices), and takes %.2f of the processor time\n",
+        median(ratios), (us.user + us.system) / (them.user + them.system));
     const bool same = mine.states == other.states && mine.policies == other.policies &&
                       mine.routes.size() == other.routes.size();
     std::printf("  both kernels hold %s\n", same ? "the same" : "DIFFERENT OBJECTS");
@@ -114,7 +132,7 @@ std::optional<unsigned> number(const char* text) {
 
 int run(int argc, char** argv) {
     const auto clients = argc > 1 ? number(argv[1]) : 10000;
-    const auto rounds = argc > 2 ? number(argv[2]) : 15;
+    const auto rounds = argc > 2 ? number(argv[2]) : 300;
     if (!clients || *clients < kSlices || *clients > kMaxClients || !rounds || argc > 3) {
         std::fprintf(stderr, "usage: client-bench [CLIENTS (%u to %u) [ROUNDS]]\n", kSlices, kMaxClients);
         return 2;

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <optional>
 #include <string>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -19,8 +21,7 @@
 namespace sheaf::kernel_test {
 namespace {
 
-constexpr unsigned kInFlight = 8;
-constexpr Duration kSample = std::chrono::milliseconds(500);
+constexpr unsigned kBurst = 8; // packets under way together; some milliseconds
 
 enum class Layout : std::uint8_t { shared, thresholds, devices };
 constexpr std::array kLayouts{Layout::shared, Layout::thresholds, Layout::devices};
@@ -55,24 +56,20 @@ class Echo {
     Echo(const Echo&) = delete;
     Echo& operator=(const Echo&) = delete;
 
-    // Round trips per second; 0 when one was lost.
-    [[nodiscard]] double rate() const {
-        if (!connected_) return 0;
+    // Seconds for kBurst round trips; none when one was lost.
+    [[nodiscard]] std::optional<double> burst() const {
+        if (!connected_) return std::nullopt;
         icmp6_hdr request{};
         request.icmp6_type = ICMP6_ECHO_REQUEST;
         std::array<std::uint8_t, 256> reply{};
-        std::size_t trips = 0;
-        const Instant begin = now();
-        Instant at = begin;
-        for (; at < begin + kSample; at = now(), trips += kInFlight) {
-            for (unsigned i = 0; i < kInFlight; ++i) {
-                if (::send(socket_, &request, sizeof request, 0) < 0) return 0;
-            }
-            for (unsigned i = 0; i < kInFlight; ++i) {
-                if (::recv(socket_, reply.data(), reply.size(), 0) < 0) return 0;
-            }
+        const auto begin = std::chrono::steady_clock::now();
+        for (unsigned i = 0; i < kBurst; ++i) {
+            if (::send(socket_, &request, sizeof request, 0) < 0) return std::nullopt;
         }
-        return static_cast<double>(trips) / std::chrono::duration<double>(at - begin).count();
+        for (unsigned i = 0; i < kBurst; ++i) {
+            if (::recv(socket_, reply.data(), reply.size(), 0) < 0) return std::nullopt;
+        }
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     }
 
   private:
@@ -84,7 +81,8 @@ class Echo {
 struct Place {
     Star star{1};
     std::unique_ptr<Echo> echo;
-    std::vector<double> rates;
+    std::vector<double> bursts; // in seconds
+    double filled_in = 0;       // seconds
 
     std::string fill(Layout layout, unsigned crowd) {
         const Range all{1, 1 + crowd};
@@ -102,22 +100,21 @@ struct Place {
         const Outcome outcome = apply(*star.client(1).kernel, opening(1, child::LinkRole::client));
         if (outcome.error) return *outcome.error;
         echo = std::make_unique<Echo>(star.client(1).world);
-        if (echo->rate() == 0) return "no answer through the tunnel";
+        if (!echo->burst()) return "no answer through the tunnel";
         return {};
     }
 };
 
-double median(std::vector<double> values) {
+// The lower quartile: what a shared machine does meanwhile makes single bursts slower, never faster.
+double typical(std::vector<double> values) {
     std::ranges::sort(values);
-    return values.at(values.size() / 2);
+    return values.at(values.size() / 4);
 }
 
-// Ratios are of neighbours in time: a machine's mood changes from second to second.
-double cost_against(const Place& reference, const Place& place) {
-    std::vector<double> ratios;
-    for (std::size_t i = 0; i < place.rates.size(); ++i)
-        ratios.push_back(reference.rates.at(i) / place.rates[i]);
-    return median(std::move(ratios));
+bool sample(Place& place) {
+    const auto seconds = place.echo->burst();
+    if (seconds) place.bursts.push_back(*seconds);
+    return seconds.has_value();
 }
 
 bool measure(Layout layout, const std::vector<unsigned>& crowds, unsigned rounds, Place& reference) {
@@ -129,27 +126,29 @@ bool measure(Layout layout, const std::vector<unsigned>& crowds, unsigned rounds
             std::printf("  %-36s %6u others: %s\n", name_of(layout), crowd, error.c_str());
             return false;
         }
-        std::fprintf(stderr, "%s, %u others: installed in %.1f s\n", name_of(layout), crowd,
-                     std::chrono::duration<double>(now() - begin).count());
+        places.back()->filled_in = std::chrono::duration<double>(now() - begin).count();
     }
-    reference.rates.clear();
+    reference.bursts.clear();
     shell("sleep 2"); // hash tables grow in the background
-    bool lost = false;
     for (unsigned round = 0; round < rounds; ++round) {
-        reference.rates.push_back(reference.echo->rate());
+        bool answered = sample(reference);
         for (const auto& place : places)
-            place->rates.push_back(place->echo->rate());
-        lost |= reference.rates.back() == 0;
-        for (const auto& place : places)
-            lost |= place->rates.back() == 0;
+            answered = answered && sample(*place);
+        if (!answered) {
+            std::printf("  %s: a packet was lost\n", name_of(layout));
+            return false;
+        }
     }
-    for (std::size_t i = 0; i < places.size(); ++i)
-        std::printf("  %-36s %6u others: %6.0f round trips per second, cost against 10 others %.2f, against "
-                    "the reference %.2f\n",
-                    name_of(layout), crowds[i], median(places[i]->rates),
-                    cost_against(*places[0], *places[i]), cost_against(reference, *places[i]));
+    const double least = typical(places.front()->bursts), known = typical(reference.bursts);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const double own = typical(places[i]->bursts);
+        std::printf("  %-36s %6u others: %5.0f us, %.2f of that with %u others, %.2f of the reference; "
+                    "installed at %.0f clients per second\n",
+                    name_of(layout), crowds[i], own / kBurst * 1e6, own / least, crowds.front(), own / known,
+                    crowds[i] / places[i]->filled_in);
+    }
     std::fflush(stdout);
-    return !lost;
+    return true;
 }
 
 } // namespace
