@@ -164,8 +164,12 @@ bool measure_packets(const std::vector<unsigned>& crowds, unsigned rounds) {
         return false;
     }
     bool good = true;
-    for (const Layout layout : kLayouts)
-        good &= measure(layout, crowds, rounds, reference);
+    for (const Layout layout : kLayouts) {
+        auto sizes = crowds;
+        // Its interfaces take the kernel longer to make than all else together.
+        if (layout == Layout::devices) sizes.pop_back();
+        good &= measure(layout, sizes, rounds, reference);
+    }
     return good;
 }
 
