@@ -63,6 +63,7 @@ ike::Limits read_limits(const json::Value& root, Report& report) {
     out.half_open_per_source = count_at(*limits, "cookies_from_per_source", out.half_open_per_source);
     out.half_open = count_at(*limits, "half_open", out.half_open);
     out.ike_sas = count_at(*limits, "ike_sas", out.ike_sas);
+    out.ike_sas_per_identity = count_at(*limits, "ike_sas_per_identity", out.ike_sas_per_identity);
     out.children_per_ike_sa = count_at(*limits, "children", out.children_per_ike_sa);
     out.half_open_timeout = duration_at(*limits, "half_open_timeout", out.half_open_timeout);
     if (out.half_open_for_cookies > out.half_open) {

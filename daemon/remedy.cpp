@@ -47,6 +47,8 @@ std::string_view remedy(Rule rule) {
     case Rule::configuration_required:
         return "let the peer ask for an address, or serve it with the role \"peer\"";
     case Rule::too_many_half_open:
+    case Rule::too_many_of_identity:
+        return "if one peer is to have so many, raise \"limits\".\"ike_sas_per_identity\"";
     case Rule::too_many_ike_sas: return "if these are peers of yours, raise \"limits\"";
     case Rule::peer_silent:
         return "see whether UDP ports 500 and 4500 are open on the way, and whether the peer runs";

@@ -169,7 +169,8 @@ class Collection {
     void add(const Side& ours, const Side& theirs) {
         if (const auto inwards = selector_of(theirs, ours); inwards && in_.insert(*inwards).second) {
             policies_.push_back(policy_of(set_, PolicyDirection::in, *inwards));
-            if (set_.mode == child::Mode::tunnel)
+            // What is link-local is not forwarded.
+            if (set_.mode == child::Mode::tunnel && !inwards->source.address().is_link_local())
                 policies_.push_back(policy_of(set_, PolicyDirection::forward, *inwards));
         }
         if (const auto outwards = selector_of(ours, theirs); outwards && out_.insert(*outwards).second)
@@ -216,11 +217,28 @@ std::optional<std::string> unfit(const child::InstallSas& step) {
     return std::nullopt;
 }
 
+// How many leading bits two addresses of one family share.
+unsigned common_bits(const IpAddress& a, const IpAddress& b) {
+    unsigned out = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const auto differ = static_cast<std::uint8_t>(a.view()[i] ^ b.view()[i]);
+        out += static_cast<unsigned>(std::countl_zero(differ));
+        if (differ != 0) break;
+    }
+    return out;
+}
+
 } // namespace
 
 std::optional<std::vector<Prefix>> prefixes_of(const IpAddress& first, const IpAddress& last,
                                                std::size_t limit) {
     std::vector<Prefix> out;
+    // Nearly always it is one, which the search below would find bit by bit.
+    if (const Prefix whole(first, common_bits(first, last));
+        limit > 0 && whole.address() == first && whole.last() == last) {
+        out.push_back(whole);
+        return out;
+    }
     IpAddress at = first;
     while (true) {
         unsigned length = at.bits();

@@ -1,6 +1,7 @@
 #include "xfrm/links.h"
 
 #include "xfrm/address_form.h"
+#include "xfrm/hash_thresholds.h"
 #include "xfrm/link_rules.h"
 
 #include <algorithm>
@@ -127,6 +128,13 @@ std::vector<Operation> client_removals(const child::Link& link, const Interface&
     return out;
 }
 
+// While the SPD is empty, or nearly so: the kernel sorts it anew.
+Operation spd_operation() {
+    Operation out = add_operation(Room::xfrm, set_thresholds(kForClients), "hash thresholds of the SPD");
+    out.undo = [] { return set_thresholds(kUntouched); };
+    return out;
+}
+
 } // namespace
 
 void Links::enter(child::LinkNumber number, const Open& link) {
@@ -217,7 +225,10 @@ std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan
     if (client) {
         open_client(link, books, plan);
     } else {
-        if (books.interface == nullptr) books.interface = create_interface(link, plan);
+        if (books.interface == nullptr) {
+            if (sets_up_spd_) plan.add(spd_operation());
+            books.interface = create_interface(link, plan);
+        }
         if (auto held = shared_.hold(link, books.interface, plan); !held) return held;
     }
     add_rules(link.role, plan);
@@ -268,6 +279,8 @@ void Links::close_gateway(const child::Link& link, const Open& was, Plan& plan) 
     const bool last = gateways_ == 0;
     shared_.release(link, was.interface, last, plan);
     if (!last) return;
+    if (sets_up_spd_)
+        plan.add_removal(removal(Room::xfrm, set_thresholds(kUntouched), "hash thresholds of the SPD"));
     const auto operations = [interface = was.interface, object = interface_text(link)] {
         std::vector<Operation> out;
         out.push_back(removal(Room::route, netlink::remove_link(interface->index), object));

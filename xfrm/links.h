@@ -22,6 +22,10 @@ namespace sheaf::xfrm {
 // are not undone: a link whose interface went stays closed even if the rest of the closing failed.
 class Links {
   public:
+    // From now on the SPD is set up for many clients while a gateway's link is open. For kernels that need it
+    // and an SPD that nobody else has set up.
+    void set_up_spd(bool wanted) { sets_up_spd_ = wanted; }
+
     // Whether the intent creates or removes what all links share, so that no other may be under way
     // meanwhile.
     [[nodiscard]] bool changes_shared(const child::KernelIntent& intent) const;
@@ -61,6 +65,7 @@ class Links {
     Interface gateway_;                      // the shared one, while a gateway's link is open
     SharedBook shared_;
     std::vector<netlink::Rule> rules_; // installed
+    bool sets_up_spd_ = false;
 };
 
 } // namespace sheaf::xfrm

@@ -3,6 +3,7 @@
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "xfrm/expansion.h"
+#include "xfrm/hash_thresholds.h"
 #include "xfrm/kernel_parts.h"
 #include "xfrm/marks.h"
 
@@ -224,7 +225,15 @@ std::expected<Abilities, std::string> Kernel::probe() {
     auto found = parts_->probe_once();
     // Under load the first attempt may fail while the kernel still loads the modules that it asks for.
     if (found && !found->lacks.empty()) found = parts_->probe_once();
-    if (found) parts_->abilities = *found;
+    if (!found) return found;
+    parts_->abilities = *found;
+    // XFRMA_SA_DIR is a little older than the SPD that needs no help; no release with long support lies between.
+    bool untouched = false;
+    parts_->xfrm->request(
+        query_thresholds(), [](const auto&) {},
+        [&untouched](const nlmsghdr& message) { untouched = parse_thresholds(message) == kUntouched; });
+    if (auto settled = parts_->settle(); !settled) return std::unexpected(settled.error());
+    parts_->books.links.set_up_spd(untouched && !found->sa_direction);
     return found;
 }
 

@@ -2,6 +2,7 @@
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
+#include "xfrm/hash_thresholds.h"
 #include "xfrm/kernel_parts.h"
 #include "xfrm/marks.h"
 #include "xfrm/policy.h"
@@ -73,11 +74,15 @@ class Reconciliation {
                      routes_);
             list(Room::route, netlink::dump_addresses(family), netlink::parse_address, addresses_);
         }
+        sockets_.xfrm.request(
+            query_thresholds(), [](const auto&) {},
+            [this](const nlmsghdr& message) { set_up_ = parse_thresholds(message) == kForClients; });
         list(Room::route, netlink::dump_links(kLinkKind), netlink::parse_link, links_);
     }
 
     void remove() {
         remove(Room::xfrm, policies_, removed_.policies);
+        if (set_up_) sockets_.xfrm.request(set_thresholds(kUntouched), [](const auto&) {});
         remove(Room::xfrm, states_, removed_.states);
         remove(Room::route, rules_, removed_.rules);
         remove(Room::route, routes_, removed_.routes);
@@ -139,6 +144,7 @@ class Reconciliation {
     std::vector<netlink::Rule> rules_;
     std::vector<netlink::LinkObject> links_;
     std::vector<netlink::Address> addresses_;
+    bool set_up_ = false; // the SPD, for clients
     Removed removed_;
     std::string first_failure_;
     std::size_t failures_ = 0;

@@ -5,6 +5,15 @@
 #include <charconv>
 
 namespace sheaf {
+namespace {
+
+// Of the octet with that index, the bits after the first `length` of the address. REQUIRES: the octet has
+// some.
+std::uint8_t host_bits(unsigned index, unsigned length) {
+    return length <= 8 * index ? 0xff : static_cast<std::uint8_t>(0xff >> (length - 8 * index));
+}
+
+} // namespace
 
 std::optional<IpAddress> IpAddress::from_bytes(View bytes) {
     if (bytes.size() != 4 && bytes.size() != 16) return std::nullopt;
@@ -49,19 +58,15 @@ std::string IpAddress::to_string() const {
 
 IpAddress IpAddress::masked(unsigned length) const {
     IpAddress out = *this;
-    for (unsigned bit = length; bit < bits(); ++bit) {
-        auto& octet = out.octets_.at(bit / 8);
-        octet = static_cast<std::uint8_t>(octet & ~(0x80U >> (bit % 8)));
-    }
+    for (unsigned i = length / 8; i < size(); ++i)
+        out.octets_.at(i) = static_cast<std::uint8_t>(out.octets_.at(i) & ~host_bits(i, length));
     return out;
 }
 
 IpAddress IpAddress::filled(unsigned length) const {
     IpAddress out = *this;
-    for (unsigned bit = length; bit < bits(); ++bit) {
-        auto& octet = out.octets_.at(bit / 8);
-        octet = static_cast<std::uint8_t>(octet | (0x80U >> (bit % 8)));
-    }
+    for (unsigned i = length / 8; i < size(); ++i)
+        out.octets_.at(i) = static_cast<std::uint8_t>(out.octets_.at(i) | host_bits(i, length));
     return out;
 }
 

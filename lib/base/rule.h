@@ -89,6 +89,7 @@ enum class RuleKind : std::uint8_t {
     X(mode_refused, unacceptable, 38, "transport or tunnel mode is wanted by one side only")                 \
     X(collision, unexpected, 43, "the request collides with one that is under way; it has to wait")          \
     X(already_connected, unacceptable, 24, "the identity has an IKE SA already, and only one is allowed")    \
+    X(too_many_of_identity, limit, 24, "the identity has as many IKE SAs as one may have")                   \
     X(address_failure, limit, 36, "no address or prefix can be given to the peer")                           \
     X(configuration_required, unacceptable, 37, "the connection needs a configuration request")              \
     X(foreign_link, unacceptable, 38, "the Link ID names no virtual link of this peer's")                    \

@@ -81,7 +81,7 @@ void Engine::Core::on_child_request(const Input& in, IkeSa& sa, Payloads payload
     refuse_with(answered.error().answer, answered.error().rule, answered.error().detail);
 }
 
-// RFC 5739 5.3: a request that concerns a virtual link names it, and one that does not names none. A link
+// RFC 5739 4.3: a request that concerns a virtual link names it, and one that does not names none. A link
 // without a name is the only one there can be.
 bool Engine::Core::names_link(const IkeSa& sa, const Offer& offer, bool on_link) {
     const bool named = sa.share && !sa.share->link_id.empty();

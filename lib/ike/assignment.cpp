@@ -14,6 +14,7 @@ using wire::CfgAttributeType;
 
 constexpr unsigned kLinkPrefix = 64; // interface identifiers take the other 64 bits (RFC 4291 2.5.1)
 constexpr unsigned kIp4Address = 32, kIp6Address = 128;
+constexpr unsigned kShortestPrefix = 16; // no provider gives more to a customer
 
 bool asks_for(const wire::Configuration& request, CfgAttributeType type) {
     return std::ranges::any_of(request.attributes, [type](const CfgAttribute& a) { return a.type == type; });
@@ -95,6 +96,15 @@ void admit_link_local(LinkShare& to, const InterfaceId& theirs) {
     const auto address = Prefix::host(link_local(theirs));
     to.part.routes.push_back(address);
     to.clients.push_back(child::selector(address));
+}
+
+// Whether a gateway may give it. All of a prefix is the client's from then on, so one that is no host's to have, or as
+// large as whole regions of the Internet, is not taken.
+bool may_be_taken(const Prefix& prefix) {
+    const View octets = prefix.address().view();
+    const bool multicast = octets[0] == 0xff;
+    const bool reserved = octets[0] == 0 && octets[1] == 0; // the unspecified address and its like
+    return prefix.length() >= kShortestPrefix && !multicast && !reserved && !prefix.address().is_link_local();
 }
 
 // The client's addresses in a prefix of its own, one for each identifier that it wants.
@@ -186,7 +196,7 @@ wire::Configuration address_request(const AddressRequest& wanted, const wire::Ip
     const auto ask = [&](CfgAttributeType type) { out.attributes.push_back(wire::empty_attribute(type)); };
     const bool ip6 = wanted.prefix || wanted.ipv6;
     if (wanted.prefix) out.attributes.push_back(wire::link_attribute(link));
-    // RFC 5739 5.2: a client may ask for both; a gateway that knows links ignores the single address.
+    // RFC 5739 4.1: a client may ask for both; a gateway that knows links ignores the single address.
     if (wanted.ipv6) ask(CfgAttributeType::internal_ip6_address);
     if (ip6 && wanted.dns) ask(CfgAttributeType::internal_ip6_dns);
     if (wanted.ipv4) ask(CfgAttributeType::internal_ip4_address);
@@ -203,18 +213,25 @@ std::vector<wire::TrafficSelector> requested_selectors(const AddressRequest& wan
 }
 
 std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const InterfaceId& own,
-                                          const wire::Configuration* reply, const MakeId& make_id) {
+                                          const wire::Configuration* reply,
+                                          std::span<const wire::TrafficSelector> admitted,
+                                          const MakeId& make_id) {
     if (!reply || reply->type != wire::CfgType::reply) return std::unexpected(Rule::address_failure);
     LinkShare out;
     out.part.role = child::LinkRole::client;
     std::optional<wire::Ip6Link> link = link_of(*reply);
     if (link && link->link_id.empty()) link.reset(); // without a Link ID the link could never be named again
-    bool one_ip4 = false, one_ip6 = false, prefixes = false;
+    bool one_ip4 = false, one_ip6 = false;
+    const auto usable = [&](const Prefix& prefix) {
+        const bool known = std::ranges::find(out.clients, child::selector(prefix)) != out.clients.end();
+        return !known && may_be_taken(prefix) && std::ranges::any_of(admitted, [&](const auto& selector) {
+            return child::contains(selector, child::selector(prefix));
+        });
+    };
     for (const CfgAttribute& attribute : reply->attributes) {
         if (attribute.type == CfgAttributeType::internal_ip6_prefix && link && wanted.prefix) {
             const auto prefix = wire::read_prefix(attribute);
-            if (prefix) take_prefix(out, wanted, *prefix, make_id);
-            prefixes = prefixes || prefix;
+            if (prefix && usable(*prefix)) take_prefix(out, wanted, *prefix, make_id);
         } else if (attribute.type == CfgAttributeType::internal_ip6_address && !link && wanted.ipv6 &&
                    !one_ip6) {
             const auto given = wire::read_ip6_address(attribute);
@@ -231,7 +248,8 @@ std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const In
             if (const auto server = wire::read_address(attribute)) out.dns.push_back(*server);
         }
     }
-    if (prefixes) {
+    // RFC 5739 4.1: there may be a link without any prefix.
+    if (link && wanted.prefix) {
         out.part.addresses.push_back({link_local(own), 64});
         out.clients.push_back(child::selector(Prefix::host(link_local(own))));
         out.link_id = link->link_id;

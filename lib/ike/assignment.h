@@ -60,10 +60,11 @@ struct Assignment {
 using MakeId = std::function<InterfaceId(const Prefix&, const InterfaceIdChoice&)>;
 
 // What the gateway's reply means for the client. The routes of the part are the caller's to fill in, as
-// number and interface are. `own` is the identifier that was asked with. Error: address_failure (nothing
-// usable was given).
+// number and interface are. `own` is the identifier that was asked with, `admitted` the agreed selectors
+// of our side. Error: address_failure (nothing usable was given).
 [[nodiscard]] std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const InterfaceId& own,
                                                         const wire::Configuration* reply,
+                                                        std::span<const wire::TrafficSelector> admitted,
                                                         const MakeId& make_id);
 
 [[nodiscard]] address::Holder holder_of(const auth::Identity& identity);

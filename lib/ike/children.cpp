@@ -208,14 +208,13 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
         tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
                      *done.error});
         // The kernel has undone all of it.
-        if (const auto link = pending.link.lock()) {
+        if (const auto link = pending.link.lock(); link && link->link == pending.after) {
             link->open = pending.before.has_value();
             if (pending.before) link->link = *std::move(pending.before);
         }
         if (!pending.traps_of.empty()) on_traps_refused(now, pending);
-    } else {
-        if (const auto link = pending.link.lock()) tell_name_servers(*link);
-        if (!pending.afterwards.empty()) submit(std::move(pending.afterwards));
+    } else if (!pending.afterwards.empty()) {
+        submit(std::move(pending.afterwards));
     }
     if (!child || child->intent != done.id) return;
     if (child->state != ChildState::installing) {

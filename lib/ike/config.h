@@ -119,7 +119,7 @@ struct Connection {
     std::vector<child::IkeProposal> ike;
     ChildTerms child; // gateway, client
     // peer: all there are. gateway, client: those beside the virtual link, between the interfaces that IKE
-    // itself runs over (RFC 5739 5.3).
+    // itself runs over (RFC 5739 4.3).
     std::vector<ChildConfig> children;
     Duration liveness = std::chrono::seconds(30); // silence before an empty INFORMATIONAL; zero: never
     RetransmitPolicy retransmit;
@@ -161,6 +161,7 @@ struct Limits {
         16; // likewise, from one IPv4 address or IPv6 /64; twice as many are the most
     std::size_t half_open = 4096;
     std::size_t ike_sas = 100'000;
+    std::size_t ike_sas_per_identity = 32; // those that are being replaced or deleted among them
     std::size_t children_per_ike_sa = 64;
     Duration half_open_timeout = std::chrono::seconds(30);
 };

@@ -160,7 +160,8 @@ class Engine::Core {
     struct Demanded {
         wire::Spi spi = 0;
         address::Holder holder;
-        address::LinkId link = 0;
+        address::LinkId number = 0;
+        std::weak_ptr<VirtualLink> link;
     };
 
     // first_child.cpp
@@ -177,7 +178,8 @@ class Engine::Core {
     std::expected<AddressPlan, Rule> ask_addresses(Instant now, IkeSa& sa, const auth::Verified& peer,
                                                    Payloads payloads);
     void on_addresses(Instant now, const address::Assigned& answer);
-    void give_back(const Demanded& demanded, const address::Assigned& answer, const VirtualLink* link);
+    bool is_expected(address::LinkId link) const;
+    void give_back(const Demanded& whose, std::vector<address::Grant> grants);
     void finish_assigning(Instant now, IkeSa& sa, const address::Assigned& answer);
     Bytes link_id_for(const IkeSa& sa, const AddressPlan& plan);
     std::expected<Opening, Rule> take_link(IkeSa& sa, Payloads payloads, const child::Narrowed& narrowed);
@@ -427,6 +429,8 @@ class Engine::Core {
     std::unordered_map<child::IntentId, Pending> intents_;                // unanswered
     std::map<address::DemandId, Demanded> demands_;
     address::DemandId last_demand_ = 0;
+    // What nobody on a link uses any more, while more is being asked for it.
+    std::map<address::LinkId, std::vector<address::Grant>> left_;
     std::vector<wire::InterfaceId> interface_ids_; // of our ends of clients' links
     std::set<child::LinkNumber> numbers_;          // of links and requests, in use
     child::IntentId last_intent_ = 0;

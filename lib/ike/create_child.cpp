@@ -76,7 +76,7 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
         payloads.emplace_back(
             wire::Notify{wire::Protocol::esp, spi_octets(old->id.spi_in), NotifyType::rekey_sa, {}});
     if (old && is_on_link(sa, *old) && sa.share && !sa.share->link_id.empty())
-        payloads.emplace_back(notify(NotifyType::link_id, sa.share->link_id)); // RFC 5739 5.3
+        payloads.emplace_back(notify(NotifyType::link_id, sa.share->link_id)); // RFC 5739 4.3
     if (request.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));
     // RFC 7296 1.3.1: we do not take apart padding that hides traffic flow.
     payloads.emplace_back(notify(NotifyType::esp_tfc_padding_not_supported));

@@ -15,6 +15,14 @@ namespace {
 constexpr std::size_t kLinkIdSize = 16;
 constexpr std::size_t kSeedSize = 16;
 
+std::vector<address::Grant> granted(const address::Assigned& answer) {
+    std::vector<address::Grant> out;
+    for (const auto& grant : answer.grants) {
+        if (grant) out.push_back(*grant);
+    }
+    return out;
+}
+
 } // namespace
 
 // What we ask for in IKE_AUTH; nothing where the IKE SA is to come up without a Child SA (RFC 6023 3).
@@ -62,7 +70,7 @@ std::expected<AddressPlan, Rule> Engine::Core::ask_addresses(Instant now, IkeSa&
         plan_addresses(*sa.connection, config_.pools, request ? *request : nullptr, offer->ts_i->selectors);
     if (!plan) return std::unexpected(plan.error());
     sa.link = link_for_client(sa, *plan);
-    // RFC 5739 4.3: our identifier stays for as long as the link does, so the client's must not become it.
+    // RFC 5739 4.2: our identifier stays for as long as the link does, so the client's must not become it.
     if (plan->link && plan->link->interface_id == sa.link->interface_id) {
         drop_link(sa);
         return std::unexpected(Rule::address_failure);
@@ -70,7 +78,7 @@ std::expected<AddressPlan, Rule> Engine::Core::ask_addresses(Instant now, IkeSa&
     if (!sa.link->open) sa.link->since = now;
     address::Assign demand{++last_demand_, holder_of(peer.identity()), sa.link->link.number,
                            sa.connection->name, plan->wants};
-    demands_.emplace(demand.id, Demanded{sa.our_spi(), demand.holder, demand.link});
+    demands_.emplace(demand.id, Demanded{sa.our_spi(), demand.holder, demand.link, sa.link});
     out_.demands.emplace_back(std::move(demand));
     return plan;
 }
@@ -81,20 +89,28 @@ void Engine::Core::on_addresses(Instant now, const address::Assigned& answer) {
     IkeSa* sa = find(demanded.mapped().spi);
     const auto* waiting = sa ? sa->in<Assigning>() : nullptr;
     if (waiting && waiting->demand == answer.id) return finish_assigning(now, *sa, answer);
-    give_back(demanded.mapped(), answer, nullptr); // nobody waits for it any more
+    give_back(demanded.mapped(), granted(answer)); // nobody waits for it any more
 }
 
-// What was granted and is not used, by this link's other IKE SAs either.
-void Engine::Core::give_back(const Demanded& demanded, const address::Assigned& answer,
-                             const VirtualLink* link) {
-    address::Release unused{demanded.holder, demanded.link, {}};
-    const auto used = [&](const address::Grant& grant) {
-        return link && std::ranges::any_of(link->living(), [&](const auto& share) {
-                   return std::ranges::find(share->grants, grant) != share->grants.end();
-               });
-    };
-    for (const auto& grant : answer.grants) {
-        if (grant && !used(*grant)) unused.grants.push_back(*grant);
+bool Engine::Core::is_expected(address::LinkId link) const {
+    return std::ranges::any_of(demands_, [link](const auto& entry) { return entry.second.number == link; });
+}
+
+// What an IKE SA does not use, or not any more. It is released unless another one on the same link does; and
+// while more is being asked for the link, which may be given the same again, only when that was answered.
+void Engine::Core::give_back(const Demanded& whose, std::vector<address::Grant> grants) {
+    auto& left = left_[whose.number];
+    for (auto& grant : grants) {
+        if (std::ranges::find(left, grant) == left.end()) left.push_back(std::move(grant));
+    }
+    if (is_expected(whose.number)) return;
+    address::Release unused{whose.holder, whose.number, std::move(left)};
+    left_.erase(whose.number);
+    if (const auto link = whose.link.lock()) {
+        for (const auto& share : link->living())
+            std::erase_if(unused.grants, [&](const address::Grant& grant) {
+                return std::ranges::find(share->grants, grant) != share->grants.end();
+            });
     }
     if (!unused.grants.empty()) out_.demands.emplace_back(std::move(unused));
 }
@@ -102,12 +118,12 @@ void Engine::Core::give_back(const Demanded& demanded, const address::Assigned& 
 void Engine::Core::finish_assigning(Instant now, IkeSa& sa, const address::Assigned& answer) {
     Assigning waiting = std::move(sa.as<Assigning>());
     Reply reply = waiting.reply;
+    const Demanded whose{sa.our_spi(), holder_of(waiting.peer.identity()), sa.link->link.number, sa.link};
     const auto child = answer_first_child(
         now, sa, {waiting.request, {waiting.nonce_i, waiting.nonce_r}, &waiting.plan}, &answer, reply);
     if (!child) {
         const std::string detail = answer.error;
-        give_back({sa.our_spi(), holder_of(waiting.peer.identity()), sa.link->link.number}, answer,
-                  sa.link.get());
+        give_back(whose, granted(answer));
         drop_link(sa);
         refuse(sa.path.peer, child.error(), sa.our_spi(),
                "no Child SA for " + waiting.peer.identity().to_string() +
@@ -115,6 +131,7 @@ void Engine::Core::finish_assigning(Instant now, IkeSa& sa, const address::Assig
         return establish_without_child(now, sa, std::move(waiting.peer), std::move(waiting.reply),
                                        waiting.message_id, child.error());
     }
+    give_back(whose, {}); // what was left meanwhile, and not given again
     waiting.reply.emplace_back(notify(Rule::kernel_refused));
     set_state(sa, Installing{std::move(waiting.peer), waiting.message_id, std::move(reply),
                              std::move(waiting.reply)});
@@ -172,7 +189,7 @@ std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& s
     return {};
 }
 
-// RFC 5739 4.3: the link that the client named keeps its name; every other one gets a name that nobody can
+// RFC 5739 4.2: the link that the client named keeps its name; every other one gets a name that nobody can
 // guess, and that no link had before.
 Bytes Engine::Core::link_id_for(const IkeSa& sa, const AddressPlan& plan) {
     if (plan.link && !plan.link->link_id.empty() && sa.link->is_named(plan.link->link_id))
@@ -201,7 +218,8 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
     };
     const auto& state = sa.as<Authenticating>();
     const auto reply = single<wire::Configuration>(payloads);
-    auto share = read_reply(connection.request, state.interface_id, reply ? *reply : nullptr, make_id);
+    auto share = read_reply(connection.request, state.interface_id, reply ? *reply : nullptr,
+                            narrowed.initiator(), make_id);
     sa.link = std::move(link);
     if (!share) return std::unexpected(share.error());
     for (const wire::TrafficSelector& selector : narrowed.responder()) {
@@ -212,7 +230,9 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
                 std::ranges::any_of(share->part.addresses, [&](const child::InterfaceAddress& a) {
                     return a.address.family() == prefix.family() && !a.address.is_link_local();
                 });
-            if (usable) share->part.routes.push_back(prefix);
+            // What is our own whole is not behind the gateway.
+            const auto& own = share->part.delegated;
+            if (usable && std::ranges::find(own, prefix) == own.end()) share->part.routes.push_back(prefix);
             // RFC 8598 2: who sends everything here asks these servers for everything.
             if (prefix.length() == 0) share->domains.clear();
         }

@@ -26,7 +26,7 @@ wire::InterfaceId Engine::Core::own_interface_id(const wire::InterfaceId& not_th
 }
 
 // The link of a client that is about to get its addresses: the one that it names, if it is its own (RFC 5739
-// 4.3); else, if the identity has but one, that of its other IKE SA, which it takes over with number and
+// 4.2); else, if the identity has but one, that of its other IKE SA, which it takes over with number and
 // addresses; else a new one.
 std::shared_ptr<VirtualLink> Engine::Core::link_for_client(IkeSa& sa, const AddressPlan& plan) {
     const Bytes named = plan.link ? plan.link->link_id : Bytes{};
@@ -56,6 +56,7 @@ wire::Ip6Link Engine::Core::client_end(const IkeSa& sa) {
     const Initiation* initiation = initiation_for(sa);
     const auto link = initiation ? initiation->link : nullptr;
     if (!link) {
+        if (host_->stable_secret().empty()) return {random_interface_id(*random_), {}};
         const Prefix network{*IpAddress::from_bytes(kLinkLocal), 64};
         return {stable_interface_id(backend_, host_->stable_secret(), network, sa.connection->interface,
                                     sa.connection->name),
@@ -89,13 +90,15 @@ void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) 
         std::erase_if(gone, [&](const auto& grant) {
             return std::ranges::find(other->grants, grant) != other->grants.end();
         });
+    if (!others.empty()) tell_name_servers(*sa.link);
     if (!gone.empty() && sa.peer_id) {
         Leased told{sa.name(), Leased::What::released, {}};
         for (const auto& grant : gone)
             told.blocks.push_back(grant.block);
-        if (!sa.in<Installing>()) tell(std::move(told)); // else nobody was told that they were given
-        out_.demands.emplace_back(
-            address::Release{holder_of(*sa.peer_id), sa.link->link.number, std::move(gone)});
+        const address::LinkId number = sa.link->link.number;
+        // Else nobody was told that they were given, or they may be given again at once.
+        if (!sa.in<Installing>() && !is_expected(number)) tell(std::move(told));
+        give_back({sa.our_spi(), holder_of(*sa.peer_id), number, sa.link}, std::move(gone));
     }
     if (others.empty() || !sa.link->open) return;
     child::Link next = sa.link->wanted();
@@ -174,6 +177,7 @@ std::vector<child::KernelStep> Engine::Core::open_link(const Opening& opening, P
     } else {
         steps.emplace_back(child::OpenLink{opening.next});
     }
+    pending.after = opening.next;
     link.link = opening.next;
     link.open = true;
     return steps;

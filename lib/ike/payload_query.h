@@ -20,7 +20,7 @@ struct Offer {
     const wire::TrafficSelectors* ts_r = nullptr;
     const wire::Nonce* nonce = nullptr;    // null in IKE_AUTH
     const wire::KeyExchange* ke = nullptr; // may be absent
-    const wire::Notify* link_id = nullptr; // RFC 5739 5.3: for the virtual link of this name
+    const wire::Notify* link_id = nullptr; // RFC 5739 4.3: for the virtual link of this name
     bool transport = false;
 
     // Errors: missing_payload, duplicate_payload.

@@ -15,6 +15,7 @@ struct Pending {
     wire::ChildSpi child = 0;                  // ours, that it installs or changes
     std::weak_ptr<VirtualLink> link;           // that it opens or updates
     std::optional<child::Link> before;         // what that was, if it was open
+    child::Link after{};                       // and what it is to be
     std::string traps_of;                      // the connection whose traps it installs
     std::vector<std::string> traps{};          // their names
     std::vector<child::KernelStep> afterwards; // when it has succeeded: what it made is not wanted any more

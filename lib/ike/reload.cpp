@@ -46,7 +46,7 @@ void Engine::Core::reload(Instant now, Config config) {
         // A peer whose credential is gone is a stranger.
         if (sa.peer_id && !methods_->knows(sa.connection->auth, *sa.peer_id)) return false;
         // The links of a gateway share one interface; it cannot have two names.
-        return !sa.link || sa.connection->role != Role::gateway ||
+        return !sa.share || sa.connection->role != Role::gateway ||
                sa.link->link.interface == config_.gateway_interface;
     };
     for (const auto& [spi, sa] : sas_) {

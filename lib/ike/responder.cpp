@@ -296,6 +296,8 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
                                 " has an IKE SA already; end that first, or set unique to replace"});
     sa.peer_id = peer.identity();
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
+    if (others_of_peer(sa).size() >= config_.limits.ike_sas_per_identity)
+        return refuse_auth(in, sa, payloads, {Rule::too_many_of_identity, peer.identity().to_string()});
     auto proof = sa.authenticator->prove(session_of(sa), sa.connection->local_id, peer.identity(), payloads);
     if (!proof) return refuse_auth(in, sa, payloads, proof.error());
     set_unproved(sa, false);
@@ -381,6 +383,7 @@ void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     IkeSa* left = find(spi);
     if (!installed || !left) return;
     tell_leases(*left);
+    if (left->link) tell_name_servers(*left->link);
     for (const ChildSa& child : left->children)
         tell_child_up(*left, child);
 }
@@ -397,6 +400,7 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);
     tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
     replace_others(now, sa);
+    if (sa.connection->role == Role::gateway && has_old_blocks(sa)) renumber(now, sa); // reloaded meanwhile
     if (!sa.initiator)
         adopt(now, sa);
     else if (Initiation* initiation = initiation_of(sa))
@@ -422,6 +426,8 @@ void Engine::Core::replace_others(Instant now, IkeSa& sa) {
         IkeSa* old = find(spi);
         if (!old || !old->in<Established>() || old->standing != Standing::current) continue;
         if (old->connection->name != sa.connection->name) continue;
+        // A client whose new IKE SA got no addresses lives on the old one.
+        if (old->share && !sa.share) continue;
         // When both sides have begun at once, each sees the other's come last: both let the one with the
         // lower SPI go.
         const bool crossed = old->began != sa.began && now - old->as<Established>().since < kReplacedStays;

@@ -41,6 +41,10 @@ void check_client_objects(Report& report, const Snapshot& seen, const Client& cl
         "the routes lead into the link", seen.to_string());
 }
 
+bool set_up_for_clients() {
+    return shell("ip -s -s xfrm policy count | grep -q 'IPv6 thresholds: local:0 remote:64'") == 0;
+}
+
 } // namespace
 
 xfrm::Abilities test_probe(Report& report) {
@@ -95,6 +99,8 @@ void test_gateway_link(Report& report) {
                      holds(seen.rules, xfrm::common_rules()[1]),
                  "a rule for each family leads into our table", seen.to_string());
     check_client_objects(report, seen, first);
+    report.check(set_up_for_clients() != with_direction,
+                 "the SPD is set up for many clients if it needs to be");
 
     const std::size_t sends_second = world.sends();
     outcome = apply(*kernel, Client{.n = 2}.up());
@@ -114,7 +120,8 @@ void test_gateway_link(Report& report) {
                  outcome.error.value_or(""));
     outcome = apply(*kernel, Client{.n = 2}.down());
     seen = world.look();
-    report.check(!outcome.error && seen == before, "nothing is left after the last", seen.to_string());
+    report.check(!outcome.error && seen == before && !set_up_for_clients(), "nothing is left after the last",
+                 seen.to_string());
 }
 
 void test_client_link(Report& report) {

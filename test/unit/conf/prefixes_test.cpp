@@ -1,5 +1,6 @@
 // What a gateway gives and a client asks for: how it is read, and golden diagnostics.
 #include "conf/interface_id_words.h"
+#include "lib/ike/assignment.h"
 #include "test/unit/conf/mistakes.h"
 
 #include <catch2/catch.hpp>
@@ -49,10 +50,7 @@ std::string gateway_with(std::string_view members) {
 
 std::string client_with(std::string_view members) { return changed(kClient, R"("start": true)", members); }
 
-address::Holder holder(std::string_view identity) {
-    const auto parsed = *auth::Identity::parse(identity);
-    return {static_cast<std::uint8_t>(parsed.type), parsed.data, {}};
-}
+address::Holder holder(std::string_view identity) { return ike::holder_of(*auth::Identity::parse(identity)); }
 
 } // namespace
 

@@ -1,3 +1,5 @@
+// Longer than other sources: two daemons over loopback are set up once for all that is seen of them.
+
 #include "daemon/clock.h"
 #include "daemon/control_socket.h"
 #include "daemon/ctl_client.h"

@@ -1,4 +1,4 @@
-// The name of a virtual link (RFC 5739 4.3, 5.3): who may go on with one, and which Child SAs belong to it.
+// The name of a virtual link (RFC 5739 4.2, 4.3): who may go on with one, and which Child SAs belong to it.
 
 #include "lib/child/selector.h"
 #include "lib/ike/interface_id.h"

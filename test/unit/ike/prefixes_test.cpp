@@ -157,6 +157,97 @@ TEST_CASE("an answer that comes too late is given back") {
     CHECK(n.gateway.kernel.empty());
 }
 
+// A client that has an IKE SA, and authenticates anew while whoever gives addresses takes its time.
+TEST_CASE("what an IKE SA leaves behind while its successor waits for the same is not given to anybody") {
+    Net n;
+    n.connect();
+    const auto before = blocks(n.gateway);
+    n.gateway.addresses_answer = false;
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(1s);
+    REQUIRE(n.gateway.demands.size() == 1);
+    SECTION("the old one ends first") {
+        REQUIRE(n.gateway.engine.command(n.net.now, ike::Down{"clients"}));
+        // The client begins anew, and gets the same.
+        n.net.run_for(1s);
+        n.gateway.addresses_answer = true;
+        n.gateway.answer_demands(n.net.now);
+        n.net.run_for(30s);
+        REQUIRE(n.client.established() == 1);
+        CHECK(n.gateway.blocks_used() == 3);
+    }
+    SECTION("the answer comes too late") {
+        const auto late = n.gateway.demands.front();
+        n.net.run_for(31s);
+        n.gateway.addresses_answer = true;
+        n.gateway.answer_demands(n.net.now);
+        n.net.run_for(1s);
+        n.gateway.demands = {late};
+        n.gateway.answer_demands(n.net.now);
+        n.gateway.pump(n.net.now);
+        CHECK(n.gateway.established() >= 1);
+        CHECK(n.gateway.blocks_used() == 3);
+        for (const Prefix& block : before)
+            CHECK(address_in(n.link(), block));
+        CHECK(n.client.established() >= 1);
+        CHECK(n.client.kernel.pairs() >= 1);
+    }
+    SECTION("the configuration is read again") {
+        n.gateway.reload(n.net.now, rich_gateway());
+        n.gateway.addresses_answer = true;
+        n.gateway.answer_demands(n.net.now);
+        n.net.run_for(30s);
+        CHECK(n.client.established() == 1);
+        CHECK(n.gateway.engine.counters().handshakes == 2);
+        CHECK(blocks(n.gateway) == before);
+    }
+    SECTION("the old one is deleted by its peer meanwhile") {
+        const auto old = n.client.engine.status().ike_sas;
+        REQUIRE(n.client.engine.command(n.net.now, ike::Down{"home"}));
+        n.net.run_for(1s);
+        n.gateway.addresses_answer = true;
+        n.gateway.answer_demands(n.net.now);
+        n.net.run_for(40s);
+        CHECK(n.gateway.blocks_used() == 0);
+        CHECK(n.gateway.kernel.empty());
+    }
+    CHECK(n.gateway.kernel.breaches.empty());
+    CHECK(n.client.kernel.breaches.empty());
+}
+
+TEST_CASE("an IKE SA that got no addresses does not end the one that has them") {
+    Net n;
+    n.connect();
+    const auto alive = n.gateway.engine.status().ike_sas.at(0).spi_i;
+    n.gateway.addresses_answer = false;
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(50s); // longer than a replaced one would stay
+    CHECK(n.client.count<ike::IkeDown>() == 1);
+    const auto left = n.gateway.engine.status().ike_sas;
+    REQUIRE_FALSE(left.empty());
+    CHECK(std::ranges::count(left, alive, &ike::IkeSaStatus::spi_i) == 1);
+    CHECK(n.client.kernel.pairs() == 1);
+}
+
+TEST_CASE("one identity has no more IKE SAs than one may have") {
+    auto config = gateway_config();
+    config.connections[0].uniqueness = ike::Uniqueness::many;
+    config.limits.ike_sas_per_identity = 3;
+    WireNet net;
+    Host& gateway = net.add(kGateway, config);
+    for (int i = 0; i < 6; ++i) {
+        auto client = client_config(kGateway);
+        client.connections[0].start = false;
+        Host& host = net.add("198.51.100." + std::to_string(10 + i), client);
+        REQUIRE(host.engine.command(net.now, ike::Up{"home"}));
+        host.pump(net.now);
+        net.run_for(1s);
+    }
+    CHECK(gateway.established() == 3);
+    CHECK(gateway.refused(Rule::too_many_of_identity) == 3);
+    CHECK(gateway.blocks_used() == 6);
+}
+
 TEST_CASE("a client that goes while its addresses are sought leaves nothing behind") {
     Net n;
     n.gateway.addresses_answer = false;
@@ -205,7 +296,10 @@ TEST_CASE("another pool comes while the client is up: it keeps its link and gets
     n.net.run_for(70s);
     REQUIRE(n.client.established() == 1);
     CHECK(n.gateway.established() == 1);
-    CHECK(n.client.count<ike::IkeDown>() <= 1);
+    CHECK(std::ranges::none_of(n.client.events, [](const ike::Event& event) {
+        const auto* down = std::get_if<ike::IkeDown>(&event);
+        return down && down->reason != ike::DownReason::replaced;
+    }));
     CHECK(blocks(n.gateway).size() == 4);
     CHECK(address_in(n.link(), prefix("2001:db8:b10::/48")));
     CHECK(n.link().number == before.number);
@@ -376,6 +470,45 @@ TEST_CASE("name servers and their domains are told while the link is up, and onl
     REQUIRE(n.client.name_servers.size() == 2);
     CHECK(n.client.name_servers[1] == ike::NameServers{"sheaf0", {}, {}});
     CHECK(n.gateway.name_servers.empty());
+}
+
+TEST_CASE("other name servers are told with the next authentication, though the addresses stay") {
+    Net n(gateway_config());
+    n.connect();
+    auto config = gateway_config();
+    config.connections[0].dns = {*IpAddress::parse("2001:db8:9::54")};
+    n.gateway.reload(n.net.now, config);
+    n.net.run_for(1s);
+    CHECK(n.client.name_servers.size() == 1);
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(30s);
+    REQUIRE(n.client.name_servers.size() == 2);
+    CHECK(n.client.name_servers[1].servers == config.connections[0].dns);
+}
+
+TEST_CASE("a client takes no prefix that is nobody's to give, and none twice") {
+    const auto reply = [](std::initializer_list<std::string_view> prefixes) {
+        wire::Configuration out{wire::CfgType::reply,
+                                {wire::link_attribute({{0, 0, 0, 0, 0, 0, 0, 9}, Bytes(16, 1)})}};
+        for (const auto text : prefixes)
+            out.attributes.push_back(wire::prefix_attribute(prefix(text)));
+        return out;
+    };
+    const auto taken = [&](const wire::Configuration& cp, const Prefix& admitted) {
+        const ike::MakeId id = [](const Prefix&, const ike::InterfaceIdChoice&) {
+            return wire::InterfaceId{0, 0, 0, 0, 0, 0, 0, 5};
+        };
+        const std::vector selectors{child::selector(admitted)};
+        const auto share = ike::read_reply({}, {0, 0, 0, 0, 0, 0, 0, 7}, &cp, selectors, id);
+        REQUIRE(share);
+        return share->part.delegated;
+    };
+    const auto all = Prefix::all(Family::ipv6);
+    CHECK(taken(reply({"2000::/3", "::/0", "ff00::/16", "fe80::/64", "::/64"}), all).empty());
+    CHECK(taken(reply({"2001:db8::/64", "2001:db8::/64"}), all) == std::vector{prefix("2001:db8::/64")});
+    CHECK(taken(reply({"2001:db8::/64", "2001:db8:1::/64"}), prefix("2001:db8:1::/64")) ==
+          std::vector{prefix("2001:db8:1::/64")});
+    CHECK(taken(reply({}), all).empty()); // a link without any prefix
 }
 
 TEST_CASE("a client that sends everything to the gateway asks its servers for everything") {

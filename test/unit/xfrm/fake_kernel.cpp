@@ -127,6 +127,12 @@ int NetlinkKernel::remove(const std::string& key, int missing) {
 
 int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     switch (message.nlmsg_type) {
+    case XFRM_MSG_GETSPDINFO: {
+        const netlink::Message told = xfrm::set_thresholds(thresholds);
+        os.deliver(fd, Reply::part(message, Bytes(told.view().begin(), told.view().end())));
+        return 0;
+    }
+    case XFRM_MSG_NEWSPDINFO: thresholds = *xfrm::parse_thresholds(message); return 0;
     case XFRM_MSG_GETSA: {
         const auto id = fixed_of<xfrm_usersa_id>(message);
         const auto found = objects.find(state_key(id.daddr, id.spi));

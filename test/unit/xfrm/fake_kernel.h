@@ -2,6 +2,7 @@
 
 #include "netlink/message.h"
 #include "test/unit/netlink/mock_os.h"
+#include "xfrm/hash_thresholds.h"
 
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,8 @@ class NetlinkKernel {
 
     // As if somebody else had sent it; the answer's code.
     int put(int protocol, const netlink::Message& message) { return handle(-1, protocol, message.header()); }
+
+    xfrm::HashThresholds thresholds;
 
     // What was asked, in order; configuration and look-ups of links are left out.
     struct Change {

@@ -1,7 +1,11 @@
 // What the links of a gateway have together.
+#include "netlink/link.h"
 #include "netlink/route.h"
 #include "test/kernel/samples.h"
 #include "test/unit/xfrm/bench.h"
+#include "xfrm/hash_thresholds.h"
+
+#include <linux/netlink.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -164,6 +168,43 @@ TEST_CASE("a closing that fails leaves the books true", "[xfrm]") {
         for (unsigned n : {1U, 2U})
             REQUIRE(bench.outcome(only(open(link_of(n)))).empty());
         CHECK(owner(bench) == number(1));
+    }
+}
+
+TEST_CASE("the SPD is set up for clients while there are any, unless somebody else has done so", "[xfrm]") {
+    Bench bench;
+    SECTION("by nobody else") {
+        REQUIRE(bench.kernel->probe());
+        bench.fake.changes.clear();
+        REQUIRE(bench.outcome(only(open(link_of(1)))).empty());
+        CHECK(bench.fake.thresholds == kForClients);
+        REQUIRE(bench.outcome(only(open(link_of(2)))).empty());
+        REQUIRE(bench.outcome(only(close(link_of(1)))).empty());
+        CHECK(bench.fake.thresholds == kForClients);
+        SECTION("the last closes") { REQUIRE(bench.outcome(only(close(link_of(2)))).empty()); }
+        SECTION("it is left behind") {
+            bench.restart();
+            REQUIRE(bench.kernel->reconcile());
+        }
+        CHECK(bench.fake.thresholds == kUntouched);
+    }
+    SECTION("a link that fails") {
+        REQUIRE(bench.kernel->probe());
+        REQUIRE(bench.fake.put(NETLINK_ROUTE, netlink::create_link({.index = 9,
+                                                                    .name = "sheaf0",
+                                                                    .kind = "bridge",
+                                                                    .alias = {},
+                                                                    .if_id = std::nullopt})) == 0);
+        CHECK_FALSE(bench.outcome(only(open(link_of(1)))).empty());
+        CHECK(bench.fake.thresholds == kUntouched);
+    }
+    SECTION("by somebody else") {
+        const HashThresholds theirs{.local6 = 0, .remote6 = 48};
+        bench.fake.thresholds = theirs;
+        REQUIRE(bench.kernel->reconcile());
+        REQUIRE(bench.kernel->probe());
+        REQUIRE(bench.outcome(only(open(link_of(1)))).empty());
+        CHECK(bench.fake.thresholds == theirs);
     }
 }
 
