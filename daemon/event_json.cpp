@@ -93,6 +93,13 @@ struct ToJson {
         return out;
     }
 
+    Json operator()(const ike::IkeCloned& e) const {
+        Json out = begin("ike_cloned", time, e.sa);
+        out["old_spi"] = ike_spi_text(e.old_spi);
+        out["suite"] = e.suite;
+        return out;
+    }
+
     Json operator()(const ike::ChildRekeyed& e) const {
         Json out = begin("child_rekeyed", time, e.sa);
         if (!e.child.empty()) out["child"] = e.child;

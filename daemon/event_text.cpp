@@ -120,6 +120,10 @@ struct Describe {
         return {LogLevel::info, fmt::format("{}: IKE SA rekeyed, was [{}], {}", subject(e.sa),
                                             ike_spi_text(e.old_spi), e.suite)};
     }
+    EventText operator()(const ike::IkeCloned& e) const {
+        return {LogLevel::info, fmt::format("{}: IKE SA cloned from [{}], {}", subject(e.sa),
+                                            ike_spi_text(e.old_spi), e.suite)};
+    }
     EventText operator()(const ike::ChildRekeyed& e) const {
         return {LogLevel::info,
                 fmt::format("{}: Child SA{} rekeyed, in {} out {}, in was {}, {}", subject(e.sa),

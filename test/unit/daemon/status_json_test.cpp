@@ -223,6 +223,8 @@ TEST_CASE("Events as JSON", "[daemon]") {
           R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","child":"office","spi_in":"0x00000100",)"
           R"("spi_out":"0x00000200","suite":"aes256gcm16","local_ts":["10.1.0.0/16"],)"
           R"("remote_ts":["10.2.0.0/16","10.3.0.1/32 tcp/80"]})");
+    CHECK(line(ike::IkeCloned{sa_name(), 0xaa, "aes256gcm16-prfsha256-x25519"})
+              .find(R"("event":"ike_cloned")") != std::string::npos);
     CHECK(line(ike::IkeRekeyed{sa_name(), 0xaa, "aes256gcm16-prfsha256-x25519"}) ==
           R"({"schema":1,"time":"T","event":"ike_rekeyed","name":"clients","spi":"00000000000000ff",)"
           R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","old_spi":"00000000000000aa",)"
