@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Helper functions of the scenarios; a scenario's `run` begins with `. ../lib.sh`.
 #
-# A host is a network namespace with a mount namespace beside it (a /run and /sys of its own), so that daemons find their
-# usual places. The topology, with IPv6 and IPv4 everywhere:
+# A host is a network namespace with a mount namespace beside it (a /run, /sys and machine ID of its own), so that daemons find
+# their usual places. The topology, with IPv6 and IPv4 everywhere:
 #
 #   cl1 --- rt --- gw --- lan        cl1 2001:db8:7:1::2  198.51.100.2      gw  2001:db8:13::2  203.0.113.2
 #   cl2 ---'                         cl2 2001:db8:7:2::2  198.51.100.130    lan 2001:db8:9::53  10.9.0.53
+#   ...                              ... up to cl6, see outer6 and outer4
 #
 # shellcheck disable=SC2034 # scenarios use what is not used here
 # shellcheck disable=SC2016 # awk has dollars, too
@@ -14,8 +15,11 @@
 
 set -Eeuo pipefail
 
-declare -A outer6=([cl1]=2001:db8:7:1::2 [cl2]=2001:db8:7:2::2 [gw]=2001:db8:13::2)
-declare -A outer4=([cl1]=198.51.100.2 [cl2]=198.51.100.130 [gw]=203.0.113.2)
+# A client's addresses end where its router's do, which is the one before.
+declare -A outer6=([gw]=2001:db8:13::2 [cl1]=2001:db8:7:1::2 [cl2]=2001:db8:7:2::2 [cl3]=2001:db8:7:3::2 [cl4]=2001:db8:7:4::2
+    [cl5]=2001:db8:7:5::2 [cl6]=2001:db8:7:6::2)
+declare -A outer4=([gw]=203.0.113.2 [cl1]=198.51.100.2 [cl2]=198.51.100.130 [cl3]=198.51.100.138 [cl4]=198.51.100.146
+    [cl5]=198.51.100.154 [cl6]=198.51.100.162)
 lan6=2001:db8:9::53 lan4=10.9.0.53
 lan_net6=2001:db8:9::/64 lan_net4=10.9.0.0/24
 
@@ -91,7 +95,9 @@ host_add() { # HOST...
         nsenter --net="/run/netns/$host" unshare --mount="$LAB_TMP/$host.mnt" --propagation private sh -ec '
             mount -t tmpfs -o mode=755 run /run
             mount -t sysfs sys /sys
-            mkdir -p /run/lock /run/sheaf'
+            mkdir -p /run/lock /run/sheaf
+            echo "$0" | md5sum | cut -d " " -f 1 >/run/machine-id
+            mount --bind /run/machine-id /etc/machine-id' "$host"
     done
 }
 
@@ -151,30 +157,17 @@ topology() {
     {
         address_lines lo
         address_lines gw0 2001:db8:13::1/64 203.0.113.1/24
-        for client; do
-            case $client in
-                cl1) address_lines cl1 2001:db8:7:1::1/64 198.51.100.1/25 ;;
-                cl2) address_lines cl2 2001:db8:7:2::1/64 198.51.100.129/25 ;;
-                *) fail "the topology has no client '$client'" ;;
-            esac
-        done
+        for client; do address_lines "$client" "${outer6[$client]%2}1/64" "$(router4 "$client")/29"; done
     } | ip -n rt -batch -
     for client; do
         {
             address_lines lo
-            case $client in
-                cl1)
-                    address_lines wan0 2001:db8:7:1::2/64 198.51.100.2/25
-                    default_lines 2001:db8:7:1::1 198.51.100.1
-                    ;;
-                cl2)
-                    address_lines wan0 2001:db8:7:2::2/64 198.51.100.130/25
-                    default_lines 2001:db8:7:2::1 198.51.100.129
-                    ;;
-            esac
+            address_lines wan0 "${outer6[$client]}/64" "${outer4[$client]}/29"
+            default_lines "${outer6[$client]%2}1" "$(router4 "$client")"
         } | ip -n "$client" -batch -
     done
 }
+router4() { echo "${outer4[$1]%.*}.$((${outer4[$1]##*.} - 1))"; } # CLIENT
 
 # --- daemons ---------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
 
 psk="correct horse battery staple"
 pool6=2001:db8:100::/48 pool4=10.77.0.0/24
-declare -A identity=([cl1]=alice.example.org [cl2]=bob.example.org [gw]=gw.example.org)
+declare -A identity=([gw]=gw.example.org [cl1]=alice.example.org [cl2]=bob.example.org [cl3]=carol.example.org
+    [cl4]=dave.example.org [cl5]=erin.example.org [cl6]=frank.example.org)
 
 # --- what the JSON of `sheafctl --json status` says: all expressions are here ----------------------------------------
 
@@ -21,7 +22,7 @@ established() {
 
 # given_prefix HOST: the client's own /64; given_address4 HOST: its IPv4 address; given_address6 HOST: its first IPv6 address
 given_addresses() { sheaf_json "$1" status | jq -r 'first(.ike_sas[] | select(.state == "established")) | .link.addresses[]'; }
-given_address6() { given_addresses "$1" | sed -n '/:/{s|/.*||p;q}'; }
+given_address6() { given_addresses "$1" | sed -n '/^fe80:/d;/:/{s|/.*||p;q}'; }
 given_address4() { given_addresses "$1" | sed -n '/:/!{s|/.*||p;q}'; }
 given_prefix() { prefix64 "$(given_address6 "$1")"; }
 
@@ -30,6 +31,16 @@ gateway_gave() {
     sheaf_json gw status | jq -r --arg peer "$1" 'first(.ike_sas[] | select(.peer_id == $peer and .state == "established"))
         | .link.prefixes[]'
 }
+
+# --- what `sheafctl --json clients` and `pools` say of the gateway ---------------------------------------------------
+
+# client_of PEER_ID EXPRESSION: of the only link of this client
+client_of() { sheaf_json gw clients "$1" | jq -r --arg id "$1" ".clients[] | select(.peer_id == \$id) | $2"; }
+# client_prefixes PEER_ID: what is routed to it, IPv6 only, in the order of the pools
+client_prefixes() { client_of "$1" '.prefixes[] | select(contains(":"))'; }
+# all_prefixes: of all clients, a line each
+all_prefixes() { sheaf_json gw clients | jq -r '.clients[] | "\(.peer_id) \(.prefixes | sort | join(" "))"' | sort; }
+pool_of() { sheaf_json gw pools | jq -r --arg name "$1" ".pools[] | select(.name == \$name) | $2"; } # NAME EXPRESSION
 
 # prefix64 ADDRESS: the first four groups, so that "$(prefix64 A)::7" is an address of the same /64. Our pool's addresses are
 # 2001:db8:100:N:..., so the first four groups are always written out, except where N is 0.
@@ -58,8 +69,8 @@ credentials() {
     local name
     if [ "$2" = psk ]; then
         echo '"secrets": {'
-        for name in gw alice bob carol; do
-            printf '    "%s": { "id": "%s.example.org", "text": "%s" }%s\n' $name $name "$psk" "$([ $name = carol ] || echo ,)"
+        for name in gw alice bob carol dave erin frank; do
+            printf '    "%s": { "id": "%s.example.org", "text": "%s" }%s\n' $name $name "$psk" "$([ $name = frank ] || echo ,)"
         done
         echo '  },'
         return
@@ -109,7 +120,7 @@ client_config() { # HOST GATEWAY_ADDRESS [REQUEST [AUTH [MEMBERS]]]
       ${5:-}
       "local": { "id": "${identity[$1]}" },
       "remote": { "id": "gw.example.org", "address": "$2" },
-      "request": [${3:-\"prefix\", \"ipv4\"}],
+      "request": [${3:-\"prefix\", \"ipv4\", \"dns\"}],
       "interface": "sheaf0",
       "liveness": "${liveness:-3s}",
       "retransmit": { "first": "$retransmit_first", "tries": $retransmit_tries },
