@@ -88,7 +88,7 @@ class Call {
         sd_bus_slot_set_destroy_callback(slot, forget);
         sd_bus_slot_set_floating(slot, 1); // the bus keeps it until the answer, or until it is closed
         sd_bus_slot_unref(slot);
-        (void)keeper.release();
+        [[maybe_unused]] const Then* kept = keeper.release(); // forget() deletes it
     }
 
   private:

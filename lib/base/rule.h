@@ -95,7 +95,7 @@ enum class RuleKind : std::uint8_t {
     X(foreign_link, unacceptable, 38, "the Link ID names no virtual link of this peer's")                    \
     X(unacceptable_addresses, unacceptable, 40, "the peer may not move the IKE SA to these addresses")       \
     X(unexpected_nat, unacceptable, 41, "there is a NAT where none is allowed")                              \
-    X(wrong_cookie2, unauthentic, 0, "the answer does not have what the question had (COOKIE2)")             \
+    X(wrong_route_cookie, unauthentic, 0, "the answer does not have what the question had (COOKIE2)")        \
     X(no_connection, unacceptable, 14, "no connection is configured for this peer")                          \
     X(no_additional_sas, limit, 35, "no further Child SA is accepted on this IKE SA")                        \
     X(peer_refused, unacceptable, 0, "the peer answered with an error")                                      \

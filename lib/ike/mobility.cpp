@@ -168,8 +168,8 @@ void Engine::Core::send_update(Instant now, IkeSa& sa) {
 
 void Engine::Core::on_update_answered(const Input& in, IkeSa& sa, const Moving& moving, Payloads payloads) {
     if (!fits(moving.cookie, payloads)) {
-        refuse(in.datagram.peer, Rule::wrong_cookie2, sa.our_spi());
-        return close(in.now, sa, DownReason::failed, std::string(sentence(Rule::wrong_cookie2)));
+        refuse(in.datagram.peer, Rule::wrong_route_cookie, sa.our_spi());
+        return close(in.now, sa, DownReason::failed, std::string(sentence(Rule::wrong_route_cookie)));
     }
     if (moving.moves != sa.mobility.moves) return;
     if (const wire::Notify* error = find_error(payloads)) {
@@ -208,8 +208,8 @@ void Engine::Core::send_route_proof(Instant now, IkeSa& sa) {
 void Engine::Core::on_route_proved(const Input& in, IkeSa& sa, const ProvingRoute& proving,
                                    Payloads payloads) {
     if (!fits(proving.cookie, payloads)) {
-        refuse(in.datagram.peer, Rule::wrong_cookie2, sa.our_spi());
-        return close(in.now, sa, DownReason::failed, std::string(sentence(Rule::wrong_cookie2)));
+        refuse(in.datagram.peer, Rule::wrong_route_cookie, sa.our_spi());
+        return close(in.now, sa, DownReason::failed, std::string(sentence(Rule::wrong_route_cookie)));
     }
     // A question that went to several places proves nothing; the latest move asks again.
     if (proving.peer == sa.path.peer) move_children(sa);

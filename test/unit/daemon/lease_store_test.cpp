@@ -175,69 +175,69 @@ TEST_CASE("a batch that does not fit on the disk leaves nothing behind, and late
 TEST_CASE("a lease file that is damaged or another's is told, and stays as it is") {
     const Sample sample;
     const auto& path = sample.path;
-    std::string expected;
     const std::string sound = content(path);
+    const auto is_told = [&](std::string_view expected) {
+        const std::string before = content(path);
+        const auto error = fails(path);
+        INFO(error);
+        CHECK(says(error, {"lease file " + path + ": " + std::string(expected)}));
+        CHECK(content(path) == before);
+    };
     REQUIRE(sound.size() >= 2 * 4096);
 
     SECTION("empty") {
         write(path, "");
-        expected = "is damaged: of its header 0 of 100 octets are there: put a copy of it back";
+        is_told("is damaged: of its header 0 of 100 octets are there: put a copy of it back");
     }
     SECTION("cut in its header") {
         write(path, sound.substr(0, 60));
-        expected = "is damaged: of its header 60 of 100 octets are there";
+        is_told("is damaged: of its header 60 of 100 octets are there");
     }
     SECTION("cut after its header") {
         write(path, sound.substr(0, 4096));
-        expected = "is damaged: ";
+        is_told("is damaged: ");
     }
     SECTION("cut in its middle") {
         write(path, sound.substr(0, 4096 + 100));
-        expected = "is damaged: ";
+        is_told("is damaged: ");
     }
     SECTION("garbage") {
         write(path, std::string(5000, 'x'));
-        expected =
+        is_told(
             "is no SQLite database, so it is damaged or not a lease file: if it is another program's, name "
-            "another with \"lease_file\"; else put a copy of it back";
+            "another with \"lease_file\"; else put a copy of it back");
     }
     SECTION("garbage in the leases") {
         write(path, sound.substr(0, 4096) + std::string(sound.size() - 4096, '\x5a'));
-        expected = "is damaged: ";
+        is_told("is damaged: ");
     }
     SECTION("another program's database") {
         sample.alter("PRAGMA application_id = 252006674");
-        expected =
-            "is another program's database (application 0x0f055112, not 0x53686c66): name another with "
-            "\"lease_file\"";
+        is_told("is another program's database (application 0x0f055112, not 0x53686c66): name another with "
+                "\"lease_file\"");
     }
     SECTION("a newer schema") {
         sample.alter("PRAGMA user_version = 2");
-        expected =
+        is_told(
             "is of a newer Sheaf: it has version 2, and this sheafd knows 1: install the newer one again, or "
-            "name another file with \"lease_file\"";
+            "name another file with \"lease_file\"");
     }
     SECTION("a schema that never was") {
         sample.alter("PRAGMA user_version = 0");
-        expected = "is damaged: there is no version 0 of it";
+        is_told("is damaged: there is no version 0 of it");
     }
     SECTION("without its table") {
         sample.alter("DROP TABLE lease");
-        expected = "is damaged: no such table: lease";
+        is_told("is damaged: no such table: lease");
     }
     SECTION("a row that we have not written") {
         sample.alter("UPDATE lease SET block = '2001:db8:1::7/64' WHERE holder_text = 'alice'");
-        expected = "is damaged: the row of block '2001:db8:1::7/64' is none that sheafd has written";
+        is_told("is damaged: the row of block '2001:db8:1::7/64' is none that sheafd has written");
     }
     SECTION("a time that cannot be") {
         sample.alter("UPDATE lease SET until = 9223372036854775807");
-        expected = "is damaged: the row of block '2001:db8:1::/64' is none";
+        is_told("is damaged: the row of block '2001:db8:1::/64' is none");
     }
-    const std::string before = content(path);
-    const auto error = fails(path);
-    INFO(error);
-    CHECK(says(error, {"lease file " + path + ": " + expected}));
-    CHECK(content(path) == before);
 }
 
 TEST_CASE("a lease file that sheafd may not read or write is told") {

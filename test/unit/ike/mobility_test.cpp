@@ -332,7 +332,7 @@ TEST_CASE("an answer without the cookie ends the IKE SA") {
         if (notify && notify->type == wire::NotifyType::cookie2) notify->data[0] ^= 1;
     }
     j.pipe.deliver(victim, j.pipe.with_payloads(answer, payloads));
-    CHECK(victim.refused(Rule::wrong_cookie2) == 1);
+    CHECK(victim.refused(Rule::wrong_route_cookie) == 1);
     CHECK(victim.established() == 0);
     CHECK(victim.kernel.sas.empty());
 }
