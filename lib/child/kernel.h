@@ -118,7 +118,9 @@ struct RemovePolicies {
 };
 
 // The peer's (or our) outer endpoint has changed. The SAD entries keep keys, SPIs and sequence numbers; the
-// policies of the set follow. Then the pair is known by the new endpoints, the set by the new addresses.
+// policies of the set follow. Then the pair is known by the new endpoints, the set by the new addresses. There
+// is no moment without the SAs; where our own address has changed, what still comes to the old one is taken
+// for a while.
 struct MoveSas {
     SaPairId id; // as it was
     PolicySet policies;
@@ -143,6 +145,19 @@ struct LanAddress {
     friend bool operator==(const LanAddress&, const LanAddress&) = default;
 };
 
+// A further way into a link: SAs and policies of a number of its own.
+//
+// client: the way has an interface of its own as well, named `interface`, without addresses: those of the link
+//   are reached over every way. A packet that carries the firewall mark `mark` takes this way.
+// gateway: all is as on the link's own way; `interface` and `mark` mean nothing.
+struct LinkWay {
+    LinkNumber number = 0;
+    std::string interface;
+    unsigned weight = 1;    // share of what is sent into the link, 1 to 256; 0: none of it
+    std::uint32_t mark = 0; // 0: none
+    friend bool operator==(const LinkWay&, const LinkWay&) = default;
+};
+
 // A point-to-point virtual link.
 //
 // gateway: all links share the one interface (collect-metadata mode) named `interface`, which xfrm/ creates
@@ -160,6 +175,12 @@ struct Link {
     std::vector<Prefix> routes;
     std::vector<Prefix> delegated{}; // client
     std::vector<LanAddress> lan{};   // client
+    // Where there is more than one way: `weight` and `mark` are those of the link's own, as in LinkWay. With one
+    // weight above zero all of `routes` lead there; with several they are multipath routes; with none they lead
+    // into the link's own way, where what no SA serves is dropped.
+    unsigned weight = 1;
+    std::uint32_t mark = 0;
+    std::vector<LinkWay> ways{};
     friend bool operator==(const Link&, const Link&) = default;
 };
 
@@ -169,8 +190,8 @@ struct OpenLink {
 struct CloseLink {
     Link link;
 };
-// Addresses and routes become those of `after` without a moment in which those that stay are gone. REQUIRES:
-// the same number, role and interface.
+// Addresses, routes and ways become those of `after` without a moment in which those that stay are gone.
+// REQUIRES: the same number, role and interface; a way that stays keeps its interface.
 struct UpdateLink {
     Link before;
     Link after;

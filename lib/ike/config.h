@@ -107,6 +107,40 @@ enum class Uniqueness : std::uint8_t {
     share,   // both stay, with the same addresses: what is sent to them takes the link's latest Child SA
 };
 
+// One of a client's ways to the outside.
+struct Uplink {
+    std::string interface;
+    unsigned weight = 1;    // with PathUse::balance: 1 to 256
+    std::uint32_t mark = 0; // with PathUse::mark: of the packets that take its paths; 0: none do
+    friend bool operator==(const Uplink&, const Uplink&) = default;
+};
+
+// Which pairs of an uplink and an address of the gateway are to be paths.
+enum class PathSet : std::uint8_t {
+    uplinks,  // one for each uplink, to the first address that it reaches
+    gateways, // one for each address, over the first uplink that reaches it
+    pairs,    // all
+};
+
+// Which of its paths a link's traffic takes.
+enum class PathUse : std::uint8_t {
+    primary, // the first; the others stand by
+    balance, // all, by weight
+    mark,    // by firewall mark; what has none of the marks takes the first
+};
+
+// The paths of a client to its gateway: one IKE SA for each, cloned from the first (RFC 7791), with a Child SA
+// and a number in the kernel of its own. A path whose uplink is gone or silent goes over another one until its
+// own is back (RFC 4555).
+struct PathPlan {
+    std::vector<Uplink> uplinks; // client, in order of preference; empty: one path, as the host's routes go
+    PathSet set = PathSet::uplinks;
+    PathUse use = PathUse::primary; // gateway: primary or balance, of what is sent to clients
+    // client: what has not answered for this long is silent; zero: the connection's liveness decides
+    Duration probe{};
+    friend bool operator==(const PathPlan&, const PathPlan&) = default;
+};
+
 struct Connection {
     std::string name;
     Role role = Role::gateway;
@@ -136,6 +170,7 @@ struct Connection {
     bool nats_allowed = true; // client, RFC 4555 3.9
     // RFC 7791: how many IKE SAs one authentication may carry, the first among them; 1: none is cloned.
     unsigned ike_sas_per_login = 1;
+    PathPlan paths;         // gateway, client
     bool childless = false; // begins without a Child SA where the peer knows RFC 6023
     Uniqueness uniqueness = Uniqueness::replace;
 

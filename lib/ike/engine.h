@@ -40,6 +40,11 @@ class Surroundings {
     // Which of our addresses a datagram to a peer would leave from, which NAT detection needs before anything
     // is sent (RFC 7296 2.23). None if there is no route.
     [[nodiscard]] virtual std::optional<IpAddress> source_for(const IpAddress& peer) = 0;
+    // Likewise where it leaves by one of the configured uplinks (ike::Uplink), whatever the other routes say:
+    // what is sent from this address to this peer goes out there. Error: why there is none, as a clause
+    // ("wwan0 has no carrier"), which also says so where another uplink has the same address.
+    [[nodiscard]] virtual std::expected<IpAddress, std::string> source_over(const std::string& uplink,
+                                                                            const IpAddress& peer) = 0;
     [[nodiscard]] virtual WallTime wall_time() = 0;
 };
 

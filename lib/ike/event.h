@@ -107,6 +107,15 @@ struct PeerMoved {
     Endpoint before;
 };
 
+// A path of a client's has changed (ike::PathPlan).
+struct PathChanged {
+    SaName sa; // where `peer` is what the path runs to now; spi 0: it has no IKE SA
+    std::string uplink;
+    IpAddress gateway;
+    std::string state; // as in PathStatus
+    std::string why;   // where it is not "up"
+};
+
 struct ChildDown {
     SaName sa;
     std::string child;
@@ -125,6 +134,6 @@ struct Leased {
 using PoolLow = address::PoolNotice;
 
 using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
-                           ChildRekeyed, PeerMoved, IkeCloned, Leased, PoolLow>;
+                           ChildRekeyed, PeerMoved, IkeCloned, PathChanged, Leased, PoolLow>;
 
 } // namespace sheaf::ike

@@ -68,6 +68,29 @@ struct ConnectionStatus {
     std::string last_error;              // of the last attempt; empty after success
 };
 
+// A client's path (ike::PathPlan); at a gateway one of the IKE SAs of a family, with what is known there.
+struct PathStatus {
+    std::string connection;
+    std::string peer_id;
+    std::string uplink; // client
+    IpAddress gateway;  // client: the one that the path is for
+    // "up"; "away": over another uplink than its own; "opening"; "down": its uplink does not reach the gateway;
+    // "refused": the gateway makes no further IKE SA or Child SA
+    std::string state;
+    std::string why;              // where it is not "up"
+    wire::Spi spi = 0;            // our SPI of its IKE SA; 0: none
+    child::LinkNumber number = 0; // of its Child SA in the kernel; 0: none
+    Endpoint local;               // where it runs now
+    Endpoint peer;
+    bool nat_here = false;
+    bool nat_there = false;
+    bool carries = false;               // traffic is sent here by default
+    std::optional<Duration> round_trip; // smoothed over its probes
+    std::uint64_t probes = 0;           // that were sent
+    std::uint64_t unanswered = 0;       // of those, in time
+    std::optional<Instant> since;       // of the state
+};
+
 struct Counters {
     std::uint64_t datagrams_in = 0;
     std::uint64_t datagrams_out = 0;
@@ -80,6 +103,7 @@ struct Status {
     std::size_t half_open = 0;
     std::vector<IkeSaStatus> ike_sas;
     std::vector<ConnectionStatus> connections;
+    std::vector<PathStatus> paths; // of clients with uplinks, in their order; at gateways of families
     Counters counters;
 };
 
