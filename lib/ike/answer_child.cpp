@@ -193,7 +193,7 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
                            spi_in,
                            std::move(reply),
                            {notify(Rule::kernel_refused)}});
-    const Opening opening = peer_opening(sa, made);
+    const Opening opening = opening_for(sa, made);
     install(in.now, sa, std::move(keys), std::move(made), opening);
     arm(sa);
     return {};

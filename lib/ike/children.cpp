@@ -67,11 +67,11 @@ ChildSa Engine::Core::child_of(IkeSa& sa, const std::string& child_name, const C
     out.name = child_name;
     out.terms = &terms;
     out.mode = mode;
-    out.id.local = sa.path.local;
-    out.id.peer = sa.path.peer;
-    out.udp_encapsulation = sa.path.encapsulated();
+    out.id.local = sa.esp_path().local;
+    out.id.peer = sa.esp_path().peer;
+    out.udp_encapsulation = sa.esp_path().encapsulated();
     if (on_link) {
-        out.id.link = sa.link->link.number;
+        out.id.link = way_of(sa);
         // Policies find their SAs by this number, so a second Child SA on the link needs one of its own.
         const bool second =
             std::ranges::any_of(sa.children, [&](const ChildSa& other) { return is_on_link(sa, other); });
@@ -109,16 +109,11 @@ ChildSa Engine::Core::successor_to(const IkeSa& sa, const ChildSa& old) const {
     out.id.link = old.id.link;
     out.reqid = old.reqid;
     out.on_interface = old.on_interface;
-    out.id.local = sa.path.local;
-    out.id.peer = sa.path.peer;
-    out.udp_encapsulation = sa.path.encapsulated();
+    out.id.local = sa.esp_path().local;
+    out.id.peer = sa.esp_path().peer;
+    out.udp_encapsulation = sa.esp_path().encapsulated();
     out.rekeys = old.id.spi_in;
     return out;
-}
-
-Opening Engine::Core::peer_opening(const IkeSa& sa, const ChildSa& child) const {
-    if (sa.connection->role != Role::peer || !child.on_interface || !sa.link) return {};
-    return {sa.link, sa.link->link};
 }
 
 child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, Pending pending) {
@@ -264,6 +259,8 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
         // Whoever replaces deletes; a peer that forgets to is helped in time.
         old->expires = std::min(old->expires, now + std::chrono::minutes(2));
     }
+    settle_ways(sa);
+    wake_paths(now, sa);
     serve(now, sa);
     arm(sa);
 }
@@ -290,6 +287,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
         return serve(now, sa);
     }
     // The peer believes in it.
+    if (rekeys == 0) path_refused(now, sa, 0, error);
     if (ChildSa* old = find_child(sa, rekeys)) rekeying_failed(now, sa, *old);
     want(now, sa, {Want::Kind::delete_child, {}, spi});
     if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
@@ -350,6 +348,8 @@ void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, b
         forget(sa, spi_in);
     }
     if (!steps.empty()) submit(std::move(steps));
+    settle_ways(sa);
+    wake_paths(now, sa);
     arm(sa);
 }
 
@@ -379,6 +379,7 @@ void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
         const bool ours_stays = ours && ours->state == ChildState::live;
         if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs, steps);
         shed_outbound(*child, steps);
+        settle_ways(sa);
         if (!steps.empty()) submit(std::move(steps));
     }
     send_request(now, sa, wire::ExchangeType::informational, DeletingChild{wanted.spi},
@@ -400,6 +401,8 @@ void Engine::Core::on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi
 // Takes all that belongs to the IKE SA out of the kernel, in the reverse order of its installation.
 void Engine::Core::leave_kernel(IkeSa& sa) {
     std::vector<child::KernelStep> steps;
+    if (sa.link) settle_ways(sa.link, sa, &sa, steps);
+    sa.way = 0;
     for (ChildSa& child : sa.children) {
         const bool installing = child.state == ChildState::installing;
         if (!installing && child.state != ChildState::draining && !child.replaced())

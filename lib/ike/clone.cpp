@@ -45,7 +45,7 @@ std::size_t Engine::Core::children_of_family(const IkeSa& sa) {
 void Engine::Core::clone_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (!sa.family || sa.family->full || family_of(sa).size() >= sa.connection->ike_sas_per_login) return;
     Reply payloads{notify(NotifyType::clone_ike_sa)};
-    CloningIke request{ask_for_ike(sa, wanted.group, payloads)};
+    CloningIke request{ask_for_ike(sa, wanted.group, payloads), wanted.path};
     send_request(now, sa, wire::ExchangeType::create_child_sa, std::move(request), std::move(payloads));
 }
 
@@ -88,6 +88,7 @@ void Engine::Core::on_clone_response(const Input& in, IkeSa& sa, CloningIke requ
     const auto* established = current ? current->in<Established>() : nullptr;
     if (made->sa->in<Deleting>() && established) set_state(*made->sa, *established);
     add_to_family(in.now, current ? *current : sa, *made->sa);
+    path_cloned(in.now, current ? *current : sa, request, *made->sa);
 }
 
 void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke& request,
@@ -96,7 +97,7 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
     IkeSa* current = sa.standing == Standing::current ? &sa : heir ? find(heir->spi) : nullptr;
     if (!current || !current->in<Established>()) return;
     if (error.type == NotifyType::temporary_failure)
-        return want_later(in.now, *current, {Want::Kind::clone_ike});
+        return want_later(in.now, *current, {.kind = Want::Kind::clone_ike, .path = request.path});
     if (error.type == NotifyType::invalid_ke_payload && request.made.asked == crypto::KeId::none) {
         const auto group = static_cast<crypto::KeId>(error.data[0] << 8 | error.data[1]);
         const bool offered =
@@ -104,12 +105,14 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
                 return std::ranges::find(proposal.key_exchange, group) != proposal.key_exchange.end();
             });
         if (offered && crypto::supported(group))
-            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group});
+            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group, request.path});
     }
     // RFC 7791 5.2: no more until one of them ends.
     if (error.type == NotifyType::no_additional_sas) sa.family->full = true;
-    refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(),
-           "the peer answered " + std::string(wire::name(error.type)) + " to our request for a clone");
+    const std::string why =
+        "the peer answered " + std::string(wire::name(error.type)) + " to our request for a clone";
+    refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), why);
+    if (request.path != 0) path_refused(in.now, *current, request.path, why);
 }
 
 } // namespace sheaf::ike

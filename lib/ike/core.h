@@ -42,6 +42,8 @@
 //   links.cpp          virtual links, and who holds them
 //   path.cpp           NAT keepalives, a peer that moves
 //   mobility.cpp       MOBIKE (RFC 4555)
+//   paths.cpp          a client's paths: several IKE SAs, each over its own uplink
+//   ways.cpp           likewise in the kernel, and at the gateway: several ways into one link
 //   lifecycle.cpp      the end of an IKE SA, timers
 //   initiation.cpp     connections that we begin, and begin again; traps
 //   reload.cpp         another configuration
@@ -101,7 +103,11 @@ class Engine::Core {
     // exchange.cpp
     wire::Header header_for(const IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
                             bool response) const;
-    void send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange, Purpose purpose, Reply payloads);
+    using AddressPair = std::optional<std::pair<IpAddress, IpAddress>>; // ours, the peer's
+    void send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange, Purpose purpose, Reply payloads,
+                      const AddressPair& over = std::nullopt);
+    static Duration first_wait(const IkeSa& sa, const Purpose& purpose);
+    static Duration liveness_of(const IkeSa& sa);
     void send_outstanding(Instant now, IkeSa& sa, const Outstanding& request);
     // REQUIRES: the request with this ID was received and is not answered.
     void send_response(Instant now, IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
@@ -186,6 +192,10 @@ class Engine::Core {
     void drop_link(IkeSa& sa);
 
     // create_child.cpp
+    // What a request is to ask for; none where that is there, or not to be had any more.
+    const ChildTerms* ask_successor(IkeSa& sa, const ChildSa* old, CreatingChild& request);
+    const ChildTerms* ask_new(IkeSa& sa, CreatingChild& request);
+    const ChildTerms* ask_for_link(IkeSa& sa, CreatingChild& request);
     void create_child(Instant now, IkeSa& sa, const Want& want);
     void on_child_response(const Input& in, IkeSa& sa, CreatingChild request, Payloads payloads);
     std::expected<void, Rule> accept_child(Instant now, IkeSa& sa, CreatingChild& request, Payloads payloads);
@@ -269,7 +279,6 @@ class Engine::Core {
     ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode,
                      bool on_link);
     ChildSa successor_to(const IkeSa& sa, const ChildSa& old) const;
-    Opening peer_opening(const IkeSa& sa, const ChildSa& child) const;
     ChildSa* find_child(IkeSa& sa, wire::ChildSpi spi_in);
     ChildSa* find_child_by_peer(IkeSa& sa, wire::ChildSpi spi_out);
     std::pair<IkeSa*, ChildSa*> find_child(wire::ChildSpi spi_in);
@@ -325,9 +334,56 @@ class Engine::Core {
     // The Child SAs go where the IKE SA is.
     void move_children(IkeSa& sa);
 
+    // ways.cpp
+    struct WayUse {
+        child::LinkNumber number = 0;
+        unsigned weight = 1;
+        std::uint32_t mark = 0;
+        bool live = false; // a Child SA is there
+    };
+    std::vector<IkeSa*> users_of(const std::shared_ptr<VirtualLink>& link, const IkeSa& any);
+    child::LinkNumber way_of(IkeSa& sa);
+    static Opening opening_for(const IkeSa& sa, const ChildSa& child);
+    std::vector<WayUse> uses_of(const VirtualLink& link, const IkeSa& any, const std::vector<IkeSa*>& users);
+    void settle_ways(const IkeSa& sa);
+    void settle_ways(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any, const IkeSa* leaving,
+                     std::vector<child::KernelStep>& steps);
+
+    // paths.cpp
+    struct Placed {
+        UplinkPair pair;
+        IpAddress local;
+        bool own = false; // and it answers, as far as we know
+    };
+    static bool has_uplinks(const IkeSa& sa);
+    IkeSa* login_of(const Initiation& initiation);
+    void plan_paths(Initiation& initiation);
+    std::vector<std::pair<UplinkPair, IpAddress>> usable_pairs(const Initiation& initiation) const;
+    std::optional<std::pair<IpAddress, IpAddress>> first_pair(Initiation& initiation);
+    std::optional<Placed> place_of(const Initiation& initiation, const ClientPath& path);
+    const IkeSa* proved_at(const IkeSa& sa, const IpAddress& local, const IpAddress& peer);
+    void set_path(Instant now, const Initiation& initiation, ClientPath& path, PathState state,
+                  std::string why);
+    std::string why_down(const Initiation& initiation, const ClientPath& path) const;
+    void wake_paths(Instant now, const IkeSa& sa);
+    void settle_paths(Instant now, Initiation& initiation);
+    static void remind(Instant now, ClientPaths& paths, const ClientPath& path);
+    void open_path(Instant now, Initiation& initiation, std::size_t place);
+    void keep_path(Instant now, Initiation& initiation, ClientPath& path);
+    AddressPair pair_to_try(Instant now, const IkeSa& sa);
+    void note_silence(Instant now, const IkeSa& sa);
+    void note_answer_from(Instant now, const IkeSa& sa, const IpAddress& local, const IpAddress& peer);
+    void note_round_trip(const IkeSa& sa, const Outstanding& request, Instant now);
+    void note_probe(const IkeSa& sa, bool unanswered);
+    void path_cloned(Instant now, const IkeSa& from, const CloningIke& request, IkeSa& made);
+    void path_refused(Instant now, const IkeSa& sa, std::size_t place, const std::string& why);
+    void tell_paths(Status& out) const;
+
     // mobility.cpp
+    void send_question(Instant now, IkeSa& sa, const AddressPair& over = std::nullopt);
     void reconsider_path(Instant now, IkeSa& sa);
     std::vector<std::pair<IpAddress, IpAddress>> other_paths(const IkeSa& sa) const;
+    std::vector<std::pair<IpAddress, IpAddress>> other_pairs(const IkeSa& sa) const;
     void move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer);
     void send_update(Instant now, IkeSa& sa);
     void send_route_proof(Instant now, IkeSa& sa);

@@ -35,35 +35,63 @@ std::vector<wire::TrafficSelector> selectors_of(const std::vector<wire::TrafficS
     return configured.empty() ? std::vector{child::selector(Prefix::host(outer))} : configured;
 }
 
-// Asks for a new Child SA by its name, or for a successor of one.
+const ChildTerms* Engine::Core::ask_successor(IkeSa& sa, const ChildSa* old, CreatingChild& request) {
+    if (!old || old->state != ChildState::live || old->replaced()) return nullptr;
+    request.local = old->local;
+    request.remote = old->remote;
+    request.transport = old->mode == child::Mode::transport;
+    request.on_link = is_on_link(sa, *old);
+    return old->terms;
+}
+
+const ChildTerms* Engine::Core::ask_new(IkeSa& sa, CreatingChild& request) {
+    const std::string& wanted = request.want.child;
+    const ChildConfig* config = child_config(*sa.connection, wanted);
+    const bool there = std::ranges::any_of(
+        sa.children, [&](const ChildSa& c) { return c.name == wanted && c.state <= ChildState::live; });
+    const bool asked = std::ranges::any_of(sa.outstanding, [&](const Outstanding& other) {
+        const auto* creating = std::get_if<CreatingChild>(&other.purpose);
+        return creating && creating->want.kind == request.want.kind && creating->want.child == wanted;
+    });
+    if (!config || there || asked) return nullptr;
+    request.local = selectors_of(config->local, sa.path.local.address);
+    request.remote = selectors_of(config->remote, sa.path.peer.address);
+    request.transport = config->mode == child::Mode::transport;
+    return &config->terms;
+}
+
+// One more Child SA of the client's virtual link, on a path of its own: for what the link's others are for.
+const ChildTerms* Engine::Core::ask_for_link(IkeSa& sa, CreatingChild& request) {
+    const auto on_link = [](const IkeSa& member) {
+        return std::ranges::find_if(member.children, [&](const ChildSa& child) {
+            return is_on_link(member, child) && child.state <= ChildState::live;
+        });
+    };
+    if (!sa.share || on_link(sa) != sa.children.end()) return nullptr;
+    request.on_link = true;
+    request.local = sa.share->clients;
+    request.remote = child::selectors(sa.connection->networks);
+    for (const IkeSa* member : family_of(sa)) {
+        const auto child = on_link(*member);
+        if (child == member->children.end()) continue;
+        request.local = child->local;
+        request.remote = child->remote;
+    }
+    return &sa.connection->child;
+}
+
+// Asks for a new Child SA, or for a successor of one.
 void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
-    ChildSa* old = wanted.kind == Want::Kind::rekey_child ? find_child(sa, wanted.spi) : nullptr;
-    const ChildTerms* terms = nullptr;
+    const bool rekeys = wanted.kind == Want::Kind::rekey_child;
+    ChildSa* old = rekeys ? find_child(sa, wanted.spi) : nullptr;
     CreatingChild request;
     request.want = wanted;
-    if (wanted.kind == Want::Kind::rekey_child) {
-        if (!old || old->state != ChildState::live || old->replaced()) {
-            if (old) old->rekeying = false;
-            return;
-        }
-        terms = old->terms;
-        request.local = old->local;
-        request.remote = old->remote;
-        request.transport = old->mode == child::Mode::transport;
-    } else {
-        const ChildConfig* config = child_config(*sa.connection, wanted.child);
-        const bool there = std::ranges::any_of(sa.children, [&](const ChildSa& c) {
-            return c.name == wanted.child && c.state <= ChildState::live;
-        });
-        const bool asked = std::ranges::any_of(sa.outstanding, [&](const Outstanding& other) {
-            const auto* creating = std::get_if<CreatingChild>(&other.purpose);
-            return creating && creating->want.kind == wanted.kind && creating->want.child == wanted.child;
-        });
-        if (!config || there || asked) return;
-        terms = &config->terms;
-        request.local = selectors_of(config->local, sa.path.local.address);
-        request.remote = selectors_of(config->remote, sa.path.peer.address);
-        request.transport = config->mode == child::Mode::transport;
+    const ChildTerms* terms = rekeys                 ? ask_successor(sa, old, request)
+                              : wanted.child.empty() ? ask_for_link(sa, request)
+                                                     : ask_new(sa, request);
+    if (!terms) {
+        if (old) old->rekeying = false;
+        return;
     }
     request.spi_in = fresh_child_spi();
     request.nonce = nonce();
@@ -75,7 +103,7 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
     if (old)
         payloads.emplace_back(
             wire::Notify{wire::Protocol::esp, spi_octets(old->id.spi_in), NotifyType::rekey_sa, {}});
-    if (old && is_on_link(sa, *old) && sa.share && !sa.share->link_id.empty())
+    if (request.on_link && sa.share && !sa.share->link_id.empty())
         payloads.emplace_back(notify(NotifyType::link_id, sa.share->link_id)); // RFC 5739 4.3
     if (request.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));
     // RFC 7296 1.3.1: we do not take apart padding that hides traffic flow.
@@ -121,9 +149,11 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
                                                      Payloads payloads) {
     ChildSa* old = find_child(sa, request.want.spi);
     const ChildConfig* config = child_config(*sa.connection, request.want.child);
-    if (request.want.kind == Want::Kind::create_child && !config) return std::unexpected(Rule::unknown_child);
     const bool rekeys = request.want.kind == Want::Kind::rekey_child;
-    const ChildTerms& terms = rekeys ? (old ? *old->terms : sa.connection->child) : config->terms;
+    const bool for_link = !rekeys && request.on_link;
+    if (!rekeys && !for_link && !config) return std::unexpected(Rule::unknown_child);
+    if (for_link && !sa.share) return std::unexpected(Rule::unknown_child); // the link has gone meanwhile
+    const ChildTerms& terms = old ? *old->terms : config ? config->terms : sa.connection->child;
     const auto answer = single<wire::Sa>(payloads);
     const auto nonce_r = single<wire::Nonce>(payloads);
     const auto ts_i = single_ts(payloads, true);
@@ -156,8 +186,8 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
     if (old) {
         made = successor_to(sa, *old);
     } else {
-        made = child_of(sa, config->name, terms,
-                        request.transport ? child::Mode::transport : child::Mode::tunnel, false);
+        made = child_of(sa, config ? config->name : sa.connection->name, terms,
+                        request.transport ? child::Mode::transport : child::Mode::tunnel, for_link);
     }
     made.id.spi_in = request.spi_in;
     made.id.spi_out = chosen->peer_spi;
@@ -168,7 +198,7 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
     made.lowest_nonce = std::min(request.nonce, (*nonce_r)->data);
     auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
                                    chosen->suite, {request.nonce, (*nonce_r)->data}, shared.view());
-    const Opening opening = peer_opening(sa, made);
+    const Opening opening = opening_for(sa, made);
     install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
@@ -216,12 +246,15 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
     }
     refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(),
            error_text(error) + " to our request for " + (old ? "a successor of Child SA " : "Child SA ") +
-               (old ? old->name : request.want.child));
+               (old               ? old->name
+                : request.on_link ? sa.connection->name
+                                  : request.want.child));
     // RFC 7296 1.3: a peer that makes no further SAs is authenticated anew before the keys wear out.
     if (old && error.type == NotifyType::no_additional_sas && initiation_of(sa)) {
         sa.reauth_at = in.now;
         return arm(sa);
     }
+    if (!old && request.on_link) path_refused(in.now, sa, 0, error_text(error));
     if (old) {
         old->rekeying = true;
         want_later(in.now, sa, request.want);

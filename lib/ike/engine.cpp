@@ -247,7 +247,7 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
 std::optional<Instant> Engine::Core::next_timeout() const {
     std::optional<Instant> next = timers_.next();
     for (const auto& [connection_name, initiation] : initiations_) {
-        for (const auto& at : {initiation.next_attempt, initiation.traps_at}) {
+        for (const auto& at : {initiation.next_attempt, initiation.traps_at, initiation.paths.due}) {
             if (at && (!next || *at < *next)) next = at;
         }
     }
@@ -263,6 +263,7 @@ void Engine::Core::on_timeout(Instant now) {
     }
     for (auto& [connection_name, initiation] : initiations_) {
         if (initiation.traps_at && *initiation.traps_at <= now) set_traps(now, initiation);
+        if (initiation.paths.due && *initiation.paths.due <= now) settle_paths(now, initiation);
         if (!initiation.next_attempt || *initiation.next_attempt > now) continue;
         initiation.next_attempt.reset();
         if (initiation.sa != 0) continue;

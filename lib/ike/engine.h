@@ -44,7 +44,9 @@ class Surroundings {
     // what is sent from this address to this peer goes out there. Error: why there is none, as a clause
     // ("wwan0 has no carrier"), which also says so where another uplink has the same address.
     [[nodiscard]] virtual std::expected<IpAddress, std::string> source_over(const std::string& uplink,
-                                                                            const IpAddress& peer) = 0;
+                                                                            const IpAddress& /*peer*/) {
+        return std::unexpected(uplink + " is no uplink of this host");
+    }
     [[nodiscard]] virtual WallTime wall_time() = 0;
 };
 

@@ -18,6 +18,9 @@ constexpr std::size_t kSmallIp4 = 576 - 20 - 8 - 4;
 // RFC 7383 2.5.2: after so many transmissions without an answer, smaller fragments are tried.
 constexpr unsigned kTriesBeforeSmaller = 2;
 
+// A path that may be silent for so long is asked thrice within that time, and then over other ones.
+constexpr int kProbesPerSilence = 3;
+
 // RFC 7296 2.25: how long to wait before asking again for what the peer has put off.
 constexpr Duration kPutOff = std::chrono::seconds(10);
 
@@ -53,7 +56,7 @@ void Engine::Core::send_plain(const Endpoint& local, const Endpoint& peer, const
 
 // REQUIRES: the peer's window has room.
 void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, Purpose purpose,
-                                Reply payloads) {
+                                Reply payloads, const AddressPair& over) {
     const std::uint32_t id = sa.next_request++;
     const wire::Header header = header_for(sa, exchange, id, false);
     const RetransmitPolicy& policy = sa.connection->retransmit;
@@ -61,8 +64,9 @@ void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, P
     request.message_id = id;
     request.exchange = exchange;
     request.purpose = std::move(purpose);
-    request.wait = policy.first;
-    request.due = now + policy.first;
+    request.sent = now;
+    request.wait = first_wait(sa, request.purpose);
+    request.due = now + request.wait;
     request.left = policy.tries > 0 ? policy.tries - 1 : 0;
     if (sa.in<Connecting>()) {
         request.datagrams.push_back(wire::encode_message(header, payloads));
@@ -74,6 +78,13 @@ void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, P
     const bool may_shrink = sa.fragmentation && request.datagrams.size() > 1 &&
                             !sa.path.peer.address.is_v6() && !sa.small_fragments;
     if (may_shrink) request.payloads = std::move(payloads);
+    if (over) {
+        request.everywhere = request.over = true;
+        for (const Bytes& datagram : request.datagrams)
+            transmit({over->first, config_.nat_port}, {over->second, sa.path.peer.port}, datagram);
+        sa.outstanding.push_back(std::move(request));
+        return arm(sa);
+    }
     sa.outstanding.push_back(std::move(request));
     send_outstanding(now, sa, sa.outstanding.back());
     arm(sa);
@@ -83,6 +94,25 @@ void Engine::Core::send_outstanding(Instant now, IkeSa& sa, const Outstanding& r
     sa.last_sent = now;
     for (const Bytes& datagram : request.datagrams)
         transmit(sa.path.local, sa.path.peer, datagram);
+}
+
+// How long a request waits for its answer before it is sent again. What asks whether a path lives is not left
+// without an answer for longer than the path may be silent.
+Duration Engine::Core::first_wait(const IkeSa& sa, const Purpose& purpose) {
+    const Duration first = sa.connection->retransmit.first;
+    const Duration probe = sa.connection->paths.probe;
+    const bool probes =
+        has_uplinks(sa) && probe > Duration::zero() && std::holds_alternative<Liveness>(purpose);
+    return probes ? std::min(first, probe / kProbesPerSilence) : first;
+}
+
+// Silence after which a peer is asked whether it lives; zero: never.
+Duration Engine::Core::liveness_of(const IkeSa& sa) {
+    const Duration liveness = sa.connection->liveness;
+    const Duration probe = sa.connection->paths.probe;
+    if (!has_uplinks(sa) || probe <= Duration::zero()) return liveness;
+    const Duration often = probe / kProbesPerSilence;
+    return liveness > Duration::zero() ? std::min(liveness, often) : often;
 }
 
 void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
@@ -97,6 +127,8 @@ void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
                         std::to_string(sa.connection->retransmit.tries) + " times without an answer");
     }
     --request.left;
+    if (!request.again && std::holds_alternative<Liveness>(request.purpose)) note_probe(sa, true);
+    request.again = true;
     // RFC 4555 3.5: what gets no answer here may get one elsewhere. Where it comes from decides.
     if (sa.mobility.on && sa.began && sa.in<Established>() && sa.standing == Standing::current) {
         for (const auto& [local, peer] : other_paths(sa)) {
@@ -151,6 +183,7 @@ const T* Engine::Core::under_way(const IkeSa& sa) {
 template const CreatingChild* Engine::Core::under_way(const IkeSa&);
 template const DeletingChild* Engine::Core::under_way(const IkeSa&);
 template const RekeyingIke* Engine::Core::under_way(const IkeSa&);
+template const CloningIke* Engine::Core::under_way(const IkeSa&);
 
 void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {
     if (std::ranges::find(sa.wanted, wanted) == sa.wanted.end()) sa.wanted.push_back(std::move(wanted));
@@ -189,13 +222,7 @@ bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
 
 void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
     switch (wanted.kind) {
-    case Want::Kind::liveness: {
-        Reply question;
-        // RFC 4555 3.8: the answer tells whether a NAT has changed what it makes of us.
-        if (sa.mobility.on && sa.began && sa.path.nat_here)
-            add_nat_detection(sa, sa.path.local, sa.path.peer, question);
-        return send_request(now, sa, ExchangeType::informational, Liveness{}, std::move(question));
-    }
+    case Want::Kind::liveness: return send_question(now, sa, pair_to_try(now, sa));
     case Want::Kind::update_addresses: return send_update(now, sa);
     case Want::Kind::prove_route: return send_route_proof(now, sa);
     case Want::Kind::delete_ike:

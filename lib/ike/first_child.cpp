@@ -184,7 +184,7 @@ std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& s
     reply.emplace_back(wire::TrafficSelectors{false, matched->narrowed.responder()});
     auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
                                    chosen->suite, first.nonces, {});
-    if (!gateway) opening = peer_opening(sa, made);
+    if (!gateway) opening = opening_for(sa, made);
     install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }
@@ -278,7 +278,7 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
     made.initiator = true;
     auto keys = crypto::child_keys(backend_, sa.protection->suite.prf, sa.protection->keys.d.view(),
                                    chosen->suite, {state.nonce_i, state.nonce_r}, {});
-    if (connection.role == Role::peer) opening = peer_opening(sa, made);
+    if (connection.role == Role::peer) opening = opening_for(sa, made);
     install(now, sa, std::move(keys), std::move(made), opening);
     return {};
 }

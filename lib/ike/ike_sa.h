@@ -145,6 +145,9 @@ struct Mobility {
     unsigned moves = 0;                          // of ours
     bool no_path = false;                        // none of our addresses reaches the peer
     Bytes seen_as;                               // NAT_DETECTION_DESTINATION_IP of the peer's latest answer
+    // Where the Child SAs run while the IKE SA is ahead of them: until the peer has answered from there (our
+    // move), or has shown that it is there (the peer's; RFC 4555 3.7).
+    std::optional<Path> behind;
 };
 
 // RFC 7791: the IKE SAs that one authentication carries: the first, its clones and theirs, and what replaces
@@ -213,6 +216,7 @@ struct IkeSa {
         deleted_early; // by the peer, before its answer to our request told us of them
     std::shared_ptr<VirtualLink> link;
     std::shared_ptr<const LinkShare> share; // gateway, client: what it has brought to the link
+    child::LinkNumber way = 0; // gateway, client: which way into the link is its own; 0: none yet
 
     [[nodiscard]] wire::Spi our_spi() const { return initiator ? spi_i : spi_r; }
     [[nodiscard]] wire::Spi peer_spi() const { return initiator ? spi_r : spi_i; }
@@ -229,6 +233,8 @@ struct IkeSa {
     [[nodiscard]] T& as() {
         return std::get<T>(state);
     }
+    // Where its Child SAs run.
+    [[nodiscard]] const Path& esp_path() const { return mobility.behind ? *mobility.behind : path; }
     [[nodiscard]] SaName name() const;
 };
 

@@ -84,8 +84,14 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     const wire::Spi before = std::exchange(initiation.before, 0);
     initiation.sa = sa.our_spi();
     make_children(now, initiation);
+    wake_paths(now, sa);
     IkeSa* old = find(before);
     if (!old || old == &sa) return;
+    // The paths are made anew; those of the old login would only stand in their way.
+    for (const IkeSa* other : family_of(*old)) {
+        if (IkeSa* member = find(other->our_spi()); member != old)
+            close(now, *member, DownReason::replaced, "authenticated anew");
+    }
     // What was withdrawn is deprecated meanwhile, and goes when there was time to let go of it.
     if (withdraws(*old, sa)) return supersede(now, *old, kWithdrawnStays);
     // What further Child SAs are being made for stays up until they are.
@@ -98,7 +104,10 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
 void Engine::Core::begin_again(Instant now, Initiation& initiation, IkeSa& sa) {
     if (initiation.before != 0 || initiation.sa != sa.our_spi() || shutting_down_) return;
     const Connection& connection = *sa.connection;
-    if (!connection.local_address && !host_->source_for(connection.remote->address)) {
+    const bool routed = has_uplinks(sa)
+                            ? !usable_pairs(initiation).empty()
+                            : connection.local_address || host_->source_for(connection.remote->address);
+    if (!routed) {
         sa.reauth_at = now + kLongestRetry;
         return arm(sa);
     }

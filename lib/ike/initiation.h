@@ -2,6 +2,7 @@
 
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
+#include "lib/ike/client_path.h"
 #include "lib/ike/ike_sa.h"
 #include "lib/ike/virtual_link.h"
 
@@ -35,6 +36,7 @@ struct Initiation {
     std::map<std::string, Trap> traps; // peer, by the Child SA's name
     std::optional<Instant> traps_at;   // when to try again to install those that are missing
     std::shared_ptr<VirtualLink> link; // of client, and of peer with an interface
+    ClientPaths paths;                 // client with uplinks
 
     // Whether it is to come back by itself after a loss.
     [[nodiscard]] bool lasting() const;

@@ -46,8 +46,15 @@ std::string error_text(const wire::Notify& error) {
 void Engine::Core::start(Instant now, Initiation& initiation) {
     initiation.next_attempt.reset();
     const Connection& connection = *initiation.connection;
-    const Endpoint peer = connection.remote.value_or(Endpoint{});
-    const auto source = connection.local_address ? connection.local_address : host_->source_for(peer.address);
+    Endpoint peer = connection.remote.value_or(Endpoint{});
+    auto source = connection.local_address;
+    if (connection.role == Role::client && !connection.paths.uplinks.empty()) {
+        const auto pair = first_pair(initiation);
+        source = pair ? std::optional(pair->first) : std::nullopt;
+        if (pair) peer.address = pair->second;
+    } else if (!source) {
+        source = host_->source_for(peer.address);
+    }
     const crypto::KeId group = first_group(connection);
     if (shutting_down_) return;
     if (!source || group == kNoGroup) {

@@ -91,7 +91,7 @@ Instant Engine::Core::due(const IkeSa& sa) const {
         at = std::min({at, child.rekey_at, child.expires});
     if (!sa.in<Established>() || sa.standing != Standing::current) return at;
     at = std::min({at, sa.rekey_at, sa.reauth_at, sa.authenticated_until});
-    const Duration liveness = sa.connection->liveness;
+    const Duration liveness = liveness_of(sa);
     if (liveness > Duration::zero() && sa.outstanding.empty()) at = std::min(at, sa.last_heard + liveness);
     return at;
 }
@@ -141,7 +141,6 @@ void Engine::Core::renew(Instant now, IkeSa& sa) {
         sa.rekey_at = Instant::max();
         want(now, sa, {Want::Kind::rekey_ike});
     } else if (sa.outstanding.empty()) {
-        // RFC 7296 1.4, 2.4: an empty request that only a living peer can answer. It waits for nothing.
         begin(now, sa, {Want::Kind::liveness});
     }
 }
@@ -241,6 +240,7 @@ void Engine::Core::drop(Instant now, IkeSa& sa, DownReason reason, const std::st
 }
 
 void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
+    wake_paths(now, sa);
     Initiation* initiation = initiation_of(sa);
     if (initiation) {
         if (initiation->before == sa.our_spi()) {
@@ -283,6 +283,8 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
 
 void Engine::Core::erase(IkeSa& sa) {
     const wire::Spi spi = sa.our_spi();
+    if (Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr)
+        initiation->paths.due = Instant::min();
     if (sa.family && sa.standing == Standing::current) sa.family->full = false;
     set_unproved(sa, false);
     if (!sa.initiator) {

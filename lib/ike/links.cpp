@@ -188,6 +188,8 @@ void Engine::Core::release_link(std::shared_ptr<VirtualLink>& holder, std::vecto
     const auto link = std::exchange(holder, nullptr);
     if (!link || link.use_count() > 1) return;
     numbers_.erase(link->link.number);
+    for (const child::LinkWay& way : link->ways)
+        numbers_.erase(way.number);
     if (link->open) steps.emplace_back(child::CloseLink{link->link});
     if (!link->told.servers.empty()) out_.name_servers.push_back({link->told.interface, {}, {}});
 }

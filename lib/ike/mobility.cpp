@@ -79,11 +79,18 @@ void Engine::Core::accept_mobike(IkeSa& sa, Payloads payloads) {
 }
 
 void Engine::Core::network_changed(Instant now) {
+    for (auto& [connection_name, initiation] : initiations_) {
+        if (initiation.connection->paths.uplinks.empty()) continue;
+        // What was silent may be another network now.
+        for (auto& [pair, silence] : initiation.paths.silent)
+            silence.until = now;
+        settle_paths(now, initiation);
+    }
     std::vector<wire::Spi> moving;
     for (const auto& [spi, sa] : sas_) {
         const bool may =
             sa->in<Established>() && sa->mobility.on && sa->began && sa->standing == Standing::current;
-        if (may) moving.push_back(spi);
+        if (may && !has_uplinks(*sa)) moving.push_back(spi);
     }
     for (const wire::Spi spi : moving) {
         if (IkeSa* sa = find(spi)) reconsider_path(now, *sa);
@@ -93,6 +100,7 @@ void Engine::Core::network_changed(Instant now) {
 // Pairs of our address and the peer's that routes connect, besides those in use: first to where the peer is.
 std::vector<std::pair<IpAddress, IpAddress>> Engine::Core::other_paths(const IkeSa& sa) const {
     const Connection& connection = *sa.connection;
+    if (has_uplinks(sa)) return other_pairs(sa);
     std::vector<IpAddress> peers{sa.path.peer.address};
     const auto add = [&](const IpAddress& address) {
         if (std::ranges::find(peers, address) == peers.end()) peers.push_back(address);
@@ -112,6 +120,7 @@ std::vector<std::pair<IpAddress, IpAddress>> Engine::Core::other_paths(const Ike
 }
 
 void Engine::Core::reconsider_path(Instant now, IkeSa& sa) {
+    if (has_uplinks(sa)) return wake_paths(now, sa);
     const auto source = host_->source_for(sa.path.peer.address);
     if (source && *source == sa.path.local.address) {
         sa.mobility.no_path = false;
@@ -122,9 +131,11 @@ void Engine::Core::reconsider_path(Instant now, IkeSa& sa) {
     if (!others.empty()) move_to(now, sa, others.front().first, others.front().second);
 }
 
-// RFC 4555 3.5: the IKE SA is there at once, the Child SAs when the peer has answered from there.
+// RFC 4555 3.5: the IKE SA is there at once, the Child SAs when the peer has answered from there; or at once,
+// too, where it has answered another IKE SA of the family from there, which then also knows what NATs there are.
 void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer) {
     const Endpoint before = sa.path.peer;
+    if (!sa.mobility.behind) sa.mobility.behind = sa.path;
     sa.path.local = {local, config_.nat_port};
     if (peer != sa.path.peer.address) {
         const std::uint16_t port = sa.connection->remote ? sa.connection->remote->port : std::uint16_t{500};
@@ -132,6 +143,12 @@ void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const
     }
     ++sa.mobility.moves;
     sa.mobility.no_path = false;
+    if (const IkeSa* other = proved_at(sa, local, peer)) {
+        sa.path.peer = other->path.peer;
+        sa.path.nat_here = other->path.nat_here;
+        sa.path.nat_there = other->path.nat_there;
+        move_children(sa);
+    }
     // What waits for an answer goes to the new place at once, and has all of its time again.
     for (Outstanding& request : sa.outstanding) {
         request.left = sa.connection->retransmit.tries;
@@ -177,6 +194,7 @@ void Engine::Core::on_update_answered(const Input& in, IkeSa& sa, const Moving& 
                "the peer answered " + std::string(wire::name(error->type)) + " to our move to " +
                    sa.path.local.to_string());
         const auto others = other_paths(sa);
+        note_silence(in.now, sa);
         if (!others.empty() && sa.mobility.moves % kMaxAddresses != 0)
             return move_to(in.now, sa, others.front().first, others.front().second);
         return close(in.now, sa, DownReason::failed, "the peer takes none of our addresses");
@@ -196,6 +214,17 @@ void Engine::Core::on_liveness_answered(const Input& in, IkeSa& sa, Payloads pay
     const bool changed = !sa.mobility.seen_as.empty() && sa.mobility.seen_as != seen->data;
     sa.mobility.seen_as = seen->data;
     if (changed) move_to(in.now, sa, sa.path.local.address, sa.path.peer.address);
+}
+
+// RFC 7296 1.4, 2.4: an empty request that only a living peer can answer. `over`: first from our address to the
+// peer's, which may not be where the IKE SA runs; its answer shows that it could.
+void Engine::Core::send_question(Instant now, IkeSa& sa, const AddressPair& over) {
+    Reply question;
+    // RFC 4555 3.8: the answer tells whether a NAT has changed what it makes of us.
+    if (sa.mobility.on && sa.began && sa.path.nat_here && !over)
+        add_nat_detection(sa, sa.path.local, sa.path.peer, question);
+    if (!over) note_probe(sa, false);
+    send_request(now, sa, wire::ExchangeType::informational, Liveness{}, std::move(question), over);
 }
 
 void Engine::Core::send_route_proof(Instant now, IkeSa& sa) {
@@ -255,13 +284,17 @@ void Engine::Core::on_update(const Input& in, IkeSa& sa, Payloads payloads, Repl
         return;
     }
     const Endpoint before = sa.path.peer;
+    if (!sa.mobility.behind) sa.mobility.behind = sa.path;
     const NatFound nat = find_nat(backend_, payloads, sa.spi_i, sa.spi_r, local, peer);
     sa.path.local = local;
     sa.path.peer = peer;
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
     if (before != peer) tell(PeerMoved{sa.name(), before});
-    if (!connection.route_proof) return move_children(sa);
+    // Where another IKE SA of the same login runs, the peer has shown that it is.
+    const IkeSa* other = proved_at(sa, local.address, peer.address);
+    const bool proved = sa.mobility.behind->peer == peer || (other && other->path.peer == peer);
+    if (!connection.route_proof || proved) return move_children(sa);
     const Want proof{Want::Kind::prove_route}; // after the answer
     if (std::ranges::find(sa.wanted, proof) == sa.wanted.end()) sa.wanted.push_back(proof);
 }

@@ -38,6 +38,7 @@ void Engine::Core::follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint&
 }
 
 void Engine::Core::move_children(IkeSa& sa) {
+    sa.mobility.behind.reset();
     const bool encapsulated = sa.path.encapsulated();
     for (ChildSa& child : sa.children) {
         // What is being deleted only listens, and that does not look at where packets come from.
@@ -60,6 +61,7 @@ void Engine::Core::move_children(IkeSa& sa) {
         const child::IntentId intent = submit(std::move(steps), std::move(pending));
         if (child.state == ChildState::live) child.intent = intent;
     }
+    settle_ways(sa);
 }
 
 void Engine::Core::on_peer_moved(const child::PeerMoved& moved) {

@@ -226,8 +226,10 @@ void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Who
     trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
     // RFC 4555 3.5: the answer shows a path that works; the peer is told that it is ours now.
     const std::pair way{in.datagram.local.address, in.datagram.peer.address};
-    if (request.everywhere && std::ranges::count(other_paths(sa), way) > 0)
-        move_to(in.now, sa, way.first, way.second);
+    const bool elsewhere = request.everywhere && std::ranges::count(other_paths(sa), way) > 0;
+    if (elsewhere && !request.over) note_silence(in.now, sa);
+    if (request.everywhere) note_answer_from(in.now, sa, way.first, way.second);
+    if (elsewhere) move_to(in.now, sa, way.first, way.second);
     dispatch_response(in, sa, std::move(request), *payloads);
 }
 
@@ -249,6 +251,7 @@ void Engine::Core::dispatch_response(const Input& in, IkeSa& sa, Outstanding req
     } else if (const auto* proving = std::get_if<ProvingRoute>(&request.purpose)) {
         on_route_proved(in, sa, *proving, payloads);
     } else if (std::holds_alternative<Liveness>(request.purpose)) {
+        note_round_trip(sa, request, in.now);
         on_liveness_answered(in, sa, payloads);
     }
     // The IKE SA may have ended with the answer.

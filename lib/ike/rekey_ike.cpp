@@ -278,6 +278,10 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     old.children.clear();
     heir.link = std::move(old.link);
     heir.share = std::move(old.share);
+    heir.way = std::exchange(old.way, 0);
+    if (Initiation* initiation = has_uplinks(heir) ? initiation_for(heir) : nullptr) {
+        if (ClientPath* path = initiation->paths.of(old.our_spi())) path->sa = heir.our_spi();
+    }
     for (Want& wanted : old.wanted) {
         if (wanted.kind != Want::Kind::rekey_ike && wanted.kind != Want::Kind::delete_ike)
             heir.wanted.push_back(std::move(wanted));

@@ -6,6 +6,7 @@
 #include "lib/wire/header.h"
 #include "lib/wire/payload.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,9 +32,10 @@ struct Want {
         clone_ike,        // RFC 7791
     };
     Kind kind{};
-    std::string child{};                     // create_child: the name
+    std::string child{};                     // create_child: the name; empty: that of the link
     wire::ChildSpi spi = 0;                  // rekey_child, delete_child: ours
     crypto::KeId group = crypto::KeId::none; // the one that the peer asked for; none: our first
+    std::size_t path = 0;                    // clone_ike: the place of the path that it is for; 0: none
     friend bool operator==(const Want&, const Want&) = default;
 };
 
@@ -48,6 +50,7 @@ struct CreatingChild {
     std::vector<wire::TrafficSelector> local; // as offered
     std::vector<wire::TrafficSelector> remote;
     bool transport = false;
+    bool on_link = false; // of a client's virtual link
 };
 struct DeletingChild {
     wire::ChildSpi spi = 0; // ours
@@ -61,6 +64,7 @@ struct RekeyingIke {
 // RFC 7791 3.1: another IKE SA beside this one, without another authentication.
 struct CloningIke {
     RekeyingIke made;
+    std::size_t path = 0; // as in Want
 };
 struct DeletingIke {};
 // RFC 4555 3.5: we are elsewhere.
@@ -83,10 +87,13 @@ struct Outstanding {
     Purpose purpose;
     std::vector<wire::Payload> payloads; // kept where a further transmission may have to cut them smaller
     std::vector<Bytes> datagrams;
-    Instant due; // of the next transmission
+    Instant sent{}; // for the first time
+    Instant due;    // of the next transmission
     Duration wait{};
     unsigned left = 0;       // transmissions to come
     bool everywhere = false; // sent over other paths, too (RFC 4555 3.5)
+    bool again = false;      // sent more than once
+    bool over = false;       // first sent over another path than the IKE SA's, to see whether it lives
 };
 
 } // namespace sheaf::ike

@@ -386,6 +386,7 @@ void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     if (left->link) tell_name_servers(*left->link);
     for (const ChildSa& child : left->children)
         tell_child_up(*left, child);
+    settle_ways(*left);
 }
 
 void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {

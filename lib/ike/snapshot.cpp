@@ -92,6 +92,7 @@ Status Engine::Core::status() const {
         }
         out.connections.push_back(std::move(status));
     }
+    tell_paths(out);
     return out;
 }
 

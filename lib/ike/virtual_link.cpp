@@ -25,8 +25,10 @@ std::vector<std::shared_ptr<const LinkShare>> VirtualLink::living() const {
 
 child::Link VirtualLink::wanted() const {
     const auto alive = living();
-    if (alive.empty()) return link;
-    child::Link out = alive.front()->part;
+    child::Link out = alive.empty() ? link : alive.front()->part;
+    out.weight = weight;
+    out.mark = mark;
+    out.ways = ways;
     for (const auto& older : alive) {
         if (older == alive.front()) continue;
         auto addresses = older->part.addresses;

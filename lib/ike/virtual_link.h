@@ -7,6 +7,7 @@
 #include "lib/ike/name_servers.h"
 #include "lib/wire/cfg.h"
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -35,6 +36,10 @@ struct VirtualLink {
     wire::InterfaceId interface_id{};                   // ours, for as long as the link lives (RFC 5739 4.2)
     Bytes seed;                                         // client: what RandomId identifiers come from
     NameServers told;                                   // client: what the host was last told
+    // Where its own way and the further ones stand, as in child::Link.
+    unsigned weight = 1;
+    std::uint32_t mark = 0;
+    std::vector<child::LinkWay> ways;
 
     // The newest share first.
     [[nodiscard]] std::vector<std::shared_ptr<const LinkShare>> living() const;

@@ -22,8 +22,19 @@ std::optional<IpAddress> Host::source_for(const IpAddress& peer) {
     return found == further.end() ? address : *found;
 }
 
+std::expected<IpAddress, std::string> Host::source_over(const std::string& uplink, const IpAddress& peer) {
+    const auto found = uplinks.find(uplink);
+    if (found == uplinks.end()) return std::unexpected(uplink + " has no carrier");
+    const auto own = std::ranges::find(found->second, peer.family(), &IpAddress::family);
+    if (own == found->second.end()) return std::unexpected(uplink + " has no address of the family");
+    return *own;
+}
+
 bool Host::has(const IpAddress& one) const {
-    return one == address || std::ranges::find(further, one) != further.end();
+    const bool by_uplink = std::ranges::any_of(uplinks, [&](const auto& uplink) {
+        return std::ranges::find(uplink.second, one) != uplink.second.end();
+    });
+    return by_uplink || one == address || std::ranges::find(further, one) != further.end();
 }
 
 void Host::pump(Instant now) {
@@ -100,8 +111,9 @@ bool WireNet::step() {
         host->pump(now);
         auto outbox = std::exchange(host->outbox, {});
         moved = moved || !outbox.empty();
-        for (auto& datagram : outbox)
-            deliver(std::move(datagram));
+        for (auto& datagram : outbox) {
+            if (!host->strict || host->has(datagram.local.address)) deliver(std::move(datagram));
+        }
     }
     return moved;
 }

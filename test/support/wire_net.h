@@ -6,7 +6,9 @@
 #include "test/support/seeded_random.h"
 
 #include <deque>
+#include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +24,8 @@ class Host final : public ike::Surroundings {
 
     View stable_secret() override { return secret; }
     std::optional<IpAddress> source_for(const IpAddress& peer) override;
+    std::expected<IpAddress, std::string> source_over(const std::string& uplink,
+                                                      const IpAddress& peer) override;
     [[nodiscard]] bool has(const IpAddress& one) const;
     WallTime wall_time() override { return wall; }
 
@@ -54,7 +58,9 @@ class Host final : public ike::Surroundings {
     void reload(Instant now, ike::Config config);
 
     IpAddress address;
-    std::vector<IpAddress> further; // addresses of its own besides that one
+    std::vector<IpAddress> further;                        // addresses of its own besides that one
+    std::map<std::string, std::vector<IpAddress>> uplinks; // those that are up, with their addresses
+    bool strict = false; // what it sends from an address that it has not (any more) is lost
     WallTime wall{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
     SeededRandom random;
     Bytes secret; // each host has its own
