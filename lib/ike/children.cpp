@@ -271,7 +271,9 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     const wire::ChildSpi spi = child.id.spi_in;
     const bool initiator = child.initiator;
     const wire::ChildSpi rekeys = child.rekeys;
+    const bool on_link = is_on_link(sa, child);
     forget(sa, spi);
+    if (on_link) forget_way(sa);
     if (sa.in<Installing>()) {
         if (sa.initiator && sa.connection->role != Role::peer)
             return close(now, sa, DownReason::kernel, error);
@@ -287,7 +289,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
         return serve(now, sa);
     }
     // The peer believes in it.
-    if (rekeys == 0) path_refused(now, sa, 0, error);
+    if (rekeys == 0 && on_link) path_refused(now, sa, error);
     if (ChildSa* old = find_child(sa, rekeys)) rekeying_failed(now, sa, *old);
     want(now, sa, {Want::Kind::delete_child, {}, spi});
     if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
@@ -401,7 +403,7 @@ void Engine::Core::on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi
 // Takes all that belongs to the IKE SA out of the kernel, in the reverse order of its installation.
 void Engine::Core::leave_kernel(IkeSa& sa) {
     std::vector<child::KernelStep> steps;
-    if (sa.link) settle_ways(sa.link, sa, &sa, steps);
+    settle_ways(sa, &sa); // first, so that nothing is sent any more where nothing is
     sa.way = 0;
     for (ChildSa& child : sa.children) {
         const bool installing = child.state == ChildState::installing;

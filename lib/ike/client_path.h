@@ -38,10 +38,11 @@ struct ClientPath {
     std::uint64_t unanswered = 0;
 };
 
-// A pair over which no answer came, until one does: when it is to be tried again, and how long to wait after that.
+// A pair over which no answer came, until one does, or that the gateway refuses: when it is to be tried again, and how long to wait after that.
 struct Silence {
     Instant until{};
     Duration pause{};
+    bool refused = false; // it does answer: that the gateway does not take us from there
 };
 
 struct ClientPaths {

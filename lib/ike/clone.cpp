@@ -45,7 +45,7 @@ std::size_t Engine::Core::children_of_family(const IkeSa& sa) {
 void Engine::Core::clone_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (!sa.family || sa.family->full || family_of(sa).size() >= sa.connection->ike_sas_per_login) return;
     Reply payloads{notify(NotifyType::clone_ike_sa)};
-    CloningIke request{ask_for_ike(sa, wanted.group, payloads), wanted.path};
+    CloningIke request{ask_for_ike(sa, wanted.group, payloads)};
     send_request(now, sa, wire::ExchangeType::create_child_sa, std::move(request), std::move(payloads));
 }
 
@@ -65,8 +65,10 @@ void Engine::Core::add_to_family(Instant now, IkeSa& sa, IkeSa& made) {
     made.superseded = sa.superseded;
     set_ike_lifetimes(now, made);
     if (sa.superseded) made.expires = std::min(made.expires, sa.expires);
+    // Whoever began asks its own time of the next authentication of the first one only.
+    made.reauth_at = Instant::max();
     tell(IkeCloned{made.name(), sa.our_spi(), describe(made.protection->suite)});
-    arm(made);
+    catch_up(now, made);
 }
 
 void Engine::Core::on_clone_response(const Input& in, IkeSa& sa, CloningIke request, Payloads payloads) {
@@ -88,7 +90,7 @@ void Engine::Core::on_clone_response(const Input& in, IkeSa& sa, CloningIke requ
     const auto* established = current ? current->in<Established>() : nullptr;
     if (made->sa->in<Deleting>() && established) set_state(*made->sa, *established);
     add_to_family(in.now, current ? *current : sa, *made->sa);
-    path_cloned(in.now, current ? *current : sa, request, *made->sa);
+    settle_paths_of(in.now, *made->sa);
 }
 
 void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke& request,
@@ -97,7 +99,7 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
     IkeSa* current = sa.standing == Standing::current ? &sa : heir ? find(heir->spi) : nullptr;
     if (!current || !current->in<Established>()) return;
     if (error.type == NotifyType::temporary_failure)
-        return want_later(in.now, *current, {.kind = Want::Kind::clone_ike, .path = request.path});
+        return want_later(in.now, *current, {Want::Kind::clone_ike});
     if (error.type == NotifyType::invalid_ke_payload && request.made.asked == crypto::KeId::none) {
         const auto group = static_cast<crypto::KeId>(error.data[0] << 8 | error.data[1]);
         const bool offered =
@@ -105,14 +107,14 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
                 return std::ranges::find(proposal.key_exchange, group) != proposal.key_exchange.end();
             });
         if (offered && crypto::supported(group))
-            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group, request.path});
+            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group});
     }
     // RFC 7791 5.2: no more until one of them ends.
     if (error.type == NotifyType::no_additional_sas) sa.family->full = true;
     const std::string why =
         "the peer answered " + std::string(wire::name(error.type)) + " to our request for a clone";
     refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), why);
-    if (request.path != 0) path_refused(in.now, *current, request.path, why);
+    clone_refused(in.now, *current, why);
 }
 
 } // namespace sheaf::ike

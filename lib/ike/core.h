@@ -106,7 +106,7 @@ class Engine::Core {
     using AddressPair = std::optional<std::pair<IpAddress, IpAddress>>; // ours, the peer's
     void send_request(Instant now, IkeSa& sa, wire::ExchangeType exchange, Purpose purpose, Reply payloads,
                       const AddressPair& over = std::nullopt);
-    static Duration first_wait(const IkeSa& sa, const Purpose& purpose);
+    Duration first_wait(const IkeSa& sa, const Purpose& purpose);
     static Duration liveness_of(const IkeSa& sa);
     void send_outstanding(Instant now, IkeSa& sa, const Outstanding& request);
     // REQUIRES: the request with this ID was received and is not answered.
@@ -343,11 +343,12 @@ class Engine::Core {
     };
     std::vector<IkeSa*> users_of(const std::shared_ptr<VirtualLink>& link, const IkeSa& any);
     child::LinkNumber way_of(IkeSa& sa);
+    static bool carries(const IkeSa& sa);
+    void forget_way(IkeSa& sa);
     static Opening opening_for(const IkeSa& sa, const ChildSa& child);
     std::vector<WayUse> uses_of(const VirtualLink& link, const IkeSa& any, const std::vector<IkeSa*>& users);
-    void settle_ways(const IkeSa& sa);
-    void settle_ways(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any, const IkeSa* leaving,
-                     std::vector<child::KernelStep>& steps);
+    void settle_ways(const IkeSa& sa, const IkeSa* leaving = nullptr);
+    void share_out(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any, const IkeSa* leaving);
 
     // paths.cpp
     struct Placed {
@@ -368,15 +369,21 @@ class Engine::Core {
     void wake_paths(Instant now, const IkeSa& sa);
     void settle_paths(Instant now, Initiation& initiation);
     static void remind(Instant now, ClientPaths& paths, const ClientPath& path);
-    void open_path(Instant now, Initiation& initiation, std::size_t place);
+    void share_out_family(Instant now, Initiation& initiation, IkeSa& first);
+    void open_path(Instant now, Initiation& initiation, ClientPath& path);
     void keep_path(Instant now, Initiation& initiation, ClientPath& path);
     AddressPair pair_to_try(Instant now, const IkeSa& sa);
-    void note_silence(Instant now, const IkeSa& sa);
+    void note_silence(Instant now, const IkeSa& sa, Instant since);
+    void note_refusal(Instant now, const IkeSa& sa);
     void note_answer_from(Instant now, const IkeSa& sa, const IpAddress& local, const IpAddress& peer);
     void note_round_trip(const IkeSa& sa, const Outstanding& request, Instant now);
     void note_probe(const IkeSa& sa, bool unanswered);
-    void path_cloned(Instant now, const IkeSa& from, const CloningIke& request, IkeSa& made);
-    void path_refused(Instant now, const IkeSa& sa, std::size_t place, const std::string& why);
+    Duration round_trip(const IkeSa& sa);
+    void forget_round_trip(const IkeSa& sa);
+    void settle_paths_of(Instant now, const IkeSa& sa);
+    void refuse_path(Instant now, Initiation& initiation, ClientPath& path, const std::string& why);
+    void path_refused(Instant now, const IkeSa& sa, const std::string& why);
+    void clone_refused(Instant now, const IkeSa& sa, const std::string& why);
     void tell_paths(Status& out) const;
 
     // mobility.cpp
@@ -385,6 +392,8 @@ class Engine::Core {
     std::vector<std::pair<IpAddress, IpAddress>> other_paths(const IkeSa& sa) const;
     std::vector<std::pair<IpAddress, IpAddress>> other_pairs(const IkeSa& sa) const;
     void move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer);
+    void send_again(Instant now, IkeSa& sa);
+    void catch_up(Instant now, IkeSa& sa);
     void send_update(Instant now, IkeSa& sa);
     void send_route_proof(Instant now, IkeSa& sa);
     void on_update_answered(const Input& in, IkeSa& sa, const Moving& moving, Payloads payloads);
@@ -413,6 +422,7 @@ class Engine::Core {
     void close(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
     // Forgets it at once. The reference is dead afterwards.
     void drop(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
+    IkeSa* other_of_login(const IkeSa& sa);
     void report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail);
     void erase(IkeSa& sa);
     std::vector<wire::Spi> others_of_peer(const IkeSa& sa) const;

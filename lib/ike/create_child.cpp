@@ -133,6 +133,9 @@ void Engine::Core::on_child_response(const Input& in, IkeSa& sa, CreatingChild r
     if (accepted) return;
     refuse(in.datagram.peer, accepted.error(), sa.our_spi(), "the answer to our request for a Child SA");
     ChildSa* old = find_child(sa, request.want.spi);
+    if (!old && request.on_link)
+        path_refused(in.now, sa,
+                     gone ? "the gateway has deleted the Child SA" : std::string(sentence(accepted.error())));
     if (old && !gone) rekeying_failed(in.now, sa, *old);
     if (old) old->rekeying = false;
     // Either the peer has made what we cannot use, or it has ended the successor already and with it what
@@ -254,7 +257,7 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
         sa.reauth_at = in.now;
         return arm(sa);
     }
-    if (!old && request.on_link) path_refused(in.now, sa, 0, error_text(error));
+    if (!old && request.on_link) path_refused(in.now, sa, error_text(error));
     if (old) {
         old->rekeying = true;
         want_later(in.now, sa, request.want);

@@ -18,8 +18,12 @@ constexpr std::size_t kSmallIp4 = 576 - 20 - 8 - 4;
 // RFC 7383 2.5.2: after so many transmissions without an answer, smaller fragments are tried.
 constexpr unsigned kTriesBeforeSmaller = 2;
 
-// A path that may be silent for so long is asked thrice within that time, and then over other ones.
-constexpr int kProbesPerSilence = 3;
+// A path that may be silent for so long is asked twice within that time, and then over other ones, too: in the
+// first quarter of it nothing was amiss.
+constexpr int kProbesPerSilence = 4;
+
+// The longest pause between two transmissions, in first ones; only where there is no end to them.
+constexpr int kLongestWait = 64;
 
 // RFC 7296 2.25: how long to wait before asking again for what the peer has put off.
 constexpr Duration kPutOff = std::chrono::seconds(10);
@@ -80,6 +84,8 @@ void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, P
     if (may_shrink) request.payloads = std::move(payloads);
     if (over) {
         request.everywhere = request.over = true;
+        request.wait = policy.first;
+        request.due = now + request.wait;
         for (const Bytes& datagram : request.datagrams)
             transmit({over->first, config_.nat_port}, {over->second, sa.path.peer.port}, datagram);
         sa.outstanding.push_back(std::move(request));
@@ -97,13 +103,13 @@ void Engine::Core::send_outstanding(Instant now, IkeSa& sa, const Outstanding& r
 }
 
 // How long a request waits for its answer before it is sent again. What asks whether a path lives is not left
-// without an answer for longer than the path may be silent.
+// without an answer for longer than the path may be silent, nor for less than answers take there.
 Duration Engine::Core::first_wait(const IkeSa& sa, const Purpose& purpose) {
     const Duration first = sa.connection->retransmit.first;
     const Duration probe = sa.connection->paths.probe;
     const bool probes =
         has_uplinks(sa) && probe > Duration::zero() && std::holds_alternative<Liveness>(purpose);
-    return probes ? std::min(first, probe / kProbesPerSilence) : first;
+    return probes ? std::min(first, std::max(probe / kProbesPerSilence, 2 * round_trip(sa))) : first;
 }
 
 // Silence after which a peer is asked whether it lives; zero: never.
@@ -126,18 +132,27 @@ void Engine::Core::retransmit(Instant now, IkeSa& sa, Outstanding& request) {
                     std::string(wire::name(request.exchange)) + " was sent " +
                         std::to_string(sa.connection->retransmit.tries) + " times without an answer");
     }
-    --request.left;
-    if (!request.again && std::holds_alternative<Liveness>(request.purpose)) note_probe(sa, true);
-    request.again = true;
-    // RFC 4555 3.5: what gets no answer here may get one elsewhere. Where it comes from decides.
-    if (sa.mobility.on && sa.began && sa.in<Established>() && sa.standing == Standing::current) {
+    // While there is no way to the peer, it is not its silence that we hear.
+    if (!sa.mobility.no_path) --request.left;
+    if (request.repeats == 0 && !request.over && std::holds_alternative<Liveness>(request.purpose))
+        note_probe(sa, true);
+    // RFC 4555 3.5: what gets no answer here, twice, may get one elsewhere. Where it comes from decides.
+    const bool may_move =
+        sa.mobility.on && sa.began && sa.in<Established>() && sa.standing == Standing::current;
+    if (may_move && request.repeats >= (request.over ? 2 : 1)) {
         for (const auto& [local, peer] : other_paths(sa)) {
             request.everywhere = true;
             for (const Bytes& datagram : request.datagrams)
                 transmit({local, config_.nat_port}, {peer, sa.path.peer.port}, datagram);
         }
     }
-    request.wait *= 2;
+    // What is in a hurry to know is so only as long as it takes to ask elsewhere.
+    const RetransmitPolicy& policy = sa.connection->retransmit;
+    const bool hurried = request.wait < policy.first;
+    request.wait = !hurried              ? std::min(request.wait * 2, policy.first * kLongestWait)
+                   : request.repeats > 0 ? policy.first
+                                         : request.wait;
+    ++request.repeats;
     request.due = now + request.wait;
     ++counters_.retransmits;
     const unsigned sent = sa.connection->retransmit.tries - request.left;

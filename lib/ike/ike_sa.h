@@ -142,7 +142,8 @@ struct Mobility {
     bool nat_traversal = false;                  // both sides support RFC 7296 2.23
     std::vector<IpAddress> peer_addresses;       // those that the peer has told besides the one that it uses
     std::optional<std::uint32_t> latest_request; // of the peer's, that told addresses
-    unsigned moves = 0;                          // of ours
+    unsigned moves = 0;                          // of whoever moves: those that began the IKE SA
+    unsigned refused = 0;                        // of ours, one after the other
     bool no_path = false;                        // none of our addresses reaches the peer
     Bytes seen_as;                               // NAT_DETECTION_DESTINATION_IP of the peer's latest answer
     // Where the Child SAs run while the IKE SA is ahead of them: until the peer has answered from there (our

@@ -87,10 +87,9 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     wake_paths(now, sa);
     IkeSa* old = find(before);
     if (!old || old == &sa) return;
-    // The paths are made anew; those of the old login would only stand in their way.
-    for (const IkeSa* other : family_of(*old)) {
-        if (IkeSa* member = find(other->our_spi()); member != old)
-            close(now, *member, DownReason::replaced, "authenticated anew");
+    // The paths are made anew; those of the old login go when what is on its way has arrived.
+    for (IkeSa* member : family_of(*old)) {
+        if (member != old) supersede(now, *member, kReplacedStays);
     }
     // What was withdrawn is deprecated meanwhile, and goes when there was time to let go of it.
     if (withdraws(*old, sa)) return supersede(now, *old, kWithdrawnStays);

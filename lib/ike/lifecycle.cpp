@@ -239,12 +239,22 @@ void Engine::Core::drop(Instant now, IkeSa& sa, DownReason reason, const std::st
     if (IkeSa* orphan = find(heir)) erase(*orphan);
 }
 
+// Another IKE SA that the same authentication carries.
+IkeSa* Engine::Core::other_of_login(const IkeSa& sa) {
+    for (IkeSa* other : family_of(sa)) {
+        if (other != &sa && other->in<Established>()) return other;
+    }
+    return nullptr;
+}
+
 void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
     wake_paths(now, sa);
     Initiation* initiation = initiation_of(sa);
     if (initiation) {
         if (initiation->before == sa.our_spi()) {
-            initiation->before = 0; // the attempt to replace it goes on
+            // The attempt to replace it goes on; its clones are what there is until then.
+            const IkeSa* other = other_of_login(sa);
+            initiation->before = other ? other->our_spi() : 0;
         } else {
             // An attempt to authenticate anew has failed: the IKE SA from before goes on, and tries again.
             initiation->sa = std::exchange(initiation->before, 0);
@@ -265,6 +275,7 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
             if (serves) initiation->sa = spi;
         }
         IkeSa* other = find(initiation->sa);
+        if (other) other->reauth_at = std::min(other->reauth_at, sa.reauth_at);
         for (const ChildConfig& config : sa.connection->children) {
             // What only this one had is made on the other.
             if (other && initiation->wanted && config.start == Start::now)

@@ -85,6 +85,9 @@ void Engine::Core::network_changed(Instant now) {
         for (auto& [pair, silence] : initiation.paths.silent)
             silence.until = now;
         settle_paths(now, initiation);
+        // An attempt that waits for a better time has it.
+        if (initiation.sa == 0 && initiation.next_attempt && !usable_pairs(initiation).empty())
+            initiation.next_attempt = now;
     }
     std::vector<wire::Spi> moving;
     for (const auto& [spi, sa] : sas_) {
@@ -131,6 +134,19 @@ void Engine::Core::reconsider_path(Instant now, IkeSa& sa) {
     if (!others.empty()) move_to(now, sa, others.front().first, others.front().second);
 }
 
+// What waits for an answer goes to the new place at once, and has all of its time again.
+void Engine::Core::send_again(Instant now, IkeSa& sa) {
+    for (Outstanding& request : sa.outstanding) {
+        request.left = sa.connection->retransmit.tries;
+        request.wait = sa.connection->retransmit.first;
+        request.due = now + request.wait;
+        request.repeats = 1;
+        request.everywhere = false;
+        send_outstanding(now, sa, request);
+    }
+    arm(sa);
+}
+
 // RFC 4555 3.5: the IKE SA is there at once, the Child SAs when the peer has answered from there; or at once,
 // too, where it has answered another IKE SA of the family from there, which then also knows what NATs there are.
 void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer) {
@@ -143,19 +159,14 @@ void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const
     }
     ++sa.mobility.moves;
     sa.mobility.no_path = false;
+    if (before.address != peer || sa.mobility.behind->local.address != local) forget_round_trip(sa);
     if (const IkeSa* other = proved_at(sa, local, peer)) {
         sa.path.peer = other->path.peer;
         sa.path.nat_here = other->path.nat_here;
         sa.path.nat_there = other->path.nat_there;
         move_children(sa);
     }
-    // What waits for an answer goes to the new place at once, and has all of its time again.
-    for (Outstanding& request : sa.outstanding) {
-        request.left = sa.connection->retransmit.tries;
-        request.wait = sa.connection->retransmit.first;
-        request.due = now + request.wait;
-        send_outstanding(now, sa, request);
-    }
+    send_again(now, sa);
     std::erase_if(sa.wanted, [](const Want& w) { return w.kind == Want::Kind::update_addresses; });
     sa.wanted.push_front({Want::Kind::update_addresses});
     tell(PeerMoved{sa.name(), before});
@@ -194,11 +205,12 @@ void Engine::Core::on_update_answered(const Input& in, IkeSa& sa, const Moving& 
                "the peer answered " + std::string(wire::name(error->type)) + " to our move to " +
                    sa.path.local.to_string());
         const auto others = other_paths(sa);
-        note_silence(in.now, sa);
-        if (!others.empty() && sa.mobility.moves % kMaxAddresses != 0)
+        note_refusal(in.now, sa);
+        if (!others.empty() && ++sa.mobility.refused < kMaxAddresses)
             return move_to(in.now, sa, others.front().first, others.front().second);
         return close(in.now, sa, DownReason::failed, "the peer takes none of our addresses");
     }
+    sa.mobility.refused = 0;
     const NatFound nat = find_nat(backend_, payloads, sa.spi_i, sa.spi_r, sa.path.local, sa.path.peer);
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
@@ -211,7 +223,8 @@ void Engine::Core::on_update_answered(const Input& in, IkeSa& sa, const Moving& 
 void Engine::Core::on_liveness_answered(const Input& in, IkeSa& sa, Payloads payloads) {
     const wire::Notify* seen = find_notify(payloads, NotifyType::nat_detection_destination_ip);
     if (!sa.mobility.on || !sa.began || !seen) return;
-    const bool changed = !sa.mobility.seen_as.empty() && sa.mobility.seen_as != seen->data;
+    // Of an IKE SA that was never moved it is not known what the peer saw when it was made.
+    const bool changed = sa.mobility.seen_as != seen->data;
     sa.mobility.seen_as = seen->data;
     if (changed) move_to(in.now, sa, sa.path.local.address, sa.path.peer.address);
 }
@@ -227,8 +240,18 @@ void Engine::Core::send_question(Instant now, IkeSa& sa, const AddressPair& over
     send_request(now, sa, wire::ExchangeType::informational, Liveness{}, std::move(question), over);
 }
 
+// An IKE SA that took the place of another one, or stands beside it, asks anew what that one was asking about
+// its addresses: the answer would come for the other.
+void Engine::Core::catch_up(Instant now, IkeSa& sa) {
+    const Want wanted{sa.began ? Want::Kind::update_addresses : Want::Kind::prove_route};
+    const bool asked = std::ranges::find(sa.wanted, wanted) != sa.wanted.end();
+    if (sa.mobility.behind && !asked) sa.wanted.push_front(wanted);
+    serve(now, sa);
+    arm(sa);
+}
+
 void Engine::Core::send_route_proof(Instant now, IkeSa& sa) {
-    ProvingRoute proving{sa.path.peer, Bytes(kCookieSize)};
+    ProvingRoute proving{sa.mobility.moves, Bytes(kCookieSize)};
     random_->fill(proving.cookie);
     Reply request{notify(NotifyType::cookie2, proving.cookie)};
     send_request(now, sa, wire::ExchangeType::informational, std::move(proving), std::move(request));
@@ -240,8 +263,8 @@ void Engine::Core::on_route_proved(const Input& in, IkeSa& sa, const ProvingRout
         refuse(in.datagram.peer, Rule::wrong_route_cookie, sa.our_spi());
         return close(in.now, sa, DownReason::failed, std::string(sentence(Rule::wrong_route_cookie)));
     }
-    // A question that went to several places proves nothing; the latest move asks again.
-    if (proving.peer == sa.path.peer) move_children(sa);
+    if (proving.moves == sa.mobility.moves) return move_children(sa);
+    if (sa.mobility.behind) want(in.now, sa, {Want::Kind::prove_route});
 }
 
 // The addresses and cookies of an INFORMATIONAL request (RFC 4555 3.5 to 3.8).
@@ -290,7 +313,11 @@ void Engine::Core::on_update(const Input& in, IkeSa& sa, Payloads payloads, Repl
     sa.path.peer = peer;
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
-    if (before != peer) tell(PeerMoved{sa.name(), before});
+    if (before != peer) {
+        ++sa.mobility.moves;
+        tell(PeerMoved{sa.name(), before});
+        send_again(in.now, sa);
+    }
     // Where another IKE SA of the same login runs, the peer has shown that it is.
     const IkeSa* other = proved_at(sa, local.address, peer.address);
     const bool proved = sa.mobility.behind->peer == peer || (other && other->path.peer == peer);

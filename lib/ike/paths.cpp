@@ -15,6 +15,8 @@ constexpr Duration kFirstPause = std::chrono::seconds(1);
 constexpr Duration kLongestPause = std::chrono::seconds(10);
 // How long what the gateway has refused is not asked for again (RFC 7296 2.25).
 constexpr Duration kRefusedPause = std::chrono::minutes(1);
+// What does not live for so long counts as refused.
+constexpr Duration kShortLife = std::chrono::seconds(10);
 
 // RFC 6298 2: the share of a new sample in the smoothed round-trip time is an eighth.
 constexpr int kSmoothing = 8;
@@ -145,7 +147,7 @@ std::optional<Engine::Core::Placed> Engine::Core::place_of(const Initiation& ini
         const bool answers = !initiation.paths.is_silent(pair);
         const bool here = sa && sa->path.local.address == local && sa->path.peer.address == pair.gateway;
         const bool proved = sa && proved_at(*sa, local, pair.gateway);
-        const std::tuple rank{answers, own, proved, here};
+        const std::tuple rank{answers, own, here, proved};
         if (best && rank <= best_rank) continue;
         best = Placed{pair, local, own && answers};
         best_rank = rank;
@@ -201,6 +203,8 @@ void Engine::Core::settle_paths(Instant now, Initiation& initiation) {
     const Connection& connection = *initiation.connection;
     if (connection.role != Role::client || connection.paths.uplinks.empty() || shutting_down_) return;
     plan_paths(initiation);
+    std::erase_if(paths.silent,
+                  [now](const auto& one) { return one.second.refused && one.second.until <= now; });
     IkeSa* first = login_of(initiation);
     if (!first) {
         for (ClientPath& path : paths.all) {
@@ -209,19 +213,52 @@ void Engine::Core::settle_paths(Instant now, Initiation& initiation) {
         }
         return;
     }
+    const auto usable = usable_pairs(initiation);
+    const bool stranded = !first->mobility.on && std::ranges::none_of(usable, [&](const auto& one) {
+        return one.second == first->path.local.address;
+    });
+    if (stranded)
+        return close(now, *first, DownReason::failed,
+                     "its uplink has gone, and the gateway does not take other addresses (RFC 4555)");
+    share_out_family(now, initiation, *first);
     for (ClientPath& path : paths.all) {
-        if (path.sa == first->our_spi() || !is_member(find(path.sa), *first) || !first->family) path.sa = 0;
-    }
-    paths.all.front().sa = first->our_spi();
-    for (std::size_t i = 0; i < paths.all.size(); ++i) {
-        if (paths.all[i].sa == 0)
-            open_path(now, initiation, i);
+        if (path.sa == 0)
+            open_path(now, initiation, path);
         else
-            keep_path(now, initiation, paths.all[i]);
+            keep_path(now, initiation, path);
     }
     settle_ways(*first);
     for (const ClientPath& path : paths.all)
         remind(now, paths, path);
+}
+
+// Which IKE SA of the family is whose path's. One that is nobody's, such as a clone of the gateway's making, takes
+// the next path that has none.
+void Engine::Core::share_out_family(Instant now, Initiation& initiation, IkeSa& first) {
+    auto& all = initiation.paths.all;
+    for (ClientPath& path : all) {
+        if (path.sa == 0) continue;
+        const bool lives = path.sa != first.our_spi() && first.family && is_member(find(path.sa), first);
+        // What was lost as soon as it was made is not made again at once.
+        if (!lives && path.sa != first.our_spi() && now - path.since < kShortLife)
+            path.again = now + kRefusedPause;
+        if (!lives) path.sa = 0;
+    }
+    all.front().sa = first.our_spi();
+    auto free = family_of(first);
+    std::erase_if(free, [&](const IkeSa* sa) { return initiation.paths.of(sa->our_spi()) != nullptr; });
+    for (ClientPath& path : all) {
+        if (path.sa != 0 || free.empty()) continue;
+        path.sa = free.back()->our_spi();
+        free.pop_back();
+    }
+    const auto usable = usable_pairs(initiation);
+    for (IkeSa* sa : free) {
+        const bool routed = std::ranges::any_of(
+            usable, [&](const auto& one) { return one.second == sa->path.local.address; });
+        if (!routed && !usable.empty() && sa->mobility.on)
+            move_to(now, *sa, usable.front().second, usable.front().first.gateway);
+    }
 }
 
 // When to look at a path again, if nothing happens meanwhile.
@@ -230,7 +267,7 @@ void Engine::Core::remind(Instant now, ClientPaths& paths, const ClientPath& pat
         const Instant soon = std::max(when, now + kFirstPause);
         paths.due = std::min(paths.due.value_or(soon), soon);
     };
-    if (path.state == PathState::refused) at(path.again);
+    if (path.again > now) at(path.again);
     if (path.state != PathState::away && path.state != PathState::down) return;
     for (const UplinkPair& pair : path.own) {
         if (const auto silence = paths.silent.find(pair); silence != paths.silent.end())
@@ -239,8 +276,7 @@ void Engine::Core::remind(Instant now, ClientPaths& paths, const ClientPath& pat
 }
 
 // A path without an IKE SA gets one when its own uplink is there.
-void Engine::Core::open_path(Instant now, Initiation& initiation, std::size_t place) {
-    ClientPath& path = initiation.paths.all[place];
+void Engine::Core::open_path(Instant now, Initiation& initiation, ClientPath& path) {
     IkeSa& first = *login_of(initiation);
     std::erase_if(initiation.paths.silent, [&](const auto& entry) {
         return entry.second.until <= now && std::ranges::find(path.own, entry.first) != path.own.end();
@@ -251,7 +287,9 @@ void Engine::Core::open_path(Instant now, Initiation& initiation, std::size_t pl
     if (now < path.again) return;
     if (!first.family || !first.mobility.on)
         return set_path(now, initiation, path, PathState::refused,
-                        "the gateway does not take several paths (RFC 7791, RFC 4555)");
+                        first.connection->ike_sas_per_login > 1
+                            ? "the gateway does not take several paths (RFC 7791, RFC 4555)"
+                            : "the connection may not have several IKE SAs of one login");
     const bool full = first.family->full || family_of(first).size() >= first.connection->ike_sas_per_login;
     if (full)
         return set_path(now, initiation, path, PathState::refused,
@@ -260,7 +298,7 @@ void Engine::Core::open_path(Instant now, Initiation& initiation, std::size_t pl
     const auto cloning = [](const Want& wanted) { return wanted.kind == Want::Kind::clone_ike; };
     const bool asked = under_way<CloningIke>(first) || std::ranges::any_of(first.wanted, cloning) ||
                        std::ranges::any_of(first.later, [&](const auto& l) { return cloning(l.second); });
-    if (!asked) want(now, first, {.kind = Want::Kind::clone_ike, .path = place});
+    if (!asked) want(now, first, {Want::Kind::clone_ike});
 }
 
 // A path with an IKE SA: that is where it belongs, and has a Child SA.
@@ -308,9 +346,9 @@ Engine::Core::AddressPair Engine::Core::pair_to_try(Instant now, const IkeSa& sa
     return std::nullopt;
 }
 
-// What a path ran over answers no more, or refuses us, while another uplink did answer: so does nothing else over
-// the same uplink, until it shows that it does.
-void Engine::Core::note_silence(Instant now, const IkeSa& sa) {
+// What a path ran over has not answered since then, while another pair did. Nor is anything else over the same
+// uplink trusted, unless it has answered meanwhile.
+void Engine::Core::note_silence(Instant now, const IkeSa& sa, Instant since) {
     Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
     if (!initiation) return;
     const auto usable = usable_pairs(*initiation);
@@ -319,10 +357,27 @@ void Engine::Core::note_silence(Instant now, const IkeSa& sa) {
     });
     initiation->paths.due = now;
     if (here == usable.end()) return;
+    const auto family = family_of(sa);
     for (const auto& [pair, local] : usable) {
-        if (pair.uplink == here->first.uplink)
-            initiation->paths.silent.try_emplace(pair, Silence{now + kFirstPause, kFirstPause});
+        if (pair.uplink != here->first.uplink) continue;
+        const bool heard =
+            std::ranges::any_of(family, [&, own = local, gateway = pair.gateway](const IkeSa* other) {
+                return other != &sa && other->last_heard > since && other->path.local.address == own &&
+                       other->path.peer.address == gateway;
+            });
+        if (!heard) initiation->paths.silent.try_emplace(pair, Silence{now + kFirstPause, kFirstPause});
     }
+}
+
+// The gateway takes us not from here: it would answer, but the pair is of no use for a while.
+void Engine::Core::note_refusal(Instant now, const IkeSa& sa) {
+    Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
+    if (!initiation) return;
+    for (const auto& [pair, local] : usable_pairs(*initiation)) {
+        if (local != sa.path.local.address || pair.gateway != sa.path.peer.address) continue;
+        initiation->paths.silent[pair] = {now + kRefusedPause, kRefusedPause, true};
+    }
+    initiation->paths.due = now;
 }
 
 void Engine::Core::note_answer_from(Instant now, const IkeSa& sa, const IpAddress& local,
@@ -330,15 +385,18 @@ void Engine::Core::note_answer_from(Instant now, const IkeSa& sa, const IpAddres
     Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
     if (!initiation) return;
     for (const auto& [pair, own] : usable_pairs(*initiation)) {
-        if (own == local && pair.gateway == peer && initiation->paths.silent.erase(pair) > 0)
-            initiation->paths.due = now;
+        const auto silence = initiation->paths.silent.find(pair);
+        const bool answers = own == local && pair.gateway == peer;
+        if (!answers || silence == initiation->paths.silent.end() || silence->second.refused) continue;
+        initiation->paths.silent.erase(silence);
+        initiation->paths.due = now;
     }
 }
 
 void Engine::Core::note_round_trip(const IkeSa& sa, const Outstanding& request, Instant now) {
     Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
     ClientPath* path = initiation ? initiation->paths.of(sa.our_spi()) : nullptr;
-    if (!path || request.again || request.over) return;
+    if (!path || request.repeats > 0 || request.over) return;
     const Duration sample = now - request.sent;
     path->round_trip =
         path->round_trip ? *path->round_trip + (sample - *path->round_trip) / kSmoothing : sample;
@@ -350,24 +408,43 @@ void Engine::Core::note_probe(const IkeSa& sa, bool unanswered) {
     if (path) ++(unanswered ? path->unanswered : path->probes);
 }
 
-void Engine::Core::path_cloned(Instant now, const IkeSa& from, const CloningIke& request, IkeSa& made) {
-    Initiation* initiation = has_uplinks(made) ? initiation_for(made) : nullptr;
-    const bool wanted = initiation && request.path != 0 && request.path < initiation->paths.all.size() &&
-                        initiation->paths.all[request.path].sa == 0 && from.family == made.family;
-    if (!wanted) return;
-    initiation->paths.all[request.path].sa = made.our_spi();
-    settle_paths(now, *initiation);
+Duration Engine::Core::round_trip(const IkeSa& sa) {
+    Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
+    const ClientPath* path = initiation ? initiation->paths.of(sa.our_spi()) : nullptr;
+    return path ? path->round_trip.value_or(Duration::zero()) : Duration::zero();
 }
 
-void Engine::Core::path_refused(Instant now, const IkeSa& sa, std::size_t place, const std::string& why) {
+void Engine::Core::forget_round_trip(const IkeSa& sa) {
+    Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
+    ClientPath* path = initiation ? initiation->paths.of(sa.our_spi()) : nullptr;
+    if (path) path->round_trip.reset();
+}
+
+void Engine::Core::settle_paths_of(Instant now, const IkeSa& sa) {
+    Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
+    if (initiation) settle_paths(now, *initiation);
+}
+
+void Engine::Core::refuse_path(Instant now, Initiation& initiation, ClientPath& path,
+                               const std::string& why) {
+    path.again = now + kRefusedPause;
+    set_path(now, initiation, path, PathState::refused, why);
+    initiation.paths.due = std::min(initiation.paths.due.value_or(path.again), path.again);
+}
+
+// The Child SA of the link that a path's IKE SA was to have.
+void Engine::Core::path_refused(Instant now, const IkeSa& sa, const std::string& why) {
+    Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
+    ClientPath* path = initiation ? initiation->paths.of(sa.our_spi()) : nullptr;
+    if (path) refuse_path(now, *initiation, *path, why);
+}
+
+void Engine::Core::clone_refused(Instant now, const IkeSa& sa, const std::string& why) {
     Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr;
     if (!initiation) return;
-    ClientPath* path = initiation->paths.of(sa.our_spi());
-    if (place != 0 && place < initiation->paths.all.size()) path = &initiation->paths.all[place];
-    if (!path) return;
-    path->again = now + kRefusedPause;
-    set_path(now, *initiation, *path, PathState::refused, why);
-    initiation->paths.due = now + kRefusedPause;
+    for (ClientPath& path : initiation->paths.all) {
+        if (path.sa == 0 && path.state == PathState::opening) refuse_path(now, *initiation, path, why);
+    }
 }
 
 // A client tells of each path that it wants, a gateway of each IKE SA that shares a link with others.
@@ -375,14 +452,15 @@ void Engine::Core::tell_paths(Status& out) const {
     const auto describe = [](PathStatus& status, const IkeSa& sa) {
         status.spi = sa.our_spi();
         status.number = sa.way;
-        status.local = sa.path.local;
-        status.peer = sa.path.peer;
-        status.nat_here = sa.path.nat_here;
-        status.nat_there = sa.path.nat_there;
+        status.local = sa.esp_path().local;
+        status.peer = sa.esp_path().peer;
+        status.nat_here = sa.esp_path().nat_here;
+        status.nat_there = sa.esp_path().nat_there;
         if (sa.peer_id) status.peer_id = sa.peer_id->to_string();
         if (!sa.link) return;
         const auto way = std::ranges::find(sa.link->ways, sa.way, &child::LinkWay::number);
-        status.carries = (way != sa.link->ways.end() ? way->weight : sa.link->weight) > 0 && sa.way != 0;
+        const unsigned weight = way != sa.link->ways.end() ? way->weight : sa.link->weight;
+        status.carries = weight > 0 && sa.way != 0 && carries(sa);
     };
     for (const auto& [connection_name, initiation] : initiations_) {
         const PathPlan& plan = initiation.connection->paths;
@@ -408,7 +486,7 @@ void Engine::Core::tell_paths(Status& out) const {
         PathStatus status;
         status.connection = sa->connection->name;
         status.gateway = sa->path.local.address;
-        status.state = sa->way == 0 ? "opening" : "up";
+        status.state = name(carries(*sa) ? PathState::up : PathState::opening);
         status.since = established->since;
         describe(status, *sa);
         out.paths.push_back(std::move(status));

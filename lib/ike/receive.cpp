@@ -227,7 +227,7 @@ void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Who
     // RFC 4555 3.5: the answer shows a path that works; the peer is told that it is ours now.
     const std::pair way{in.datagram.local.address, in.datagram.peer.address};
     const bool elsewhere = request.everywhere && std::ranges::count(other_paths(sa), way) > 0;
-    if (elsewhere && !request.over) note_silence(in.now, sa);
+    if (elsewhere && !request.over) note_silence(in.now, sa, request.sent);
     if (request.everywhere) note_answer_from(in.now, sa, way.first, way.second);
     if (elsewhere) move_to(in.now, sa, way.first, way.second);
     dispatch_response(in, sa, std::move(request), *payloads);

@@ -302,10 +302,14 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     heir.superseded = old.superseded;
     heir.expires = std::min(heir.expires, expires);
     old.expires = std::min(old.expires, now + kWaitForDelete);
+    // It may have moved since the new one was made.
+    heir.path = old.path;
+    heir.mobility = old.mobility;
+    heir.mobility.latest_request.reset();
+    heir.mobility.seen_as.clear();
     tell(IkeRekeyed{heir.name(), old.our_spi(), describe(heir.protection->suite)});
     arm(old);
-    serve(now, heir);
-    arm(heir);
+    catch_up(now, heir);
 }
 
 // Deletes an IKE SA that nothing hangs on any more, without a word to the operator.

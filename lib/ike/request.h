@@ -35,7 +35,6 @@ struct Want {
     std::string child{};                     // create_child: the name; empty: that of the link
     wire::ChildSpi spi = 0;                  // rekey_child, delete_child: ours
     crypto::KeId group = crypto::KeId::none; // the one that the peer asked for; none: our first
-    std::size_t path = 0;                    // clone_ike: the place of the path that it is for; 0: none
     friend bool operator==(const Want&, const Want&) = default;
 };
 
@@ -64,7 +63,6 @@ struct RekeyingIke {
 // RFC 7791 3.1: another IKE SA beside this one, without another authentication.
 struct CloningIke {
     RekeyingIke made;
-    std::size_t path = 0; // as in Want
 };
 struct DeletingIke {};
 // RFC 4555 3.5: we are elsewhere.
@@ -74,7 +72,9 @@ struct Moving {
 };
 // RFC 4555 3.7: whether the peer is where it says.
 struct ProvingRoute {
-    Endpoint peer;
+    unsigned moves =
+        0; // as in Moving, of the peer's: a question from before its latest move may have gone to several
+           // places, and proves nothing
     Bytes cookie;
 };
 using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, CloningIke,
@@ -92,7 +92,7 @@ struct Outstanding {
     Duration wait{};
     unsigned left = 0;       // transmissions to come
     bool everywhere = false; // sent over other paths, too (RFC 4555 3.5)
-    bool again = false;      // sent more than once
+    unsigned repeats = 0;    // transmissions after the first
     bool over = false;       // first sent over another path than the IKE SA's, to see whether it lives
 };
 

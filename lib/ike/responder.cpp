@@ -262,6 +262,14 @@ bool Engine::Core::is_connected(const auth::Identity& peer, const Connection& co
 }
 
 void Engine::Core::on_auth_request(const Input& in, IkeSa& sa, Payloads payloads) {
+    // RFC 4555 3.7: an initiator has shown that it is where IKE_SA_INIT was answered. Where it says that it is next
+    // would get its ESP.
+    if (sa.connection->mobike && sa.connection->route_proof &&
+        in.datagram.peer.address != sa.init_peer.address) {
+        sa.answers.erase(in.header.message_id); // it may come again from where it should
+        return refuse(in.datagram.peer, Rule::unacceptable_addresses, sa.our_spi(),
+                      "IKE_AUTH from elsewhere");
+    }
     auto& state = sa.as<HalfOpen>();
     const bool further = !state.first_auth.empty();
     if (!further) state.first_auth.assign(payloads.begin(), payloads.end());

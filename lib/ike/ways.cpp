@@ -7,16 +7,15 @@
 
 namespace sheaf::ike {
 
-namespace {
+namespace {} // namespace
 
-bool carries(const IkeSa& sa) {
+// Whether a Child SA of the link is there.
+bool Engine::Core::carries(const IkeSa& sa) {
     return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-        return child.on_interface && child.id.link == sa.way && child.state == ChildState::live &&
-               child.policies;
+        return sa.way != 0 && child.on_interface && child.id.link == sa.way &&
+               child.state == ChildState::live && child.policies;
     });
 }
-
-} // namespace
 
 // Those that use a link; `any` is one that does or did.
 std::vector<IkeSa*> Engine::Core::users_of(const std::shared_ptr<VirtualLink>& link, const IkeSa& any) {
@@ -34,10 +33,7 @@ std::vector<IkeSa*> Engine::Core::users_of(const std::shared_ptr<VirtualLink>& l
 child::LinkNumber Engine::Core::way_of(IkeSa& sa) {
     if (sa.way != 0) return sa.way;
     VirtualLink& link = *sa.link;
-    const auto family = family_of(sa);
-    const bool taken = std::ranges::any_of(
-        family, [&](const IkeSa* other) { return other != &sa && other->way == link.link.number; });
-    if (!taken) return sa.way = link.link.number;
+    if (family_of(sa).size() <= 1) return sa.way = link.link.number;
     sa.way = fresh_number();
     child::LinkWay way{sa.way, {}, 0, 0};
     if (link.link.role == child::LinkRole::client) {
@@ -60,16 +56,23 @@ Opening Engine::Core::opening_for(const IkeSa& sa, const ChildSa& child) {
     return sa.link->open ? Opening{sa.link, sa.link->wanted()} : Opening{};
 }
 
-void Engine::Core::settle_ways(const IkeSa& sa) {
+// After an IKE SA's first Child SA on its way could not be installed: another one may fare better with another way.
+void Engine::Core::forget_way(IkeSa& sa) {
+    const bool used = std::ranges::any_of(
+        sa.children, [&](const ChildSa& child) { return is_on_link(sa, child) && child.id.link == sa.way; });
+    if (used || !sa.link || sa.way == sa.link->link.number) return;
+    std::erase_if(sa.link->ways, [&](const child::LinkWay& way) { return way.number == sa.way; });
+    numbers_.erase(std::exchange(sa.way, 0));
+}
+
+void Engine::Core::settle_ways(const IkeSa& sa, const IkeSa* leaving) {
     if (!sa.link) return;
-    std::vector<child::KernelStep> steps;
-    settle_ways(sa.link, sa, nullptr, steps);
-    if (steps.empty()) return;
+    VirtualLink& link = *sa.link;
+    share_out(sa.link, sa, leaving);
+    child::Link next = link.wanted();
+    if (!link.open || next == link.link) return;
     Pending pending;
-    const auto& update = std::get<child::UpdateLink>(steps.front());
-    pending.link = sa.link;
-    pending.before = update.before;
-    pending.after = update.after;
+    auto steps = open_link({sa.link, std::move(next)}, pending);
     submit(std::move(steps), std::move(pending));
 }
 
@@ -89,22 +92,25 @@ std::vector<Engine::Core::WayUse> Engine::Core::uses_of(const VirtualLink& link,
             const Uplink& uplink = any.connection->paths.uplinks[path.own.front().uplink];
             WayUse& use = use_of((*sa)->way);
             use.weight = uplink.weight;
-            use.mark = uplink.mark;
+            // Where an uplink has several paths, its mark leads to the first of them.
+            const bool marked = std::ranges::any_of(
+                out, [&](const WayUse& other) { return &other != &use && other.mark == uplink.mark; });
+            use.mark = marked ? 0 : uplink.mark;
         }
     }
     use_of(link.link.number);
     for (const child::LinkWay& way : link.ways)
         use_of(way.number);
     for (const IkeSa* sa : users) {
-        if (sa->way != 0 && carries(*sa)) use_of(sa->way).live = true;
+        if (carries(*sa)) use_of(sa->way).live = true;
     }
     return out;
 }
 
 // What is sent into the link is shared out among the ways that carry it, without `leaving`; a way that nobody
 // has any more goes.
-void Engine::Core::settle_ways(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any,
-                               const IkeSa* leaving, std::vector<child::KernelStep>& steps) {
+void Engine::Core::share_out(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any,
+                             const IkeSa* leaving) {
     VirtualLink& link = *shared;
     const PathUse how = any.connection->paths.use;
     if (link.ways.empty() && link.weight == 1 && link.mark == 0 && how != PathUse::mark) return;
@@ -128,10 +134,6 @@ void Engine::Core::settle_ways(const std::shared_ptr<VirtualLink>& shared, const
         if (!used) numbers_.erase(way.number);
         return !used;
     });
-    child::Link next = link.wanted();
-    if (!link.open || next == link.link) return;
-    steps.emplace_back(child::UpdateLink{link.link, next});
-    link.link = std::move(next);
 }
 
 } // namespace sheaf::ike

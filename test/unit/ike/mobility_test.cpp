@@ -370,3 +370,63 @@ TEST_CASE("only who began may move the IKE SA") {
     CHECK(has(j.pipe.to(j.gateway).front(), wire::NotifyType::unacceptable_addresses));
     CHECK(has(j.pipe.to(j.gateway).front(), wire::NotifyType::cookie2));
 }
+
+TEST_CASE("a question that was repeated to another place proves nothing of the first") {
+    Net n;
+    const auto victim = ip(kMoved);
+    std::vector<ike::Datagram> answers;
+    bool hold = true;
+    n.net.on_wire = [&](ike::Datagram& datagram) {
+        if (datagram.peer.address == victim) return false; // the client only pretends to be there
+        const auto header = wire::parse_header(datagram.bytes);
+        const bool answer = header && header->response && datagram.peer.address == ip(kGateway);
+        if (answer && hold) answers.push_back(datagram);
+        return !(answer && hold);
+    };
+    n.roam(kMoved);
+    n.roam(kClient);
+    n.net.run_for(2s); // the question for the victim's address is repeated to the client's
+    REQUIRE_FALSE(answers.empty());
+    n.roam(kMoved);
+    hold = false;
+    n.net.inject(answers.front());
+    CHECK(n.at_gateway() == "198.51.100.2 - 192.0.2.2");
+}
+
+TEST_CASE("an IKE SA that is rekeyed before the client has shown where it is asks again") {
+    Net n;
+    bool deaf = true;
+    n.net.on_wire = [&](ike::Datagram& datagram) {
+        const auto header = wire::parse_header(datagram.bytes);
+        const bool question = header && !header->response && datagram.local.address == ip(kGateway);
+        return !(deaf && question);
+    };
+    n.roam(kMoved);
+    REQUIRE(n.at_gateway() == "198.51.100.2 - 192.0.2.2");
+    CHECK(n.client.engine.command(n.net.now, ike::Rekey{"home", ike::Rekey::What::ike}));
+    n.net.settle();
+    deaf = false;
+    n.net.run_for(10s);
+    CHECK(n.at_gateway() == "203.0.113.9 - 192.0.2.2");
+    n.check_usable();
+}
+
+TEST_CASE("an authentication that comes from elsewhere than its first exchange is not answered") {
+    WireNet net;
+    Host& gateway = net.add(kGateway, mobile_gateway());
+    net.add(kClient, mobile_client());
+    bool spoof = true;
+    net.on_wire = [&](ike::Datagram& datagram) {
+        const auto header = wire::parse_header(datagram.bytes);
+        const bool auth = header && header->exchange == wire::ExchangeType::ike_auth && !header->response;
+        if (auth && spoof) datagram.local.address = ip(kMoved);
+        return true;
+    };
+    net.run_for(300ms);
+    CHECK(gateway.established() == 0);
+    CHECK(gateway.refused(Rule::unacceptable_addresses) == 1);
+    CHECK(gateway.kernel.empty());
+    spoof = false;
+    net.run_for(2s);
+    CHECK(gateway.established() == 1);
+}

@@ -305,3 +305,77 @@ TEST_CASE("the end of the connection is the end of all paths") {
     CHECK(n.client.established() == 4);
     CHECK(n.client.kernel.breaches.empty());
 }
+
+TEST_CASE("an uplink that comes when the last one has gone gets a path that runs over it at both ends") {
+    Net n;
+    n.client.uplinks.erase("dsl");
+    n.connect();
+    n.cut("lte");
+    n.restore("dsl", "203.0.113.9"); // move and clone go out together
+    n.net.run_for(5s);
+    CHECK(n.paths() == Strings{"lte away 203.0.113.9-192.0.2.2 carries", "dsl up 203.0.113.9-192.0.2.2"});
+    CHECK(n.outer(n.gateway, false).count("203.0.113.9-192.0.2.2") == 2);
+    n.check_sound(2);
+}
+
+TEST_CASE("one lost datagram moves no path") {
+    auto config = client();
+    config.connections[0].paths.probe = 300ms;
+    Net n(config);
+    n.connect();
+    const auto moves = n.client.count<ike::PeerMoved>();
+    bool lose = true;
+    n.net.on_wire = [&](ike::Datagram& datagram) {
+        const bool lost = lose && datagram.local.address == ip("198.51.100.2");
+        if (lost) lose = false;
+        return !lost;
+    };
+    n.net.run_for(2s);
+    CHECK_FALSE(lose);
+    CHECK(n.client.count<ike::PeerMoved>() == moves);
+    n.check_sound(2);
+}
+
+TEST_CASE("a path that borrows stays where it is while its own uplink is asked in vain") {
+    auto config = client(ike::PathSet::pairs);
+    config.connections[0].paths.probe = 300ms;
+    Net n(config);
+    n.connect();
+    n.net.on_wire = [](ike::Datagram& datagram) {
+        return datagram.local.address != ip("198.51.100.2") && datagram.peer.address != ip("198.51.100.2");
+    };
+    n.net.run_for(20s);
+    const auto moves = n.client.count<ike::PeerMoved>();
+    n.net.run_for(2min);
+    CHECK(n.client.count<ike::PeerMoved>() == moves);
+    n.check_sound(4);
+}
+
+TEST_CASE("a tunnel without any uplink ends nothing, and what comes first afterwards is taken") {
+    auto config = client();
+    config.connections[0].paths.probe = 300ms;
+    auto patient = gateway();
+    patient.connections[0].liveness = 10min;
+    Net n(config, patient);
+    n.connect();
+    n.client.uplinks.clear();
+    n.changed();
+    n.net.run_for(3min);
+    n.restore("dsl", "203.0.113.10");
+    n.net.run_for(2s);
+    CHECK(n.paths() == Strings{"lte away 203.0.113.10-192.0.2.2 carries", "dsl up 203.0.113.10-192.0.2.2"});
+    n.check_sound(2);
+}
+
+TEST_CASE("a clone of the gateway's making serves as a path") {
+    Net n(client(ike::PathSet::uplinks), gateway());
+    n.client.uplinks.erase("dsl");
+    n.connect();
+    REQUIRE(n.gateway.engine.command(n.net.now, ike::Clone{"clients"}));
+    n.net.settle();
+    CHECK(n.client.established() == 2);
+    n.restore("dsl", "203.0.113.9");
+    n.net.run_for(5s);
+    CHECK(n.paths() == Strings{"lte up 198.51.100.2-192.0.2.2 carries", "dsl up 203.0.113.9-192.0.2.2"});
+    n.check_sound(2);
+}
