@@ -323,7 +323,7 @@ void read_paths(const Value& connection, ike::Connection& out) {
 std::vector<std::string> way_interfaces(const ike::Connection& connection) {
     std::vector<std::string> out;
     if (connection.role != ike::Role::client || connection.paths.uplinks.empty()) return out;
-    for (unsigned way = 2; way <= connection.ike_sas_per_login; ++way)
+    for (unsigned way = 2; way < 2 * connection.ike_sas_per_login; ++way)
         out.push_back(connection.interface + "-" + std::to_string(way));
     return out;
 }

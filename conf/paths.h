@@ -27,7 +27,8 @@ inline constexpr std::uint32_t kOwnMarkMask = 0xff000000;
 // "allow_nat", "uplinks", "paths" and the "other_addresses" of either side. REQUIRES: role and remote are read.
 void read_paths(const json::Value& connection, ike::Connection& out);
 
-// The names of the interfaces that the paths of a client get beside "interface".
+// The names of the interfaces that the paths of a client get beside "interface": while one authentication replaces
+// another, both have theirs.
 [[nodiscard]] std::vector<std::string> way_interfaces(const ike::Connection& connection);
 
 // Whether all that fits together, in one connection after the other: marks are told apart across all of them.

@@ -119,7 +119,7 @@ TEST_CASE("Every key of paths is read", "[conf]") {
         CHECK(client.paths.use == ike::PathUse::primary);
         CHECK(client.paths.probe == 0s);
         CHECK(client.ike_sas_per_login == 2);
-        CHECK(way_interfaces(client) == std::vector<std::string>{"sheaf0-2"});
+        CHECK(way_interfaces(client) == std::vector<std::string>{"sheaf0-2", "sheaf0-3"});
     }
     SECTION("weights") {
         const auto client = read(client_with(R"("uplinks": [{ "interface": "eth0", "weight": 256 }, "wwan0"],
@@ -129,8 +129,8 @@ TEST_CASE("Every key of paths is read", "[conf]") {
         CHECK(client.paths.use == ike::PathUse::balance);
         CHECK(client.paths.probe == 100ms);
         CHECK(client.ike_sas_per_login == kMostPaths);
-        CHECK(way_interfaces(client).size() == kMostPaths - 1);
-        CHECK(way_interfaces(client).back() == "sheaf0-16");
+        CHECK(way_interfaces(client).size() == 2 * kMostPaths - 2);
+        CHECK(way_interfaces(client).back() == "sheaf0-31");
     }
     SECTION("marks") {
         const auto client = read(client_with(
@@ -394,14 +394,14 @@ TEST_CASE("There must be room for the names of further interfaces", "[conf]") {
     CHECK(mistakes(client_with(R"("interface": "a-tunnel-home")" + uplinks)).empty());
     CHECK(
         mistakes(client_with(R"("interface": "my-tunnel-home")" + uplinks)) ==
-        R"(sheafd.json:9:20: connections.home.interface: further paths have interfaces up to "my-tunnel-home-2", which is longer than 15 characters
+        R"(sheafd.json:9:20: connections.home.interface: further paths have interfaces up to "my-tunnel-home-3", which is longer than 15 characters
     9 |       "interface": "my-tunnel-home", "uplinks": ["eth0", "eth1"]
       |                    ^~~~~~~~~~~~~~~~
    shorten "my-tunnel-home" to 13 characters
 )");
     const std::string pairs = uplinks + R"(, "paths": { "set": "pairs" })";
     CHECK(mistake(client_with(R"("interface": "a-tunnel-home")" + pairs)) ==
-          "connections.home.interface: further paths have interfaces up to \"a-tunnel-home-16\", which is "
+          "connections.home.interface: further paths have interfaces up to \"a-tunnel-home-31\", which is "
           "longer "
           "than 15 characters\nshorten \"a-tunnel-home\" to 12 characters");
     const std::string taken = changed(client_with(R"("start": true)" + uplinks), R"("home")",
