@@ -1,6 +1,7 @@
 #include "conf/connections.h"
 
 #include "conf/children.h"
+#include "conf/paths.h"
 #include "conf/proposal_words.h"
 #include "conf/read.h"
 #include "conf/requests.h"
@@ -100,6 +101,7 @@ void read_role(const json::Value& entry, ike::Connection& out) {
     out.networks = list_at(entry, "networks", Prefix::parse);
     if (out.networks.empty()) out.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
     out.child = read_child_terms(entry, "child_rekey");
+    read_paths(entry, out);
     if (out.role == ike::Role::gateway) {
         out.pools = read_wants(entry);
         out.block_with_address = boolean_at(entry, "block_with_address", out.block_with_address);

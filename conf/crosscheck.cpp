@@ -1,6 +1,7 @@
 // The half of connections.h that looks across the file.
 #include "conf/children.h"
 #include "conf/connections.h"
+#include "conf/paths.h"
 #include "conf/read.h"
 #include "conf/requests.h"
 #include "conf/spec.h"
@@ -8,6 +9,7 @@
 #include "conf/wants.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -23,7 +25,7 @@ class Crosscheck {
                Report& report)
         : root_(root), config_(config), listen_(listen), report_(report) {
         for (const auto& connection : config.connections)
-            if (const auto& name = interface_of(connection); !name.empty()) ours_.push_back(name);
+            std::ranges::copy(interfaces_of(connection), std::back_inserter(ours_));
     }
 
     void connection(const ike::Connection& connection, const json::Member& member);
@@ -31,10 +33,8 @@ class Crosscheck {
   private:
     void addresses(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void interface(const ike::Connection& connection, const json::Member& member, const std::string& path);
-    // The virtual interface that the connection has, perhaps with others; empty for none.
-    [[nodiscard]] const std::string& interface_of(const ike::Connection& connection) const {
-        return connection.role == ike::Role::gateway ? config_.gateway_interface : connection.interface;
-    }
+    // The virtual interfaces that the connection has, a gateway's with others.
+    [[nodiscard]] std::vector<std::string> interfaces_of(const ike::Connection& connection) const;
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void uniqueness(const ike::Connection& connection, const json::Value& entry, const std::string& path);
@@ -47,7 +47,16 @@ class Crosscheck {
     std::vector<std::string> ours_;                 // interfaces that we make
     std::map<std::string, std::string> interfaces_; // name -> whose it is
     std::map<std::string, std::string> gateways_;   // whom a gateway's connection answers -> its path
+    PathCheck paths_{config_.limits, listen_, ours_, report_};
 };
+
+std::vector<std::string> Crosscheck::interfaces_of(const ike::Connection& connection) const {
+    if (connection.role == ike::Role::gateway) return {config_.gateway_interface};
+    if (connection.interface.empty()) return {};
+    std::vector<std::string> out{connection.interface};
+    std::ranges::copy(way_interfaces(connection), std::back_inserter(out));
+    return out;
+}
 
 const json::Value* value_at(const json::Value& entry, std::string_view side, std::string_view key) {
     const auto* object = child(entry, side, json::Kind::object);
@@ -84,16 +93,17 @@ void Crosscheck::addresses(const ike::Connection& connection, const json::Value&
 void Crosscheck::interface(const ike::Connection& connection, const json::Member& member,
                            const std::string& path) {
     const bool own = connection.role != ike::Role::gateway;
-    const std::string& name = interface_of(connection);
-    if (name.empty()) return;                             // a peer's that has none
     const std::string owner = own ? path : "the gateway"; // whose connections share one
-    const auto [known, fresh] = interfaces_.emplace(name, owner);
-    if (fresh || known->second == owner) return;
-    const auto* value = own ? child(member.value, "interface", json::Kind::string) : nullptr;
-    report_.add(value ? value->place : member.place,
-                path + ": the interface " + quote(name) + " is that of " + known->second,
-                own ? "give this connection another \"interface\""
-                    : "give the gateway another \"interface\" at the top level");
+    for (const auto& name : interfaces_of(connection)) {
+        const auto [known, fresh] = interfaces_.emplace(name, owner);
+        if (fresh || known->second == owner) continue;
+        const auto* value = own ? child(member.value, "interface", json::Kind::string) : nullptr;
+        report_.add(value ? value->place : member.place,
+                    path + ": the interface " + quote(name) + " is that of " + known->second,
+                    own ? "give this connection another \"interface\""
+                        : "give the gateway another \"interface\" at the top level");
+        return;
+    }
 }
 
 void Crosscheck::peers(const ike::Connection& connection, const json::Value& entry, const std::string& path) {
@@ -158,6 +168,7 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     children(connection, member.value, path);
     uniqueness(connection, member.value, path);
     domains(member.value, path);
+    paths_.connection(connection, member.value, path);
     if (connection.role != ike::Role::peer) check_child_terms(member.value, path, report_);
     if (connection.role == ike::Role::client) check_request(member.value, path, ours_, report_);
 }

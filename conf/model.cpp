@@ -1,8 +1,10 @@
+#include "conf/model_credentials.h"
 #include "conf/model_words.h"
 
 namespace sheaf::conf {
 namespace {
 
+using namespace credentials;
 using namespace words;
 
 constexpr Roles kGateway{{"gateway"}};
@@ -46,67 +48,6 @@ constexpr std::array kPoolFields = {
 };
 constexpr Object kPool{.fields = kPoolFields};
 
-constexpr std::array kSecretFields = {
-    Field{.key = "id", .type = &kPattern, .doc = "The peer that the key is shared with.", .required = true},
-    Field{.key = "file",
-          .type = &kPath,
-          .doc = "A file that holds the key and that only its owner may read; from the configuration's "
-                 "folder if the path is relative. A newline at its end is not part of the key."},
-    Field{.key = "credential",
-          .type = &kCredential,
-          .doc = "The name of a systemd credential that holds the key."},
-    Field{.key = "text",
-          .type = &kSecret,
-          .doc = "The key itself; then the configuration is as secret as the key."},
-};
-constexpr std::array<std::string_view, 3> kSecretSources = {"file", "credential", "text"};
-constexpr Object kSecretEntry{.fields = kSecretFields, .alternatives = kSecretSources};
-
-constexpr Field kKeyFile{
-    .key = "key_file",
-    .type = &kPath,
-    .doc = "A file with our private key (PKCS#8, or the older PEM forms) that only its owner may read."};
-constexpr Field kKeyCredential{.key = "key_credential",
-                               .type = &kCredential,
-                               .doc = "The name of a systemd credential that holds our private key."};
-
-constexpr std::array kCertificateFields = {
-    Field{.key = "file",
-          .type = &kPath,
-          .doc = "The certificate, PEM or DER; in PEM its intermediates follow it.",
-          .required = true},
-    kKeyFile,
-    kKeyCredential,
-};
-constexpr std::array<std::string_view, 2> kKeySources = {"key_file", "key_credential"};
-constexpr Object kCertificate{.fields = kCertificateFields, .alternatives = kKeySources, .one_needed = false};
-
-constexpr std::array kAuthorityFields = {
-    Field{.key = "file",
-          .type = &kPath,
-          .doc = "The authority's own certificate, PEM or DER.",
-          .required = true},
-    Field{.key = "intermediates",
-          .type = &kPath,
-          .doc = "A PEM file with certificates between this authority and peers that do not send them."},
-    Field{.key = "crls",
-          .type = &kPaths,
-          .doc = "Files with the revocation lists of the authority and its intermediates, one in each."},
-};
-constexpr Object kAuthority{.fields = kAuthorityFields};
-
-constexpr std::array kPublicKeyFields = {
-    Field{.key = "id",
-          .type = &kPattern,
-          .doc = "Whose key it is: the peer's identity with \"file\", our own with \"key_file\".",
-          .required = true},
-    Field{.key = "file", .type = &kPath, .doc = "The peer's public key, PEM or DER (SubjectPublicKeyInfo)."},
-    kKeyFile,
-    kKeyCredential,
-};
-constexpr std::array<std::string_view, 3> kPublicKeySources = {"file", "key_file", "key_credential"};
-constexpr Object kPublicKey{.fields = kPublicKeyFields, .alternatives = kPublicKeySources};
-
 constexpr std::array kLimitFields = {
     Field{.key = "cookies_from",
           .type = &kIkeSaCount,
@@ -142,6 +83,10 @@ constexpr Object kLimits{.fields = kLimitFields};
 constexpr std::array kLocalFields = {
     Field{.key = "id", .type = &kIdentity, .doc = "Who we say we are.", .required = true},
     Field{.key = "address", .type = &kAddress, .doc = "The address that we speak from."},
+    Field{.key = "other_addresses",
+          .type = &kAddresses,
+          .doc = "Where else we are; clients are told, and may move there.",
+          .roles = kGateway},
     Field{.key = "auth",
           .type = &kMethods,
           .doc = "How we prove who we are, best first. If missing: by the certificate or public key that we "
@@ -166,6 +111,10 @@ constexpr std::array kRemoteFields = {
           .doc = "The UDP port of the gateway or peer.",
           .standard = "500",
           .roles = kClientOrPeer},
+    Field{.key = "other_addresses",
+          .type = &kAddresses,
+          .doc = "Where else the gateway is, besides what it tells us itself.",
+          .roles = kClient},
     Field{.key = "auth",
           .type = &kMethods,
           .doc = "Which proofs of the peer we accept. If missing: any that we have the means to check."},
@@ -277,6 +226,49 @@ constexpr Object kLan{.fields = kLanFields};
 constexpr Type kLanObject{.kind = Kind::object, .object = &kLan};
 constexpr Type kLans{.kind = Kind::array, .item = &kLanObject};
 
+constexpr std::array kUplinkFields = {
+    Field{.key = "interface", .type = &kInterface, .doc = "The interface that leads out.", .required = true},
+    Field{.key = "weight",
+          .type = &kWeight,
+          .doc = "With paths.use \"balance\": its share of what is sent.",
+          .standard = "1"},
+    Field{.key = "mark",
+          .type = &kFirewallMark,
+          .doc = "With paths.use \"mark\": the firewall mark of the packets that take its path."},
+};
+constexpr Object kUplink{.fields = kUplinkFields};
+constexpr Type kUplinkObject{.kind = Kind::object, .object = &kUplink};
+constexpr Type kUplinkEntry{.format = &kInterfaceFormat, .other = &kUplinkObject};
+constexpr Type kUplinks{.kind = Kind::array, .item = &kUplinkEntry};
+
+constexpr std::array kPathFields = {
+    Field{.key = "set",
+          .type = &kPathSet,
+          .doc =
+              "Which paths there are: one for each of the uplinks, for each of the gateway's addresses, or "
+              "for each pair of them.",
+          .standard = "\"uplinks\"",
+          .roles = kClient},
+    Field{.key = "use",
+          .type = &kPathUse,
+          .doc =
+              "What we send takes the first path that is there, all of them by weight, or, on a client, the "
+              "one for its firewall mark.",
+          .standard = "\"primary\""},
+    Field{.key = "probe",
+          .type = &kProbe,
+          .doc = "A path from which nothing has answered for this long is not used; if missing, \"liveness\" "
+                 "and \"retransmit\" tell.",
+          .roles = kClient},
+    Field{.key = "most",
+          .type = &kPathCount,
+          .doc =
+              "How many paths one authentication may carry; if missing, 8 for a gateway and as many as the "
+              "uplinks ask for on a client."},
+};
+constexpr Object kPathPlan{.fields = kPathFields};
+constexpr Type kPathObject{.kind = Kind::object, .object = &kPathPlan};
+
 constexpr Type kListenObject{.kind = Kind::object, .object = &kListen};
 constexpr Type kLimitsObject{.kind = Kind::object, .object = &kLimits};
 constexpr Type kLocalObject{.kind = Kind::object, .object = &kLocal};
@@ -329,6 +321,34 @@ constexpr std::array kConnectionFields = {
           .type = &kEncapsulation,
           .doc = "ESP in UDP where there is a NAT, or always.",
           .standard = "\"auto\""},
+    Field{
+        .key = "mobike",
+        .type = &kBoolean,
+        .doc =
+            "Whether the IKE SA moves with the client to other addresses (RFC 4555); false if remote.port is "
+            "not 500. A client then speaks from nat_port as soon as it authenticates.",
+        .standard = "true",
+        .roles = kGatewayOrClient},
+    Field{.key = "route_proof",
+          .type = &kBoolean,
+          .doc = "Whether a client that has moved shows that answers reach it before ESP is sent there.",
+          .standard = "true",
+          .roles = kGateway},
+    Field{.key = "allow_nat",
+          .type = &kBoolean,
+          .doc = "Whether a NAT between us and the gateway is put up with (RFC 4555 3.9).",
+          .standard = "true",
+          .roles = kClient},
+    Field{.key = "uplinks",
+          .type = &kUplinks,
+          .doc =
+              "Our interfaces to the outside, best first: their names, or objects. If missing, one path as "
+              "the routes of the host go.",
+          .roles = kClient},
+    Field{.key = "paths",
+          .type = &kPathObject,
+          .doc = "The paths between client and gateway, and what takes them.",
+          .roles = kGatewayOrClient},
     Field{.key = "childless",
           .type = &kBoolean,
           .doc = "Whether we begin with an IKE SA alone where the peer knows RFC 6023.",

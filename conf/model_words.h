@@ -1,5 +1,6 @@
 #pragma once
 
+#include "conf/paths.h"
 #include "conf/spec.h"
 
 #include <array>
@@ -19,6 +20,8 @@ inline constexpr Format kLeaseFormat{
     .noun = "a duration such as \"24h\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_lease};
 inline constexpr Format kWaitFormat{
     .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_wait};
+inline constexpr Format kProbeFormat{
+    .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_probe};
 inline constexpr Format kAddressFormat{
     .noun = "an IP address", .pattern = "^[0-9A-Fa-f:.]+$", .check = check_address};
 inline constexpr Format kPrefixFormat{.noun = "a prefix such as \"2001:db8::/48\"",
@@ -67,10 +70,14 @@ inline constexpr std::array<std::string_view, 2> kWithoutSaWords = {"drop", "cle
 inline constexpr std::array<std::string_view, 4> kDscpWords = {"out", "both", "in", "none"};
 inline constexpr std::array<std::string_view, 2> kDfWords = {"copy", "clear"};
 
+inline constexpr std::array<std::string_view, 3> kPathSetWords = {"uplinks", "gateways", "pairs"};
+inline constexpr std::array<std::string_view, 3> kPathUseWords = {"primary", "balance", "mark"};
+
 // What one IKE SA's or kernel's table bears, and no more than the engine counts with.
 inline constexpr std::int64_t kMostIkeSas = 10'000'000;
 inline constexpr std::int64_t kMostChildren = 1'024;
 inline constexpr std::int64_t kMostReplayWindow = 4'096; // packets; XFRMA_REPLAY_ESN_MAX of Linux
+inline constexpr std::int64_t kMostWeight = 256;         // of a next hop, in the kernel's routes
 
 inline constexpr Type kText{.kind = Kind::string};
 inline constexpr Type kBoolean{.kind = Kind::boolean};
@@ -84,6 +91,13 @@ inline constexpr Type kAmount{.kind = Kind::integer, .least = 0};
 inline constexpr Type kReplayWindow{.kind = Kind::integer, .least = 0, .most = kMostReplayWindow};
 inline constexpr Type kIkeSaCount{.kind = Kind::integer, .least = 1, .most = kMostIkeSas};
 inline constexpr Type kChildCount{.kind = Kind::integer, .least = 1, .most = kMostChildren};
+inline constexpr Type kWeight{.kind = Kind::integer, .least = 1, .most = kMostWeight};
+inline constexpr Type kFirewallMark{
+    .kind = Kind::integer, .least = 1, .most = std::numeric_limits<std::uint32_t>::max()};
+inline constexpr Type kPathCount{.kind = Kind::integer, .least = 1, .most = kMostPaths};
+inline constexpr Type kProbe{.format = &kProbeFormat};
+inline constexpr Type kPathSet{.words = kPathSetWords};
+inline constexpr Type kPathUse{.words = kPathUseWords};
 inline constexpr Type kDuration{.format = &kDurationFormat};
 inline constexpr Type kLifetime{.format = &kLifetimeFormat};
 inline constexpr Type kLease{.format = &kLeaseFormat};
@@ -118,7 +132,7 @@ inline constexpr Type kServers{.kind = Kind::array, .item = &kAddress, .may_be_e
 inline constexpr Type kPrefixes{.kind = Kind::array, .item = &kPrefix};
 inline constexpr Type kSelectors{.kind = Kind::array, .item = &kSelector};
 inline constexpr Type kNames{.kind = Kind::array, .item = &kName};
-inline constexpr Type kWant{.format = &kNameFormat, .list = &kNames}; // one name, or alternatives
+inline constexpr Type kWant{.format = &kNameFormat, .other = &kNames}; // one name, or alternatives
 inline constexpr Type kWants{.kind = Kind::array, .item = &kWant, .may_repeat = true};
 inline constexpr Type kDomains{.kind = Kind::array, .item = &kDomain, .may_be_empty = true};
 inline constexpr Type kInterfaceIds{.kind = Kind::array, .item = &kInterfaceId};

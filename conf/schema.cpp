@@ -33,7 +33,7 @@ Json word_schema(const Type& type) {
 Json type_schema(const Type& type) {
     switch (type.kind) {
     case json::Kind::string:
-        if (type.list) return {{"anyOf", Json::array({word_schema(type), type_schema(*type.list)})}};
+        if (type.other) return {{"anyOf", Json::array({word_schema(type), type_schema(*type.other)})}};
         return word_schema(type);
     case json::Kind::boolean: return {{"type", "boolean"}};
     case json::Kind::integer: return {{"type", "integer"}, {"minimum", type.least}, {"maximum", type.most}};

@@ -53,7 +53,9 @@ std::string_view subject(const std::string& path) {
 
 std::string expected(const Type& type) {
     if (type.kind == Kind::string && type.format)
-        return std::string(type.format->noun) + (type.list ? " or a list of such" : "");
+        return std::string(type.format->noun) + (!type.other                       ? ""
+                                                 : type.other->kind == Kind::array ? " or a list of such"
+                                                                                   : " or an object");
     if (type.kind == Kind::string && !type.words.empty()) return alternatives(type.words);
     if (type.kind == Kind::integer) return "a whole number";
     return std::string(json::noun(type.kind));
@@ -84,7 +86,8 @@ std::string_view role_of(const Value& value, const Object& object, std::string_v
 
 void Checker::value(const Value& value, const Type& type, const std::string& path, Place name,
                     std::string_view role) {
-    if (value.kind == Kind::array && type.list) return list(value, *type.list, path, role);
+    if (type.other && value.kind == type.other->kind)
+        return this->value(value, *type.other, path, name, role);
     if (value.kind != type.kind) {
         const std::string_view found = value.kind == Kind::real && type.kind == Kind::integer
                                            ? "a number with a fraction"

@@ -27,8 +27,8 @@ struct Type {
     json::Kind kind = json::Kind::string;         // string, integer, boolean, array, object
     const Format* format = nullptr;               // string
     std::span<const std::string_view> words = {}; // string: if not empty, one of them
-    const Type* list = nullptr;                   // string: what may stand instead, a list of such strings
-    std::int64_t least = 0;                       // integer: the range
+    const Type* other = nullptr; // string: what may stand instead, a list of such or an object
+    std::int64_t least = 0;      // integer: the range
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
     const Type* item = nullptr;     // array: its values; object without `object`: its members' values
     const Format* names = nullptr;  // object without `object`: its members' keys

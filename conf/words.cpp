@@ -18,6 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Duration kMinWait = milliseconds(10);
+constexpr Duration kMinProbe = milliseconds(100);
 constexpr Duration kMaxWait = std::chrono::minutes(1);
 constexpr std::size_t kMaxCredentialName = 255; // NAME_MAX
 constexpr std::size_t kMaxPath = 4096;          // PATH_MAX
@@ -101,6 +102,10 @@ std::optional<Fault> check_lease(std::string_view word) {
 
 std::optional<Fault> check_wait(std::string_view word) {
     return check_range(word, kMinWait, kMaxWait, "between 10ms and 1m");
+}
+
+std::optional<Fault> check_probe(std::string_view word) {
+    return check_range(word, kMinProbe, kMaxWait, "between 100ms and 1m");
 }
 
 std::optional<Fault> check_address(std::string_view word) {

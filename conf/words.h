@@ -31,6 +31,7 @@ parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h", "7d"
 [[nodiscard]] std::optional<Fault> check_lifetime(std::string_view word);     // up to kMaxLifetime
 [[nodiscard]] std::optional<Fault> check_lease(std::string_view word);        // whole seconds up to kMaxLease
 [[nodiscard]] std::optional<Fault> check_wait(std::string_view word);         // 10ms to 1m
+[[nodiscard]] std::optional<Fault> check_probe(std::string_view word);        // 100ms to 1m
 [[nodiscard]] std::optional<Fault> check_address(std::string_view word);      // IPv4 or IPv6
 [[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);       // no bits beyond the length
 [[nodiscard]] std::optional<Fault> check_selector(std::string_view word);     // selector_words.h

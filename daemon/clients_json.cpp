@@ -1,5 +1,7 @@
 #include "daemon/clients_json.h"
 
+#include "daemon/traffic_json.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -50,21 +52,6 @@ Json path_json(const ike::IkeSaStatus& sa, Instant now) {
     if (sa.established) out["established_s"] = seconds(now - *sa.established);
     out["last_heard_s"] = seconds(now - sa.last_heard);
     return out;
-}
-
-// What the Child SAs that the link has now have carried, and since when the oldest of them has been there.
-void put_traffic(Json& out, Sas sas, const Usage& usage, Instant now) {
-    std::optional<Traffic> sum;
-    std::optional<Instant> since;
-    for (const auto* sa : sas)
-        for (const auto& child : sa->children)
-            if (const auto traffic = usage.of(*sa, child)) {
-                sum = sum.value_or(Traffic{});
-                *sum += *traffic;
-                if (child.since && (!since || *child.since < *since)) since = child.since;
-            }
-    if (sum) out.update(to_json(*sum));
-    if (since) out["counted_s"] = seconds(now - *since);
 }
 
 // Those of all paths: an older one may still have what the latest has not any more.

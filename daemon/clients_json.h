@@ -9,8 +9,8 @@
 namespace sheaf::daemon {
 
 // The member of the answer to "clients": one object for each link of a gateway, with whoever is on it, what
-// they were given and by which paths they come. A link has several paths while a client authenticates anew,
-// and where one identity shares its addresses among several IKE SAs.
+// they were given and by which paths they come. A link has several paths where a client has made several
+// (RFC 7791), while it authenticates anew, and where one identity shares its addresses among several IKE SAs.
 //
 // `name`: a connection, an identity, a client's outer address, or an address that a client was given; empty
 // for all.

@@ -2,6 +2,7 @@
 
 #include "daemon/clients_json.h"
 #include "daemon/clock.h"
+#include "daemon/paths_json.h"
 #include "daemon/version.h"
 
 #include <fmt/format.h>
@@ -44,7 +45,9 @@ ike::Rekey::What rekeyed(const Request& request) {
     return request.ike ? ike::Rekey::What::ike : ike::Rekey::What::children;
 }
 
-bool counts(const Request& request) { return request.verb == Verb::status || request.verb == Verb::clients; }
+bool counts(const Request& request) {
+    return request.verb == Verb::status || request.verb == Verb::clients || request.verb == Verb::paths;
+}
 
 // Of a `down` that names a child, whether the IKE SA still has it; else whether it is there at all.
 bool still_there(const ike::IkeSaStatus& sa, const Request& request) {
@@ -73,7 +76,8 @@ void Commands::perform(ControlServer::ClientId client, const Request& request) {
     Json answer = success();
     switch (request.verb) {
     case Verb::status:
-    case Verb::clients: return count(client, request);
+    case Verb::clients:
+    case Verb::paths: return count(client, request);
     case Verb::list: answer.update(list_json(snapshot())); break;
     case Verb::pools: answer.update(pools_json(snapshot())); break;
     case Verb::version: answer["version"] = kVersion; break;
@@ -82,6 +86,7 @@ void Commands::perform(ControlServer::ClientId client, const Request& request) {
     case Verb::explain: answer.update(explain(request)); break;
     case Verb::rekey: answer = order(ike::Rekey{request.name, rekeyed(request)}); break;
     case Verb::reauth: answer = order(ike::Reauthenticate{request.name}); break;
+    case Verb::clone: answer = order(ike::Clone{request.name}); break;
     case Verb::up:
     case Verb::down: return change(client, request);
     }
@@ -126,13 +131,15 @@ Snapshot Commands::snapshot(std::optional<Usage> usage) const {
 
 Json Commands::told(const Request& request, const Snapshot& snapshot) const {
     Json out = success();
-    if (request.verb == Verb::clients) {
-        out.update(clients_json(snapshot, request.name));
+    if (request.verb == Verb::clients || request.verb == Verb::paths) {
+        const bool clients = request.verb == Verb::clients;
+        out.update(clients ? clients_json(snapshot, request.name) : paths_json(snapshot, request.name));
         return out;
     }
     out["version"] = kVersion;
     out["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(snapshot.now - started_).count();
     out.update(status_json(snapshot));
+    out.update(paths_json(snapshot));
     return out;
 }
 
@@ -141,6 +148,8 @@ Json Commands::explain(const Request& request) const {
     const auto status = driver_.status();
     const auto known = std::ranges::find(status.connections, request.name, &ike::ConnectionStatus::name);
     if (known != status.connections.end()) out["connection"] = daemon::to_json(*known, now());
+    if (auto unused = unused_paths_json(status, request.name, now()); !unused.empty())
+        out["paths"] = std::move(unused);
     return out;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 12> kVerbs{"status",  "list",   "clients", "pools",
-                                                  "up",      "down",   "rekey",   "reauth",
+constexpr std::array<std::string_view, 14> kVerbs{"status",  "list",   "clients", "pools",  "paths",
+                                                  "up",      "down",   "rekey",   "reauth", "clone",
                                                   "explain", "reload", "watch",   "version"};
 
 std::optional<Verb> find_verb(std::string_view word) {
@@ -24,9 +24,12 @@ std::optional<Verb> find_verb(std::string_view word) {
 }
 
 bool needs_name(Verb verb) {
-    return verb == Verb::up || verb == Verb::down || verb == Verb::rekey || verb == Verb::reauth;
+    return verb == Verb::up || verb == Verb::down || verb == Verb::rekey || verb == Verb::reauth ||
+           verb == Verb::clone;
 }
-bool takes_name(Verb verb) { return needs_name(verb) || verb == Verb::explain || verb == Verb::clients; }
+bool takes_name(Verb verb) {
+    return needs_name(verb) || verb == Verb::explain || verb == Verb::clients || verb == Verb::paths;
+}
 
 // The member, if it is a string.
 const std::string* text_member(const Json& object, const char* key) {
@@ -43,9 +46,9 @@ std::expected<Request, std::string> read_request(const Json& object) {
     const std::string* word = text_member(object, "command");
     const auto verb = word == nullptr ? std::nullopt : find_verb(*word);
     if (!verb)
-        return std::unexpected("\"command\" must be status, list, clients, pools, up, down, rekey, reauth, "
-                               "explain, reload, watch "
-                               "or version");
+        return std::unexpected(
+            "\"command\" must be status, list, clients, pools, paths, up, down, rekey, reauth, clone, "
+            "explain, reload, watch or version");
     Request request{*verb, {}};
     if (takes_name(*verb)) {
         const std::string* name = text_member(object, "name");

@@ -16,10 +16,12 @@ enum class Verb : std::uint8_t {
     list,
     clients,
     pools,
+    paths,
     up,
     down,
     rekey,
     reauth,
+    clone,
     explain,
     reload,
     watch,
@@ -29,8 +31,8 @@ enum class Verb : std::uint8_t {
 
 struct Request {
     Verb verb{};
-    // The connection; for down, rekey, explain and clients also a peer's identity, for the latter two an
-    // address as well. May be missing for these two alone.
+    // The connection; for down, rekey, clone, explain, clients and paths also a peer's identity, for the latter
+    // three an address as well. May be missing for these three alone.
     std::string name{};
     std::string child{}; // down: only the Child SAs of this name
     bool ike = false;    // rekey: the IKE SA instead of its Child SAs

@@ -244,6 +244,59 @@ std::string pools(const Json& answer, bool colour) {
     return table.empty() ? "no pool is configured\n" : table.text(colour);
 }
 
+// "0.4 ms", "13 ms"
+std::string round_trip(const Json& path) {
+    const auto found = path.find("round_trip_s");
+    if (found == path.end() || !found->is_number()) return "-";
+    const double milliseconds = found->get<double>() * 1000;
+    return fmt::format("{:.{}f} ms", milliseconds, milliseconds < 10 ? 1 : 0);
+}
+
+std::string loss(const Json& path) {
+    const auto sent = path.value("probes", Json());
+    const auto lost = path.value("unanswered", Json());
+    if (!sent.is_number_unsigned() || !lost.is_number_unsigned() || sent == 0U) return "-";
+    return fmt::format("{:.1f} %", 100 * lost.get<double>() / sent.get<double>());
+}
+
+std::string path_table(const Request& request, const Json& answer, bool colour) {
+    Table table({{"CONNECTION"},
+                 {"PEER ID"},
+                 {"UPLINK"},
+                 {"GATEWAY"},
+                 {"STATE"},
+                 {"FOR", Side::right},
+                 {"USED"},
+                 {"LOCAL"},
+                 {"PEER"},
+                 {"NAT"},
+                 {"ROUND TRIP", Side::right},
+                 {"LOSS", Side::right},
+                 {"BYTES IN", Side::right},
+                 {"BYTES OUT", Side::right}});
+    for (const auto& path : list(answer, "paths")) {
+        const std::string state = text(path, "state");
+        table.row({text(path, "name"),
+                   text(path, "peer_id"),
+                   text(path, "uplink"),
+                   text(path, "gateway"),
+                   {state, tone_of(state)},
+                   time(path, "since_s"),
+                   flag(path, "carries") ? "yes" : "no",
+                   text(path, "local"),
+                   text(path, "peer"),
+                   path.contains("nat") ? nat(path) : "-",
+                   round_trip(path),
+                   loss(path),
+                   traffic(path, "bytes_in"),
+                   traffic(path, "bytes_out")});
+    }
+    if (!table.empty()) return table.text(colour);
+    return request.name.empty()
+               ? "there is no path: no connection has \"uplinks\", and no client several paths\n"
+               : fmt::format("no path is of that name or address: {}\n", escaped(request.name));
+}
+
 std::string up(const Request& request, const Json& answer) {
     const Json& sa = member(answer, "ike_sa");
     const std::string addresses = given(sa);
@@ -261,6 +314,26 @@ std::string who(const Json& entry) {
     return id + (id.empty() || peer.empty() ? "" : " at ") + peer;
 }
 
+// "home: the path over wwan0 to 192.0.2.1"
+std::string path_name(const Json& entry) {
+    const std::string name = escaped(text(entry, "name"));
+    const std::string uplink = escaped(text(entry, "uplink"));
+    return fmt::format("{}{}he path{} to {}", name, name.empty() ? "T" : ": t",
+                       uplink.empty() ? "" : " over " + uplink, escaped(text(entry, "gateway")));
+}
+
+std::string to_do(const Json& entry, bool colour) {
+    const std::string remedy = escaped(text(entry, "remedy"));
+    return remedy.empty() ? "" : "  " + toned("To do: ", Tone::strong, colour) + remedy + ".\n";
+}
+
+// One path that traffic does not take at this moment.
+std::string unused(const Json& path, bool colour) {
+    const std::string why = escaped(text(path, "why"));
+    return toned("now", Tone::faint, colour) + "\n  " + path_name(path) + " " +
+           escaped(text(path, "sentence")) + (why.empty() ? "" : ": " + why) + ".\n" + to_do(path, colour);
+}
+
 // One entry of an explanation in sentences.
 std::string explained(const Json& entry, bool colour) {
     const std::string event = text(entry, "event");
@@ -274,6 +347,8 @@ std::string explained(const Json& entry, bool colour) {
     if (event == "pool_low")
         out +=
             fmt::format("The pool \"{}\" {}", escaped(text(entry, "pool")), escaped(text(entry, "sentence")));
+    else if (event == "path_changed")
+        out += fmt::format("{} was {}", path_name(entry), escaped(text(entry, "state")));
     else if (event == "ike_down")
         out += fmt::format("The IKE SA{}{}{} ended because {}", of, peer.empty() ? "" : " with ", peer,
                            escaped(text(entry, "sentence")));
@@ -283,8 +358,7 @@ std::string explained(const Json& entry, bool colour) {
     const std::string detail = escaped(text(entry, "detail"));
     out += (detail.empty() ? "" : ": " + detail) + (flag(entry, "retrying") ? "; sheafd tries again" : "") +
            ".\n";
-    const std::string remedy = escaped(text(entry, "remedy"));
-    return out + (remedy.empty() ? "" : "  " + toned("To do: ", Tone::strong, colour) + remedy + ".\n");
+    return out + to_do(entry, colour);
 }
 
 std::string explanation(const Request& request, const Json& answer, bool colour) {
@@ -294,6 +368,8 @@ std::string explanation(const Request& request, const Json& answer, bool colour)
         out = fmt::format("{} is {}{}\n", escaped(request.name), escaped(text(connection, "state")),
                           said.empty() ? "" : ": " + escaped(said));
     }
+    for (const auto& path : list(answer, "paths"))
+        out += unused(path, colour);
     for (const auto& entry : list(answer, "entries"))
         out += explained(entry, colour);
     if (list(answer, "entries").empty())
@@ -311,8 +387,10 @@ std::string reloaded(const Json& answer) {
     return out;
 }
 
-Tone tone_of_event(const std::string& name, const std::string& reason) {
-    if (name == "ike_up" || name == "child_up" || name == "ike_rekeyed" || name == "child_rekeyed")
+Tone tone_of_event(const std::string& name, const std::string& reason, const std::string& state) {
+    if (name == "path_changed") return tone_of(state);
+    if (name == "ike_up" || name == "ike_cloned" || name == "child_up" || name == "ike_rekeyed" ||
+        name == "child_rekeyed")
         return Tone::good;
     if (name == "refused" || name == "refused_held_back" || name == "pool_low") return Tone::caution;
     if (name == "lease_assigned" || name == "lease_renewed") return Tone::good;
@@ -328,6 +406,7 @@ std::string render(const Request& request, const Json& answer, bool colour) {
     case Verb::list: return listing(answer, colour);
     case Verb::clients: return clients(request, answer, colour);
     case Verb::pools: return pools(answer, colour);
+    case Verb::paths: return path_table(request, answer, colour);
     case Verb::up: return up(request, answer);
     case Verb::down:
         return fmt::format("{}{}{} is down\n", escaped(request.name), request.child.empty() ? "" : " ",
@@ -336,6 +415,7 @@ std::string render(const Request& request, const Json& answer, bool colour) {
         return fmt::format("{}: keys of the {} are being replaced\n", escaped(request.name),
                            request.ike ? "IKE SAs" : "Child SAs");
     case Verb::reauth: return escaped(request.name) + ": authenticating anew\n";
+    case Verb::clone: return escaped(request.name) + ": an IKE SA is being cloned\n";
     case Verb::explain: return explanation(request, answer, colour);
     case Verb::reload: return reloaded(answer);
     case Verb::watch: return {};
@@ -347,9 +427,9 @@ std::string render(const Request& request, const Json& answer, bool colour) {
 
 std::string render_event(const Json& event, bool colour) {
     const std::string name = text(event, "event");
-    std::string out =
-        toned(escaped(text(event, "time")), Tone::faint, colour) + "  " +
-        toned(fmt::format("{:<10}", escaped(name)), tone_of_event(name, text(event, "reason")), colour);
+    std::string out = toned(escaped(text(event, "time")), Tone::faint, colour) + "  " +
+                      toned(fmt::format("{:<10}", escaped(name)),
+                            tone_of_event(name, text(event, "reason"), text(event, "state")), colour);
     for (const auto& [key, value] : event.items()) {
         if (key == "schema" || key == "time" || key == "event") continue;
         std::string shown = value.is_object()  ? joined(list(value, "prefixes"))

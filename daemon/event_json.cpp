@@ -116,6 +116,21 @@ struct ToJson {
         return out;
     }
 
+    Json operator()(const ike::PathChanged& e) const {
+        Json out = begin("path_changed", time);
+        out["name"] = e.sa.connection;
+        if (e.sa.spi != 0) {
+            out["spi"] = ike_spi_text(e.sa.spi);
+            out["peer"] = e.sa.peer.to_string();
+        }
+        out["peer_id"] = e.sa.peer_id;
+        if (!e.uplink.empty()) out["uplink"] = e.uplink;
+        out["gateway"] = e.gateway.to_string();
+        out["state"] = e.state;
+        if (!e.why.empty()) out["why"] = e.why;
+        return out;
+    }
+
     Json operator()(const ike::ChildDown& e) const {
         Json out = begin("child_down", time, e.sa);
         if (!e.child.empty()) out["child"] = e.child;

@@ -14,6 +14,12 @@ std::string subject(const ike::SaName& sa) {
                        sa.peer_id.empty() ? "" : " ", sa.peer.to_string());
 }
 
+// Of what may have no IKE SA: "home gw.example.org", or as above.
+std::string subject_of_path(const ike::SaName& sa) {
+    if (sa.spi != 0) return subject(sa);
+    return escaped(sa.connection) + (sa.peer_id.empty() ? "" : " ") + escaped(sa.peer_id);
+}
+
 std::string after_colon(const std::string& detail) {
     return detail.empty() ? std::string() : ": " + escaped(detail);
 }
@@ -133,6 +139,13 @@ struct Describe {
     EventText operator()(const ike::PeerMoved& e) const {
         return {LogLevel::info,
                 fmt::format("{}: the peer has moved, was {}", subject(e.sa), e.before.to_string())};
+    }
+    EventText operator()(const ike::PathChanged& e) const {
+        const bool well = e.state == "up" || e.state == "opening";
+        return {well ? LogLevel::info : LogLevel::warning,
+                fmt::format("{}: path{}{} to {} is {}{}", subject_of_path(e.sa),
+                            e.uplink.empty() ? "" : " over ", escaped(e.uplink), e.gateway.to_string(),
+                            escaped(e.state), after_colon(e.why))};
     }
     EventText operator()(const ike::ChildDown& e) const {
         return {LogLevel::info,

@@ -25,6 +25,8 @@ void History::note(const ike::Event& event, Instant now) {
     if (const auto* refused = std::get_if<ike::Refused>(&event)) note_refused(*refused, now);
     if (const auto* down = std::get_if<ike::IkeDown>(&event)) note_down(*down, now);
     if (const auto* pool = std::get_if<ike::PoolLow>(&event)) note_pool(*pool, now);
+    const auto* path = std::get_if<ike::PathChanged>(&event);
+    if (path != nullptr && path->state != "up" && path->state != "opening") note_path(*path, now);
 }
 
 void History::note_refused(const ike::Refused& refused, Instant now) {
@@ -44,12 +46,12 @@ void History::note_refused(const ike::Refused& refused, Instant now) {
 void History::note_down(const ike::IkeDown& down, Instant now) {
     // Refusals name the SPI alone; now it is known whose they were.
     for (auto& entry : peers_) {
-        if (entry.spi != down.sa.spi || entry.what != Entry::What::refused) continue;
+        if (entry.spi != down.sa.spi || entry.what != What::refused) continue;
         entry.connection = down.sa.connection;
         entry.peer_id = down.sa.peer_id;
     }
     Entry entry;
-    entry.what = Entry::What::down;
+    entry.what = What::down;
     entry.reason = down.reason;
     entry.detail = down.detail;
     entry.peer = down.sa.peer;
@@ -63,8 +65,21 @@ void History::note_down(const ike::IkeDown& down, Instant now) {
 
 void History::note_pool(const ike::PoolLow& pool, Instant now) {
     Entry entry;
-    entry.what = Entry::What::pool_low;
+    entry.what = What::pool_low;
     entry.pool = pool;
+    entry.first = entry.last = now;
+    put(peers_, std::move(entry), kMostOfPeers);
+}
+
+void History::note_path(const ike::PathChanged& path, Instant now) {
+    Entry entry;
+    entry.what = What::path;
+    entry.detail = path.why;
+    entry.connection = path.sa.connection;
+    entry.peer_id = path.sa.peer_id;
+    entry.uplink = path.uplink;
+    entry.gateway = path.gateway;
+    entry.state = path.state;
     entry.first = entry.last = now;
     put(peers_, std::move(entry), kMostOfPeers);
 }
@@ -73,8 +88,9 @@ void History::note_pool(const ike::PoolLow& pool, Instant now) {
 // every client.
 bool History::same(const Entry& a, const Entry& b) {
     return a.what == b.what && a.rule == b.rule && a.reason == b.reason && a.peer.address == b.peer.address &&
-           a.detail == b.detail && (a.connection == b.connection || a.what != Entry::What::down) &&
-           a.pool.pool == b.pool.pool && a.pool.exhausted == b.pool.exhausted;
+           a.detail == b.detail && (a.connection == b.connection || a.what == What::refused) &&
+           a.pool.pool == b.pool.pool && a.pool.exhausted == b.pool.exhausted && a.uplink == b.uplink &&
+           a.gateway == b.gateway && a.state == b.state;
 }
 
 void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
@@ -90,37 +106,65 @@ void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
 
 bool History::concerns(const Entry& entry, std::string_view name) {
     return name.empty() || name == entry.connection || name == entry.peer_id || name == entry.pool.pool ||
+           name == entry.uplink || (entry.what == What::path && name == entry.gateway.to_string()) ||
            (entry.peer.port != 0 &&
             (name == entry.peer.address.to_string() || name == entry.peer.to_string()));
 }
 
+namespace {
+
+std::string_view event_of(History::What what) {
+    switch (what) {
+    case History::What::refused: return "refused";
+    case History::What::down: return "ike_down";
+    case History::What::pool_low: return "pool_low";
+    case History::What::path: return "path_changed";
+    }
+    return "refused";
+}
+
+} // namespace
+
+std::string_view History::remedy_of(const Entry& entry) {
+    switch (entry.what) {
+    case What::refused: return remedy(entry.rule);
+    case What::down: return remedy(entry.reason);
+    case What::pool_low: return kPoolRemedy;
+    case What::path: return path_remedy(entry.state);
+    }
+    return {};
+}
+
 Json History::to_json(const Entry& entry, Instant now) {
-    const bool down = entry.what == Entry::What::down;
-    const bool pool_low = entry.what == Entry::What::pool_low;
-    Json out{{"event", down       ? "ike_down"
-                       : pool_low ? "pool_low"
-                                  : "refused"},
-             {"age_s", seconds(now - entry.last)},
-             {"count", entry.count}};
+    Json out{{"event", event_of(entry.what)}, {"age_s", seconds(now - entry.last)}, {"count", entry.count}};
     if (entry.count > 1) out["first_s"] = seconds(now - entry.first);
     if (!entry.connection.empty()) out["name"] = entry.connection;
     if (!entry.peer_id.empty()) out["peer_id"] = entry.peer_id;
     if (entry.peer.port != 0) out["peer"] = entry.peer.to_string();
     if (entry.spi != 0) out["spi"] = ike_spi_text(entry.spi);
-    if (pool_low) {
-        out["pool"] = entry.pool.pool;
-        out["sentence"] = pool_state(entry.pool);
-    } else if (down) {
+    switch (entry.what) {
+    case What::refused:
+        out["rule"] = sheaf::name(entry.rule);
+        out["sentence"] = sheaf::sentence(entry.rule);
+        break;
+    case What::down:
         out["reason"] = ike::name(entry.reason);
         out["sentence"] = sentence(entry.reason);
         out["retrying"] = entry.retrying;
-    } else {
-        out["rule"] = sheaf::name(entry.rule);
-        out["sentence"] = sheaf::sentence(entry.rule);
+        break;
+    case What::pool_low:
+        out["pool"] = entry.pool.pool;
+        out["sentence"] = pool_state(entry.pool);
+        break;
+    case What::path:
+        if (!entry.uplink.empty()) out["uplink"] = entry.uplink;
+        out["gateway"] = entry.gateway.to_string();
+        out["state"] = entry.state;
+        out["sentence"] = path_sentence(entry.state);
+        break;
     }
     if (!entry.detail.empty()) out["detail"] = entry.detail;
-    const auto help = pool_low ? kPoolRemedy : down ? remedy(entry.reason) : remedy(entry.rule);
-    if (!help.empty()) out["remedy"] = help;
+    if (const auto help = remedy_of(entry); !help.empty()) out["remedy"] = help;
     return out;
 }
 

@@ -12,7 +12,7 @@
 
 namespace sheaf::daemon {
 
-// What went wrong lately, for `sheafctl explain`: refusals, IKE SAs that ended, and pools that ran low.
+// What went wrong lately, for `sheafctl explain`: refusals, IKE SAs that ended, and pools that ran low, and paths that went down.
 //
 // The same again is one entry that counts. What anyone can cause who can send a datagram has a place of its
 // own, so that a flood of it cannot push out what a person looks for.
@@ -20,6 +20,8 @@ class History {
   public:
     static constexpr std::size_t kMostOfStrangers = 64; // malformed and unexpected datagrams
     static constexpr std::size_t kMostOfPeers = 256;    // all else
+
+    enum class What : std::uint8_t { refused, down, pool_low, path };
 
     void note(const ike::Event& event, Instant now);
 
@@ -29,7 +31,7 @@ class History {
 
   private:
     struct Entry {
-        enum class What : std::uint8_t { refused, down, pool_low } what = What::refused;
+        What what = What::refused;
         Rule rule{};
         ike::DownReason reason{};
         std::string detail;
@@ -38,7 +40,10 @@ class History {
         std::string connection; // empty where it is not known
         std::string peer_id;
         bool retrying = false;
-        ike::PoolLow pool; // pool_low
+        ike::PoolLow pool;  // pool_low
+        std::string uplink; // path
+        IpAddress gateway;  // path
+        std::string state;  // path
         Instant first;
         Instant last;
         std::uint64_t count = 1;
@@ -47,9 +52,11 @@ class History {
     void note_refused(const ike::Refused& refused, Instant now);
     void note_down(const ike::IkeDown& down, Instant now);
     void note_pool(const ike::PoolLow& pool, Instant now);
+    void note_path(const ike::PathChanged& path, Instant now);
     static void put(std::deque<Entry>& entries, Entry entry, std::size_t most);
     static bool same(const Entry& a, const Entry& b);
     static bool concerns(const Entry& entry, std::string_view name);
+    static std::string_view remedy_of(const Entry& entry);
     static nlohmann::ordered_json to_json(const Entry& entry, Instant now);
 
     std::deque<Entry> strangers_; // newest first

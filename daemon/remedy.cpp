@@ -9,6 +9,27 @@ std::string pool_state(const ike::PoolLow& pool) {
                        pool.size, pool.exhausted ? ", and a client was sent away" : "");
 }
 
+std::string_view path_sentence(std::string_view state) {
+    if (state == "up") return "stands by: it takes over when those before it are gone, or what has its mark";
+    if (state == "away") return "goes over another uplink than its own";
+    if (state == "opening") return "is being made";
+    if (state == "refused") return "is not made, for the gateway has refused it";
+    return "is down";
+}
+
+std::string_view path_remedy(std::string_view state) {
+    if (state == "away")
+        return "see what its own uplink lacks: ip address, ip route; the path goes back by itself";
+    if (state == "down")
+        return "see whether the uplink has a carrier, an address and a route to the gateway, and whether UDP "
+               "port 4500 is open on the way";
+    if (state == "refused")
+        return "see whether the gateway's connection has \"mobike\" and how many paths its "
+               "\"paths\".\"most\" grants; with a "
+               "gateway that takes one alone, the other uplinks are its reserve";
+    return {};
+}
+
 std::string_view sentence(ike::DownReason reason) {
     switch (reason) {
     case ike::DownReason::command: return "an operator asked for it";

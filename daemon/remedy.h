@@ -15,6 +15,11 @@ inline constexpr std::string_view kPoolRemedy =
     "give it a shorter prefix, name another pool beside it in \"pools\" of its connections, or shorten its "
     "\"lease\"; sheafctl pools shows when the next block falls free";
 
+// What is the matter with a path in this state (ike::PathStatus), after its name; with "up", that it is not in use.
+[[nodiscard]] std::string_view path_sentence(std::string_view state);
+// What can be done about it; empty where there is nothing to do but to wait.
+[[nodiscard]] std::string_view path_remedy(std::string_view state);
+
 // Why an IKE SA ended, after "because".
 [[nodiscard]] std::string_view sentence(ike::DownReason reason);
 

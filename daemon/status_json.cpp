@@ -172,6 +172,7 @@ Json to_json(const ike::IkeSaStatus& sa, Instant now, const Usage* usage) {
         {"spi_r", ike_spi_text(sa.spi_r)},
         {"nat", {{"here", sa.nat_here}, {"there", sa.nat_there}}},
     };
+    if (sa.family != 0) out["family"] = ike_spi_text(sa.family);
     if (sa.established) out["established_s"] = seconds(now - *sa.established);
     if (sa.rekey_at) out["rekey_s"] = seconds(*sa.rekey_at - now);
     if (sa.reauth_at) out["reauth_s"] = seconds(*sa.reauth_at - now);

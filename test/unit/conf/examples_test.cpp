@@ -53,9 +53,9 @@ class Examples {
 };
 
 constexpr std::array kExamples{
-    "gateway.json",       "client.json",       "gateway-certificates.json", "client-certificates.json",
-    "site-to-site.json",  "host-to-host.json", "isp-gateway.json",          "isp-client.json",
-    "office-gateway.json"};
+    "gateway.json",        "client.json",        "gateway-certificates.json", "client-certificates.json",
+    "site-to-site.json",   "host-to-host.json",  "isp-gateway.json",          "isp-client.json",
+    "office-gateway.json", "paths-gateway.json", "paths-client.json"};
 
 } // namespace
 
@@ -100,8 +100,8 @@ TEST_CASE("The examples name the files that they say, and nothing else is missin
 
 TEST_CASE("Truncated examples are refused, never worse", "[conf]") {
     const Examples examples;
-    const std::string name =
-        GENERATE("gateway.json", "site-to-site.json", "isp-gateway.json", "isp-client.json");
+    const std::string name = GENERATE("gateway.json", "site-to-site.json", "isp-gateway.json",
+                                      "isp-client.json", "paths-client.json");
     const std::string whole = examples.text(name);
     const std::size_t end = whole.rfind('}');
     for (std::size_t size = 0; size <= end; size += 3) {
@@ -112,8 +112,8 @@ TEST_CASE("Truncated examples are refused, never worse", "[conf]") {
 
 TEST_CASE("Damaged examples never crash, and no diagnostic is without a place", "[conf]") {
     const Examples examples;
-    const std::string name =
-        GENERATE("gateway.json", "site-to-site.json", "isp-gateway.json", "isp-client.json");
+    const std::string name = GENERATE("gateway.json", "site-to-site.json", "isp-gateway.json",
+                                      "isp-client.json", "paths-client.json");
     const std::string whole = examples.text(name);
     constexpr char kDamage[] = {'"', '{', '}', ',', '\0', '\n', '\\', '/', '9', '\xff'};
     for (std::size_t at = 0; at < whole.size(); ++at) {

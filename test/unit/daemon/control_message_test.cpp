@@ -18,10 +18,11 @@ std::string mistake(std::string_view line) {
 } // namespace
 
 TEST_CASE("Every request survives its encoding", "[daemon]") {
-    for (const Verb verb :
-         {Verb::status, Verb::list, Verb::clients, Verb::pools, Verb::reload, Verb::watch, Verb::version})
+    for (const Verb verb : {Verb::status, Verb::list, Verb::clients, Verb::pools, Verb::paths, Verb::reload,
+                            Verb::watch, Verb::version})
         CHECK(parse_request(encode({verb, {}})) == Request{verb, {}});
-    for (const Verb verb : {Verb::up, Verb::down, Verb::rekey, Verb::reauth, Verb::explain, Verb::clients})
+    for (const Verb verb : {Verb::up, Verb::down, Verb::rekey, Verb::reauth, Verb::clone, Verb::explain,
+                            Verb::clients, Verb::paths})
         CHECK(parse_request(encode({verb, "a \"b\"\n\\"})) == Request{verb, "a \"b\"\n\\"});
     for (const Request& request : {Request{Verb::down, "b", "office"}, Request{Verb::rekey, "b", {}, true},
                                    Request{Verb::rekey, "b"}, Request{Verb::explain}})
@@ -44,14 +45,15 @@ TEST_CASE("What is no request is told why", "[daemon]") {
     CHECK(mistake(R"({"schema":2,"command":"status"})") ==
           "the request's \"schema\" must be 1; sheafctl and sheafd are of different versions");
     CHECK(mistake(R"({"schema":1,"command":"stop"})") ==
-          "\"command\" must be status, list, clients, pools, up, down, rekey, reauth, explain, reload, watch "
-          "or version");
+          "\"command\" must be status, list, clients, pools, paths, up, down, rekey, reauth, clone, explain, "
+          "reload, watch or version");
     CHECK(mistake(R"({"schema":1,"command":["status"]})") ==
-          "\"command\" must be status, list, clients, pools, up, down, rekey, reauth, explain, reload, watch "
-          "or version");
+          "\"command\" must be status, list, clients, pools, paths, up, down, rekey, reauth, clone, explain, "
+          "reload, watch or version");
     CHECK(mistake(R"({"schema":1,"command":"up"})") == "\"up\" needs a \"name\": that of a connection");
     CHECK(mistake(R"({"schema":1,"command":"down","name":7})") ==
           "\"down\" needs a \"name\": that of a connection");
+    CHECK(mistake(R"({"schema":1,"command":"clone"})") == "\"clone\" needs a \"name\": that of a connection");
     CHECK(mistake(R"({"schema":1,"command":"rekey"})") == "\"rekey\" needs a \"name\": that of a connection");
     CHECK(mistake(R"({"schema":1,"command":"rekey","name":"b","what":"all"})") ==
           "\"what\" must be ike or children");

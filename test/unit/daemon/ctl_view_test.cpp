@@ -1,6 +1,7 @@
 #include "daemon/clients_json.h"
 #include "daemon/ctl_view.h"
 #include "daemon/event_json.h"
+#include "daemon/paths_json.h"
 #include "daemon/status_json.h"
 #include "test/unit/daemon/samples.h"
 
@@ -62,6 +63,52 @@ TEST_CASE("Clients are listed with what they have and how they come", "[daemon]"
     CHECK(render({Verb::clients, {}}, clients({}), false) == "no client is connected\n");
     CHECK(render({Verb::clients, "bob"}, clients(gateway_snapshot(), "bob"), false) ==
           "no client of that name or address is connected: bob\n");
+}
+
+TEST_CASE("Paths are listed with their state, delay and loss", "[daemon]") {
+    CHECK(render({Verb::paths, {}}, paths_json(paths_snapshot()), false) ==
+          "CONNECTION  PEER ID         UPLINK  GATEWAY          STATE         FOR  USED  LOCAL "
+          "                PEER                   NAT   ROUND TRIP   LOSS  BYTES IN  BYTES OUT\n"
+          "home        gw.example.org  eth0    2001:db8:7:1::2  up     1 min 30 s  yes   [2001:"
+          "db8:13::2]:500  [2001:db8:7:1::2]:500  here       12 ms  0.2 %   1.5 KiB    1.9 MiB\n"
+          "home        gw.example.org  wwan0   192.0.2.2        down          3 s  no          "
+          "                                       -              -      -         -          -\n"
+          "home        gw.example.org  sat0    2001:db8:7:1::2  up     1 min 30 s  no    [2001:"
+          "db8:13::2]:500  [2001:db8:7:1::2]:500  no        0.6 ms      -         -          -\n");
+    CHECK(render({Verb::paths, {}}, paths_json({}), false) ==
+          "there is no path: no connection has \"uplinks\", and no client several paths\n");
+    CHECK(render({Verb::paths, "bob"}, paths_json({}), false) == "no path is of that name or address: bob\n");
+}
+
+TEST_CASE("An explanation begins with the paths that are not used", "[daemon]") {
+    Json answer = success();
+    answer["entries"] = {{{"event", "path_changed"},
+                          {"age_s", 70},
+                          {"count", 2},
+                          {"first_s", 3600},
+                          {"name", "home"},
+                          {"uplink", "wwan0"},
+                          {"gateway", "192.0.2.2"},
+                          {"state", "away"},
+                          {"detail", "nothing answered for 500 ms"}}};
+    answer["paths"] = unused_paths_json(paths_snapshot().status, "home", kNow);
+    CHECK(render({Verb::explain, "home"}, answer, false) ==
+          "now\n"
+          "  home: the path over wwan0 to 192.0.2.2 is down: wwan0 has no carrier.\n"
+          "  To do: see whether the uplink has a carrier, an address and a route to the gateway, and whether "
+          "UDP port "
+          "4500 is open on the way.\n"
+          "now\n"
+          "  home: the path over sat0 to 2001:db8:7:1::2 stands by: it takes over when those before it are "
+          "gone, or "
+          "what has its mark.\n"
+          "1 min 10 s ago, 2 times since 1 h 0 min ago\n"
+          "  home: the path over wwan0 to 192.0.2.2 was away: nothing answered for 500 ms.\n");
+    answer["entries"] = Json::array();
+    answer["paths"] = {{{"gateway", "192.0.2.2"}, {"sentence", "is down"}}};
+    CHECK(render({Verb::explain, "home"}, answer, false) ==
+          "now\n  The path to 192.0.2.2 is down.\nnothing of home was refused, and none of its IKE SAs has "
+          "ended\n");
 }
 
 TEST_CASE("Pools are listed with what is left of them", "[daemon]") {
@@ -131,6 +178,7 @@ TEST_CASE("Changes are confirmed in one line", "[daemon]") {
     CHECK(render({Verb::rekey, "b", {}, true}, success(), false) ==
           "b: keys of the IKE SAs are being replaced\n");
     CHECK(render({Verb::reauth, "b"}, success(), false) == "b: authenticating anew\n");
+    CHECK(render({Verb::clone, "b"}, success(), false) == "b: an IKE SA is being cloned\n");
     up["ike_sa"].erase("link");
     CHECK(render({Verb::up, "b"}, up, false) == "b is up: gw.example.org at 192.0.2.1:500\n");
     Json reloaded = success();
@@ -157,6 +205,10 @@ TEST_CASE("Events are lines of time, name and facts", "[daemon]") {
           "2001:db8:100:1::/64, 10.77.0.1/32\n");
     CHECK(render_event(to_json(pool_low(true), "T"), false) ==
           "T  pool_low   pool v4 used 256 size 256 exhausted true\n");
+    CHECK(render_event(to_json(path_down(), "T"), false) ==
+          "T  path_changed name home peer_id gw.example.org uplink wwan0 gateway 192.0.2.2 state down why "
+          "wwan0 has no "
+          "carrier\n");
     CHECK(render_event(held_back_json(7, "T"), false) == "T  refused_held_back count 7\n");
 }
 

@@ -296,6 +296,7 @@ TEST_CASE("Keys can be replaced on command", "[daemon]") {
         }
         must(ask(pair.client, {Verb::rekey, "nobody"})["ok"] == false, "nobody");
         must(ask(pair.client, {Verb::reauth, "nobody"})["ok"] == false, "nobody");
+        must(ask(pair.client, {Verb::clone, "nobody"})["ok"] == false, "nobody");
         must(ask(pair.client, {Verb::down, "home", "nobody"})["ok"] == false, "nobody");
     });
     CHECK(pair.code == 0);
@@ -418,11 +419,13 @@ TEST_CASE("A gateway says who has what since when, and what was carried", "[daem
         const auto sa = pair.gateway.kernel.installed().in.front();
         pair.gateway.kernel.carry({sa.local.address, sa.spi_in, 1500, 1});
         pair.gateway.kernel.carry({sa.peer.address, sa.spi_out, 3000, 2});
+        must(ask(pair.gateway, {Verb::paths})["paths"].empty(), "one IKE SA is no family");
         const Json after = ask(pair.gateway, {Verb::clients, "alice.example.org"});
         must(after["clients"][0]["bytes_in"] == 1500 && after["clients"][0]["packets_out"] == 2,
              after.dump());
         const Json status = ask(pair.gateway, {Verb::status});
         must(status["ike_sas"][0]["children"][0]["bytes_out"] == 3000, status.dump());
+        must(status["paths"].is_array(), status.dump());
         const auto prefix = Prefix::parse(client["leases"][0]["block"].get<std::string>()).value();
         must(ask(pair.gateway, {Verb::clients, prefix.last().to_string()})["clients"].size() == 1,
              "by address");

@@ -147,3 +147,27 @@ TEST_CASE("What a peer chose cannot control the terminal by an explanation", "[d
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK(text.find("a\\nb") != std::string::npos);
 }
+
+TEST_CASE("Paths that were lost are explained, those that came are not", "[daemon]") {
+    History history;
+    history.note(path_down(), kNow);
+    auto back = path_down();
+    back.state = "up";
+    back.why.clear();
+    history.note(back, kNow + 1s);
+    back.state = "opening";
+    history.note(back, kNow + 1s);
+    history.note(path_down(), kNow + 2s);
+    auto other = path_down();
+    other.gateway = *IpAddress::parse("192.0.2.3");
+    history.note(other, kNow + 2s);
+    CHECK(
+        history.explain("192.0.2.2", kNow + 3s).dump() ==
+        R"([{"event":"path_changed","age_s":1.0,"count":2,"first_s":3.0,"name":"home",)"
+        R"("peer_id":"gw.example.org","uplink":"wwan0","gateway":"192.0.2.2","state":"down",)"
+        R"("sentence":"is down","detail":"wwan0 has no carrier","remedy":"see whether the uplink has a carrier, an )"
+        R"(address and a route to the gateway, and whether UDP port 4500 is open on the way"}])");
+    for (const std::string name : {"", "home", "wwan0", "gw.example.org"})
+        CHECK(history.explain(name, kNow).size() == 2);
+    CHECK(history.explain("eth0", kNow).empty());
+}

@@ -87,6 +87,53 @@ ike::Status waiting_status() {
     return status;
 }
 
+Snapshot paths_snapshot() {
+    Snapshot out{{}, {}, {}, kNow, kWall};
+    auto sa = gateway_status().ike_sas.front();
+    sa.connection = "home";
+    sa.role = ike::Role::client;
+    sa.initiator = true;
+    out.status.ike_sas.push_back(sa);
+    out.usage = gateway_usage();
+
+    ike::PathStatus up;
+    up.connection = "home";
+    up.peer_id = "gw.example.org";
+    up.uplink = "eth0";
+    up.gateway = *IpAddress::parse("2001:db8:7:1::2");
+    up.state = "up";
+    up.spi = sa.spi_i;
+    up.number = 0x53000001;
+    up.local = sa.local;
+    up.peer = sa.peer;
+    up.nat_here = true;
+    up.carries = true;
+    up.round_trip = 12345us;
+    up.probes = 400;
+    up.unanswered = 1;
+    up.since = kNow - 90s;
+
+    ike::PathStatus down;
+    down.connection = "home";
+    down.peer_id = "gw.example.org";
+    down.uplink = "wwan0";
+    down.gateway = *IpAddress::parse("192.0.2.2");
+    down.state = "down";
+    down.why = "wwan0 has no carrier";
+    down.since = kNow - 3s;
+
+    auto idle = up;
+    idle.uplink = "sat0";
+    idle.spi = 0xaa; // of an IKE SA that has just gone
+    idle.nat_here = false;
+    idle.carries = false;
+    idle.round_trip = 640us;
+    idle.probes = 0;
+    idle.unanswered = 0;
+    out.status.paths = {up, down, idle};
+    return out;
+}
+
 child::Link client_link() {
     return {0x53000002,
             child::LinkRole::client,
@@ -115,6 +162,14 @@ ike::Leased leased(ike::Leased::What what) {
 }
 
 ike::PoolLow pool_low(bool exhausted) { return {"v4", exhausted ? 256U : 231U, 256, exhausted}; }
+
+ike::PathChanged path_down() {
+    return {{0, "home", {}, "gw.example.org"},
+            "wwan0",
+            *IpAddress::parse("192.0.2.2"),
+            "down",
+            "wwan0 has no carrier"};
+}
 
 ike::Refused refused() { return {Rule::integrity_check, at("192.0.2.1"), 0xff, {}}; }
 

@@ -18,6 +18,8 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] Usage gateway_usage(); // of the one Child SA of gateway_status()
 [[nodiscard]] Snapshot gateway_snapshot();
 [[nodiscard]] ike::Status waiting_status();
+// A client with one path in use over eth0, one over wwan0 that is down, and one that stands by.
+[[nodiscard]] Snapshot paths_snapshot();
 [[nodiscard]] child::Link client_link();
 [[nodiscard]] ike::SaName sa_name();
 [[nodiscard]] ike::IkeUp ike_up();
@@ -26,6 +28,7 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::ChildUp peer_child_up(); // a peer's, without an interface
 [[nodiscard]] ike::Leased leased(ike::Leased::What what);
 [[nodiscard]] ike::PoolLow pool_low(bool exhausted);
+[[nodiscard]] ike::PathChanged path_down(); // without an IKE SA
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();
 

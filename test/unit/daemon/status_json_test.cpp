@@ -135,6 +135,13 @@ TEST_CASE("A client's link tells what is deprecated, delegated and handed on", "
     CHECK(json["addresses"].size() == 2);
 }
 
+TEST_CASE("IKE SAs of one authentication are told as a family", "[daemon]") {
+    auto sa = gateway_status().ike_sas.front();
+    CHECK_FALSE(to_json(sa, kNow).contains("family"));
+    sa.family = 0xfe;
+    CHECK(to_json(sa, kNow)["family"] == "00000000000000fe");
+}
+
 TEST_CASE("Name servers are told with the domains that they are for", "[daemon]") {
     auto sa = gateway_status().ike_sas.front();
     sa.dns = {*IpAddress::parse("2001:db8:9::53")};
@@ -237,6 +244,12 @@ TEST_CASE("Events as JSON", "[daemon]") {
     CHECK(line(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}) ==
           R"({"schema":1,"time":"T","event":"peer_moved","name":"clients","spi":"00000000000000ff",)"
           R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","before":"192.0.2.9:4500"})");
+    CHECK(line(path_down()) ==
+          R"({"schema":1,"time":"T","event":"path_changed","name":"home","peer_id":"gw.example.org",)"
+          R"("uplink":"wwan0","gateway":"192.0.2.2","state":"down","why":"wwan0 has no carrier"})");
+    CHECK(line(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}) ==
+          R"({"schema":1,"time":"T","event":"path_changed","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","gateway":"192.0.2.2","state":"up"})");
     CHECK(
         line(ike::ChildDown{sa_name(), {}, 0x100, 0x200}) ==
         R"({"schema":1,"time":"T","event":"child_down","name":"clients","spi":"00000000000000ff",)"
@@ -290,6 +303,10 @@ TEST_CASE("Events as log lines", "[daemon]") {
        "0x00000200, in was 0x00000090, aes256gcm16");
     is(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: the peer has moved, was 192.0.2.9:4500");
+    is(path_down(), LogLevel::warning,
+       "home gw.example.org: path over wwan0 to 192.0.2.2 is down: wwan0 has no carrier");
+    is(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: path to 192.0.2.2 is up");
     is(ike::ChildDown{sa_name(), {}, 0x100, 0x200}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA down, in 0x00000100 out "
        "0x00000200");
