@@ -45,6 +45,7 @@ Daemon::Daemon(Parts parts, Place place, conf::Settings settings, FileDescriptor
       farewell_(parts.loop.on_timer([this] { parts_.loop.stop(); })),
       status_pace_(parts.loop.on_timer([this] { tell_status(); })) {
     commands_.attach(control_);
+    if (parts_.network != nullptr) driver_.watch(parts_.loop, *parts_.network);
     driver_.hooks({.event = [this](const ike::Event& event) { on_event(event); },
                    .turned = [this] { on_turn(); },
                    .name_servers = [this](const ike::NameServers& names) { parts_.resolve(names); },

@@ -36,6 +36,7 @@ class Daemon {
         Random& random;
         ike::Surroundings& host;
         std::function<void(const ike::NameServers&)> resolve; // whom this host is to ask for names
+        HostNetwork* network = nullptr;                       // none: the host does not change
     };
     struct Place {
         std::string config_path;

@@ -40,6 +40,11 @@ Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, 
         sources_.push_back(loop.on_io(fd, EPOLLIN, [this](std::uint32_t) { on_addresses(); }));
 }
 
+void Driver::watch(Loop& loop, HostNetwork& network) {
+    network_ = &network;
+    sources_.push_back(loop.on_io(network.fd(), EPOLLIN, [this](std::uint32_t) { on_network(); }));
+}
+
 void Driver::start() { on_timer(); }
 
 void Driver::write_keys(KeyWriter writer) {
@@ -55,7 +60,12 @@ std::expected<void, std::string> Driver::command(ike::Command command) {
 
 std::expected<void, std::string> Driver::reload(ike::Config config) {
     if (auto done = addresses_.update(config.pools, now()); !done) return done;
-    return command(ike::Reload{std::move(config)});
+    if (network_ == nullptr) return command(ike::Reload{std::move(config)});
+    auto before = network_->uplinks().plan();
+    network_->configure(config);
+    auto done = command(ike::Reload{std::move(config)});
+    if (!done) network_->configure(std::move(before));
+    return done;
 }
 
 void Driver::ask_usage() {
@@ -88,10 +98,16 @@ void Driver::on_addresses() {
     turn();
 }
 
+void Driver::on_network() {
+    network_->on_readable(now());
+    turn();
+}
+
 void Driver::on_timer() {
     const Instant moment = now();
     if (const auto due = kernel_.next_timeout(); due && *due <= moment) kernel_.on_timeout(moment);
     if (const auto due = addresses_.next_timeout(); due && *due <= moment) addresses_.on_timeout(moment);
+    if (network_ != nullptr && network_->changed(moment)) engine_.network_changed(moment);
     engine_.on_timeout(moment);
     turn();
 }
@@ -163,6 +179,8 @@ void Driver::arm(Instant now, bool unfinished) {
     auto due = engine_.next_timeout();
     if (const auto kernel = kernel_.next_timeout(); kernel && (!due || *kernel < *due)) due = kernel;
     if (const auto source = addresses_.next_timeout(); source && (!due || *source < *due)) due = source;
+    const auto network = network_ != nullptr ? network_->next_timeout() : std::nullopt;
+    if (network && (!due || *network < *due)) due = network;
     if (unfinished) due = now;
     if (due)
         timer_.arm(*due);

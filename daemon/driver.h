@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/address_source.h"
+#include "daemon/host_network.h"
 #include "daemon/key_writer.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -46,6 +47,9 @@ class Driver {
     void hooks(Hooks hooks) { hooks_ = std::move(hooks); }
     // From now on the keys of SAs are written there.
     void write_keys(KeyWriter writer);
+    // From now on changes of the host are told to the engine, and a reload takes its uplinks there. Must
+    // outlive the driver.
+    void watch(Loop& loop, HostNetwork& network);
     // Takes connections with `start` up.
     void start();
 
@@ -69,6 +73,7 @@ class Driver {
     void on_socket(UdpSocket& socket, Overload& overload);
     void on_kernel();
     void on_addresses();
+    void on_network();
     void on_timer();
     void turn();
     // Carries out what the engine wants; true if that brought answers, so that there may be more.
@@ -91,6 +96,7 @@ class Driver {
     bool key_failure_told_ = false;
     std::set<child::IntentId> unanswered_;
     child::IntentId last_intent_ = 0;
+    HostNetwork* network_ = nullptr;
     LoopSource timer_;
     std::vector<LoopSource> sources_;
 };

@@ -4,6 +4,8 @@
 #include "daemon/file_descriptor.h"
 #include "daemon/socket_address.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <sys/socket.h>
 #include <utility>
@@ -16,12 +18,25 @@ RouteLookup::RouteLookup(std::vector<IpAddress> bound, std::optional<std::uint32
 std::optional<IpAddress> RouteLookup::source_for(const IpAddress& peer) {
     const auto best = routed(peer);
     if (!best) return std::nullopt;
-    const auto fits = [&](const IpAddress& address) {
-        return address == *best || address == IpAddress::any(peer.family());
-    };
-    if (std::ranges::any_of(bound_, fits)) return best;
+    if (listens(*best)) return best;
     const auto other = std::ranges::find(bound_, peer.family(), &IpAddress::family);
     return other == bound_.end() ? std::nullopt : std::optional(*other);
+}
+
+std::expected<IpAddress, std::string> RouteLookup::source_over(const std::string& uplink,
+                                                               const IpAddress& peer) {
+    if (uplinks_ == nullptr) return std::unexpected("uplinks are not looked after");
+    auto source = uplinks_->source_over(uplink, peer);
+    if (source && !listens(*source))
+        return std::unexpected(fmt::format("sheafd does not listen at {} of {}: name it in \"listen\"",
+                                           source->to_string(), uplink));
+    return source;
+}
+
+bool RouteLookup::listens(const IpAddress& address) const {
+    return std::ranges::any_of(bound_, [&](const IpAddress& bound) {
+        return bound == address || bound == IpAddress::any(address.family());
+    });
 }
 
 WallTime RouteLookup::wall_time() { return daemon::wall_time(); }

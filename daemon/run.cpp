@@ -3,6 +3,7 @@
 #include "daemon/clock.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
+#include "daemon/host_network.h"
 #include "daemon/kernel_fit.h"
 #include "daemon/key_writer.h"
 #include "daemon/pool_source.h"
@@ -128,11 +129,16 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     if (!addresses) return std::unexpected(addresses.error());
 
     crypto::SystemRandom random;
+    // After the sweep, which knows its rules and routes as ours.
+    const auto network = HostNetwork::open(*os, kSocketMark);
+    if (!network) return std::unexpected(network.error());
+    (*network)->configure(settings.engine);
     RouteLookup host(settings.listen_addresses, kSocketMark, std::move(*stable));
+    host.over((*network)->uplinks());
     Loop loop;
     Resolver resolver(loop, log);
     Daemon daemon({log, loop, **kernel, *abilities, *ports, **addresses, random, host,
-                   [&](const ike::NameServers& names) { resolver.set(names); }},
+                   [&](const ike::NameServers& names) { resolver.set(names); }, network->get()},
                   {options.config, environment()}, std::move(settings), std::move(control->fd));
     if (keys) daemon.write_keys(std::move(*keys));
     return daemon.run();

@@ -63,6 +63,15 @@ Message dump_addresses(Family family) {
     return RouteMessage(RTM_GETADDR, NLM_F_DUMP, fixed).finish();
 }
 
+bool is_usable_address(const nlmsghdr& message) {
+    ifaddrmsg fixed{};
+    if (message.nlmsg_type != RTM_NEWADDR || !read_fixed(message, &fixed, sizeof fixed)) return false;
+    const Attributes attributes = Attributes::of(message, sizeof fixed);
+    const std::uint32_t flags = attributes.u32(IFA_FLAGS, fixed.ifa_flags);
+    constexpr std::uint32_t kUnfit = IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE;
+    return (flags & kUnfit) == 0 || ((flags & kUnfit) == IFA_F_TENTATIVE && (flags & IFA_F_OPTIMISTIC) != 0);
+}
+
 std::optional<Address> parse_address(const nlmsghdr& message) {
     ifaddrmsg fixed{};
     if (message.nlmsg_type != RTM_NEWADDR || !read_fixed(message, &fixed, sizeof fixed)) return std::nullopt;

@@ -30,6 +30,9 @@ struct Address {
 [[nodiscard]] Message change_address(const Address& address);
 [[nodiscard]] Message remove_address(const Address& address);
 [[nodiscard]] Message dump_addresses(Family family);
+// Of RTM_NEWADDR: whether something may be sent from it. Not before the kernel has asked whether others have
+// it, and not if they have (RFC 4862 5.4); nor is anything to begin with one that is deprecated.
+[[nodiscard]] bool is_usable_address(const nlmsghdr& message);
 [[nodiscard]] std::optional<Address> parse_address(const nlmsghdr& message); // RTM_NEWADDR
 
 } // namespace sheaf::netlink

@@ -86,6 +86,7 @@ std::optional<LinkObject> parse_link(const nlmsghdr& message) {
     out.alias = attributes.string(IFLA_IFALIAS);
     out.mtu = attributes.u32(IFLA_MTU);
     out.up = (fixed.ifi_flags & IFF_UP) != 0;
+    out.running = (fixed.ifi_flags & IFF_RUNNING) != 0;
     const Attributes linkinfo = attributes.nest(IFLA_LINKINFO);
     out.kind = linkinfo.string(IFLA_INFO_KIND);
     if (out.kind != "xfrm") return out;

@@ -16,6 +16,7 @@ struct LinkObject {
     std::string alias; // free text of an administrator; ours says whose the interface is
     std::uint32_t mtu = 0;
     bool up = false;
+    bool running = false; // up, and something can be sent: there is carrier
 
     // Of kind xfrm: the link's number, or collect-metadata mode, in which each packet brings its own.
     std::optional<std::uint32_t> if_id;

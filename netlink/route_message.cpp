@@ -1,14 +1,16 @@
 #include "netlink/route_message.h"
 
+#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include <cstring>
 #include <new>
 #include <sys/socket.h>
 
 namespace sheaf::netlink {
 namespace {
-// The longest is a link with its names, far below.
+// The longest is a route with kMaxNextHops ways, of 48 octets each.
 constexpr std::size_t kMaxRouteMessage = 1024;
 } // namespace
 
@@ -47,6 +49,21 @@ void RouteMessage::begin_nest(int type) {
 void RouteMessage::end_nest() {
     if (depth_ == 0) return;
     check(nla_nest_end(message_.get(), nests_.at(--depth_)));
+}
+
+std::size_t RouteMessage::length() const { return nlmsg_hdr(message_.get())->nlmsg_len; }
+
+void RouteMessage::begin_next_hop(const rtnexthop& fixed) {
+    next_hop_ = length();
+    rtnexthop copy = fixed;
+    check(nlmsg_append(message_.get(), &copy, sizeof copy, NLMSG_ALIGNTO));
+}
+
+void RouteMessage::end_next_hop() {
+    if (failed_) return;
+    const auto size = static_cast<unsigned short>(length() - next_hop_);
+    auto* header = reinterpret_cast<std::uint8_t*>(nlmsg_hdr(message_.get()));
+    std::memcpy(header + next_hop_ + offsetof(rtnexthop, rtnh_len), &size, sizeof size);
 }
 
 Message RouteMessage::finish() {

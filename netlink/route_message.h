@@ -3,11 +3,14 @@
 #include "lib/base/ip.h"
 #include "netlink/message.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 struct nl_msg;
+struct rtnexthop;
 struct nlattr;
 
 namespace sheaf::netlink {
@@ -31,6 +34,9 @@ class RouteMessage {
     void put_flag(int type);
     void begin_nest(int type); // at most kMaxDepth deep
     void end_nest();
+    // What RTA_MULTIPATH lists: a structure, of which the length is filled in, with attributes.
+    void begin_next_hop(const rtnexthop& fixed);
+    void end_next_hop();
 
     [[nodiscard]] Message finish(); // empty when something did not fit
 
@@ -42,11 +48,13 @@ class RouteMessage {
 
     RouteMessage(std::uint16_t type, std::uint16_t flags, void* fixed, std::size_t size);
     void put_raw(int type, const void* value, std::size_t size);
+    [[nodiscard]] std::size_t length() const;
     void check(int result) { failed_ |= result < 0; }
 
     std::unique_ptr<nl_msg, Free> message_;
     std::array<nlattr*, kMaxDepth> nests_{};
     std::size_t depth_ = 0;
+    std::size_t next_hop_ = 0; // where it begins
     bool failed_ = false;
 };
 

@@ -18,10 +18,12 @@ Message encode(std::uint16_t type, std::uint16_t flags, const Rule& rule) {
     fixed.table = RT_TABLE_UNSPEC; // FRA_TABLE has it
     fixed.action = FR_ACT_TO_TBL;
     fixed.flags = rule.unless ? FIB_RULE_INVERT : 0;
+    if (rule.source) fixed.src_len = static_cast<std::uint8_t>(rule.source->bits());
     RouteMessage out(type, flags, fixed);
     out.put_u32(FRA_PRIORITY, rule.priority);
     out.put_u32(FRA_TABLE, rule.table);
     out.put_u8(FRA_PROTOCOL, rule.protocol);
+    if (rule.source) out.put_address(FRA_SRC, *rule.source);
     if (rule.mark_mask != 0) {
         out.put_u32(FRA_FWMARK, rule.mark);
         out.put_u32(FRA_FWMASK, rule.mark_mask);
@@ -34,7 +36,7 @@ Message encode(std::uint16_t type, std::uint16_t flags, const Rule& rule) {
 
 std::string Rule::to_string() const {
     return std::string(family == Family::ipv6 ? "IPv6" : "IPv4") + " rule " + std::to_string(priority) +
-           " (table " + std::to_string(table) + ")";
+           " (table " + std::to_string(table) + ")" + (source ? " from " + source->to_string() : "");
 }
 
 Message add_rule(const Rule& rule) { return encode(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule); }
@@ -61,6 +63,7 @@ std::optional<Rule> parse_rule(const nlmsghdr& message) {
     out.mark_mask = attributes.u32(FRA_FWMASK);
     out.unless = (fixed.flags & FIB_RULE_INVERT) != 0;
     const std::uint32_t suppress = attributes.u32(FRA_SUPPRESS_PREFIXLEN, kNoSuppression);
+    out.source = IpAddress::from_bytes(attributes.bytes(FRA_SRC));
     if (suppress != kNoSuppression) out.suppress_prefix_length = suppress;
     return out;
 }

@@ -19,6 +19,7 @@ struct Rule {
     std::uint32_t mark_mask = 0;
     bool unless = false;                                 // the rule is for packets that do not match
     std::optional<std::uint32_t> suppress_prefix_length; // routes this short or shorter do not count
+    std::optional<IpAddress> source{};                   // only of packets that are sent from this address
 
     [[nodiscard]] std::string to_string() const; // "IPv6 rule 5300 (table 5300)"
     friend bool operator==(const Rule&, const Rule&) = default;

@@ -157,9 +157,16 @@ void Kernel::Parts::start(child::KernelIntent intent) {
     running.back()->start();
 }
 
+// Those that are gone already are what is wanted.
+void Kernel::Parts::remove_leftovers() {
+    for (const StateId& id : books.leftovers.take_due(now))
+        xfrm->request(remove_state(id), [](const auto&) {});
+}
+
 void Kernel::Parts::pump() {
     for (int round = 0; round < kMaxRounds; ++round) {
         start_ready();
+        remove_leftovers();
         if (!route->wants_flush() && !xfrm->wants_flush()) return;
         route->flush(now);
         xfrm->flush(now);
@@ -234,6 +241,7 @@ std::optional<Instant> Kernel::next_timeout() const {
     if (parts_->can_start() || (ended && !parts_->queue.empty())) return Instant::min();
     std::optional<Instant> next = parts_->resync_again;
     if (parts_->usage_again && (!next || *parts_->usage_again < *next)) next = parts_->usage_again;
+    if (const auto due = parts_->books.leftovers.next_timeout(); due && (!next || *due < *next)) next = due;
     for (const auto& socket : {parts_->route.get(), parts_->xfrm.get()}) {
         const auto due = socket->next_timeout();
         if (due && (!next || *due < *next)) next = due;

@@ -55,6 +55,7 @@ struct Kernel::Parts {
     void start_ready();
     void start(child::KernelIntent intent);
     void on_event(const nlmsghdr& message);
+    void remove_leftovers();
     void resync();
     void ask_usage();
     void list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found);

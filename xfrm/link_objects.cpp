@@ -108,42 +108,137 @@ std::vector<Address> lan_addresses_of(const child::Link& link, const LanIndexes&
     return out;
 }
 
-std::vector<Route> routes_of(const child::Link& link, int interface_index) {
+WayIndexes indexes_of(const Ways& ways) {
+    WayIndexes out;
+    for (const auto& [number, interface] : ways)
+        out[number] = interface->index;
+    return out;
+}
+
+child::Link as_link(const child::LinkWay& way) {
+    return {.number = way.number,
+            .role = child::LinkRole::client,
+            .interface = way.interface,
+            .addresses = {},
+            .routes = {}};
+}
+
+namespace {
+
+// The link's own way and the others.
+std::vector<child::LinkWay> all_ways(const child::Link& link) {
+    std::vector<child::LinkWay> out{{link.number, link.interface, link.weight, link.mark}};
+    out.insert(out.end(), link.ways.begin(), link.ways.end());
+    return out;
+}
+
+// Those that traffic takes by default, at most as many as a route can have.
+std::vector<child::LinkWay> carriers(const child::Link& link) {
+    auto out = all_ways(link);
+    std::erase_if(out, [](const child::LinkWay& way) { return way.weight == 0; });
+    if (out.empty()) out = {all_ways(link).front()};
+    if (out.size() > netlink::kMaxNextHops) out.resize(netlink::kMaxNextHops);
+    return out;
+}
+
+int index_in(const WayIndexes& indexes, child::LinkNumber number) {
+    const auto found = indexes.find(number);
+    return found == indexes.end() ? 0 : found->second;
+}
+
+void lead_into(Route& route, const child::Link& link, const WayIndexes& indexes) {
     const bool client = link.role == child::LinkRole::client;
+    const auto hop = [&](const child::LinkWay& way) {
+        netlink::NextHop out{
+            .interface_index = index_in(indexes, way.number), .link = std::nullopt, .weight = way.weight};
+        if (!client) out.link = way.number;
+        return out;
+    };
+    const auto ways = carriers(link);
+    if (ways.size() == 1) {
+        route.interface_index = hop(ways.front()).interface_index;
+        route.link = hop(ways.front()).link;
+        return;
+    }
+    for (const child::LinkWay& way : ways)
+        route.next_hops.push_back(hop(way));
+}
+
+// A route of a client's, but for where it leads.
+Route client_route(const child::Link& link, const Prefix& destination, std::uint32_t table) {
+    Route out{.destination = destination,
+              .table = table,
+              .protocol = kProtocol,
+              .link = std::nullopt,
+              .preferred_source = std::nullopt};
+    const auto source = std::ranges::find_if(link.addresses, [&](const child::InterfaceAddress& own) {
+        return own.address.family() == destination.family() && !own.address.is_link_local() &&
+               !own.deprecated;
+    });
+    if (source != link.addresses.end()) out.preferred_source = source->address;
+    return out;
+}
+
+Route kept_out(const Prefix& destination, std::uint32_t table, RouteKind kind) {
+    return {.destination = destination,
+            .table = table,
+            .protocol = kProtocol,
+            .kind = kind,
+            .link = std::nullopt,
+            .preferred_source = std::nullopt};
+}
+
+// What packets with the way's mark look into.
+void add_way_routes(const child::Link& link, const child::LinkWay& way, int index, std::vector<Route>& to) {
+    for (const Prefix& destination : link.delegated)
+        to.push_back(kept_out(destination, way.number, RouteKind::pass));
+    for (const Prefix& destination : link.routes) {
+        to.push_back(client_route(link, destination, way.number));
+        to.back().interface_index = index;
+    }
+}
+
+std::vector<Route> client_routes(const child::Link& link, const WayIndexes& indexes) {
     std::vector<Route> out;
-    if (client) {
-        for (const Prefix& destination : link.delegated) {
-            for (const bool pass : {true, false})
-                out.push_back({.destination = destination,
-                               .table = pass ? kRouteTable : kDefaultRouteTable,
-                               .protocol = kProtocol,
-                               .kind = pass ? RouteKind::pass : RouteKind::unreachable,
-                               .link = std::nullopt,
-                               .preferred_source = std::nullopt});
-        }
+    for (const Prefix& destination : link.delegated) {
+        out.push_back(kept_out(destination, kRouteTable, RouteKind::pass));
+        out.push_back(kept_out(destination, kDefaultRouteTable, RouteKind::unreachable));
     }
     for (const Prefix& destination : link.routes) {
-        Route route{.destination = destination,
-                    .table = client && destination.length() == 0 ? kDefaultRouteTable : kRouteTable,
-                    .protocol = kProtocol,
-                    .interface_index = interface_index,
-                    .link = std::nullopt,
-                    .preferred_source = std::nullopt};
-        if (client) {
-            const auto source = std::ranges::find_if(link.addresses, [&](const child::InterfaceAddress& own) {
-                return own.address.family() == destination.family() && !own.address.is_link_local() &&
-                       !own.deprecated;
-            });
-            if (source != link.addresses.end()) route.preferred_source = source->address;
-        } else {
-            route.link = link.number;
-        }
-        out.push_back(route);
+        out.push_back(
+            client_route(link, destination, destination.length() == 0 ? kDefaultRouteTable : kRouteTable));
+        lead_into(out.back(), link, indexes);
+    }
+    for (const child::LinkWay& way : all_ways(link)) {
+        if (way.mark != 0) add_way_routes(link, way, index_in(indexes, way.number), out);
     }
     return out;
 }
 
-std::vector<Policy> quiet_policies(const child::Link& link) {
+} // namespace
+
+std::vector<Route> routes_of(const child::Link& link, int interface_index) {
+    WayIndexes indexes;
+    for (const child::LinkWay& way : all_ways(link))
+        indexes[way.number] = interface_index;
+    return routes_of(link, indexes);
+}
+
+std::vector<Route> routes_of(const child::Link& link, const WayIndexes& indexes) {
+    if (link.role == child::LinkRole::client) return client_routes(link, indexes);
+    std::vector<Route> out;
+    for (const Prefix& destination : link.routes) {
+        out.push_back({.destination = destination,
+                       .table = kRouteTable,
+                       .protocol = kProtocol,
+                       .link = std::nullopt,
+                       .preferred_source = std::nullopt});
+        lead_into(out.back(), link, indexes);
+    }
+    return out;
+}
+
+std::vector<Policy> quiet_policies(const child::Link& link, child::LinkNumber way) {
     std::vector<Policy> out;
     const bool local = std::ranges::any_of(link.addresses, [](const child::InterfaceAddress& own) {
         return own.address.is_v6() && own.address.is_link_local();
@@ -160,8 +255,8 @@ std::vector<Policy> quiet_policies(const child::Link& link) {
                                     .source_port = {type, PortMatch::kWhole},
                                     .destination_port = {}},
                        .priority = kQuietPriority,
-                       .link = link.number,
-                       .reqid = link.number,
+                       .link = way,
+                       .reqid = way,
                        .refuse = true,
                        .source = IpAddress::any(Family::ipv6),
                        .destination = IpAddress::any(Family::ipv6)});

@@ -23,17 +23,27 @@ using Interface = std::shared_ptr<OwnInterface>;
 // The indexes of interfaces that are not ours, as the kernel has told them.
 using LanIndexes = std::map<std::string, int>;
 
+// The interfaces of a client's ways by their numbers, the link's own among them.
+using WayIndexes = std::map<child::LinkNumber, int>;
+using Ways = std::map<child::LinkNumber, Interface>;
+[[nodiscard]] WayIndexes indexes_of(const Ways& ways);
+// A way as a link: with an interface, and with nothing on it.
+[[nodiscard]] child::Link as_link(const child::LinkWay& way);
+
 // What a link consists of beside its interface. A gateway's routes carry the link's number; a client's lead
 // into its own interface, and those for what is delegated keep it out of there: table 5300 leaves it to the
 // main table, where networks behind us are, and what is not there either is unreachable in table 5301
 // (RFC 7084 4.2).
 [[nodiscard]] std::vector<netlink::Address> addresses_of(const child::Link& link, int interface_index);
+// Of a link without further ways, or of a gateway's, which all share the interface.
 [[nodiscard]] std::vector<netlink::Route> routes_of(const child::Link& link, int interface_index);
+[[nodiscard]] std::vector<netlink::Route> routes_of(const child::Link& link, const WayIndexes& indexes);
 [[nodiscard]] std::vector<netlink::Address> lan_addresses_of(const child::Link& link,
                                                              const LanIndexes& indexes);
 // What a client keeps out of a link with link-local addresses, for IKE has configured it (RFC 5739 4.4):
-// Router Solicitations that its kernel sends, Router Advertisements and Redirects that it would obey.
-[[nodiscard]] std::vector<Policy> quiet_policies(const child::Link& link);
+// Router Solicitations that its kernel sends, Router Advertisements and Redirects that it would obey. On one
+// of its ways.
+[[nodiscard]] std::vector<Policy> quiet_policies(const child::Link& link, child::LinkNumber way);
 
 // Texts for the operator.
 [[nodiscard]] std::string interface_text(const child::Link& link);

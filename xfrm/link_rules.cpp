@@ -10,6 +10,10 @@ namespace sheaf::xfrm {
 
 using netlink::Rule;
 
+namespace {
+constexpr std::uint32_t kWholeMark = 0xffffffff;
+} // namespace
+
 std::vector<Rule> common_rules() {
     std::vector<Rule> out;
     for (const Family family : {Family::ipv6, Family::ipv4})
@@ -41,6 +45,31 @@ std::vector<Rule> client_rules() {
                        .unless = true,
                        .suppress_prefix_length = std::nullopt});
     }
+    return out;
+}
+
+std::vector<Rule> way_rules(const child::Link& link) {
+    std::vector<Rule> out;
+    const auto add = [&](child::LinkNumber number, std::uint32_t mark) {
+        if (mark == 0) return;
+        for (const Family family : {Family::ipv6, Family::ipv4}) {
+            Rule rule{.family = family,
+                      .priority = kWayPriority,
+                      .table = number,
+                      .protocol = kProtocol,
+                      .mark = mark,
+                      .mark_mask = kWholeMark,
+                      .suppress_prefix_length = 0};
+            out.push_back(rule);
+            rule.priority = kDefaultWayPriority;
+            rule.suppress_prefix_length.reset();
+            out.push_back(rule);
+        }
+    };
+    if (link.role != child::LinkRole::client) return out;
+    add(link.number, link.mark);
+    for (const child::LinkWay& way : link.ways)
+        add(way.number, way.mark);
     return out;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iterator>
 #include <net/if.h>
+#include <set>
 #include <utility>
 
 namespace sheaf::xfrm {
@@ -54,14 +55,16 @@ void update_addresses(Update& to, const std::vector<Address>& had, const std::ve
     }
 }
 
-void update_routes(Update& to, const child::Link& before, const child::Link& after, int index) {
-    const auto had = routes_of(before, index), wanted = routes_of(after, index);
+void update_routes(Update& to, const child::Link& before, const child::Link& after,
+                   const WayIndexes& indexes) {
+    const auto had = routes_of(before, indexes), wanted = routes_of(after, indexes);
     const auto place_in = [](const std::vector<Route>& routes, const Route& route) {
         return std::ranges::find_if(routes, [&](const Route& other) { return same_place(other, route); });
     };
     for (const Route& route : without(wanted, had)) {
         Operation operation = route_operation(route, after.number);
-        if (const auto other = place_in(had, route); other != had.end()) { // from another source than before
+        if (const auto other = place_in(had, route);
+            other != had.end()) { // another way, or from another source
             operation.message = replace_route(route);
             operation.verb = "replace";
             operation.undo = [was = *other] { return replace_route(was); };
@@ -78,9 +81,10 @@ std::string lan_interface_text(const child::Link& link) { return "the LAN of " +
 
 // Routes are added after the addresses that are their sources, and removed before them: an IPv4 address that
 // goes takes along the routes that have it as their source.
-Update update_of(const child::Link& before, const child::Link& after, int index, const LanIndexes& lan_before,
-                 const LanIndexes& lan) {
+Update update_of(const child::Link& before, const child::Link& after, const WayIndexes& indexes,
+                 const LanIndexes& lan_before, const LanIndexes& lan) {
     Update out, addresses;
+    const int index = indexes.at(after.number);
     update_addresses(addresses, addresses_of(before, index), addresses_of(after, index),
                      interface_text(after));
     const auto had = lan_addresses_of(before, lan_before), wanted = lan_addresses_of(after, lan);
@@ -89,7 +93,7 @@ Update update_of(const child::Link& before, const child::Link& after, int index,
     for (const Address& address : without(had, wanted))
         addresses.removals.push_back(address_removal(address, lan_interface_text(before)));
     out.additions = std::move(addresses.additions);
-    update_routes(out, before, after, index);
+    update_routes(out, before, after, indexes);
     std::ranges::move(addresses.removals, std::back_inserter(out.removals));
     return out;
 }
@@ -105,24 +109,76 @@ child::Link difference(const child::Link& link, const child::Link& other) {
     return out;
 }
 
-std::vector<Operation> client_operations(const child::Link& link, int index, const LanIndexes& lan) {
-    std::vector<Operation> out;
-    for (const Address& address : lan_addresses_of(link, lan))
-        out.push_back(address_operation(address, lan_interface_text(link)));
-    for (const Route& route : routes_of(link, index))
-        out.push_back(route_operation(route, link.number));
+// Numbers of ways that `link` has and `other` has not.
+std::vector<child::LinkWay> ways_without(const child::Link& link, const child::Link& other) {
+    std::vector<child::LinkWay> out = link.ways;
+    std::erase_if(out, [&](const child::LinkWay& way) {
+        return std::ranges::find(other.ways, way.number, &child::LinkWay::number) != other.ways.end();
+    });
     return out;
 }
 
-// Addresses and most routes go with the interface.
-std::vector<Operation> client_removals(const child::Link& link, const Interface& interface,
-                                       const LanIndexes& lan) {
+void add_quiet_policies(const child::Link& link, child::LinkNumber way, Plan& plan) {
+    for (const Policy& policy : quiet_policies(link, way))
+        plan.add(policy_operation(policy));
+}
+
+Operation policy_removal(const Policy& policy) {
+    return removal(Room::xfrm, remove_policy(policy), policy.to_string());
+}
+
+Operation rule_removal(const Rule& rule) { return removal(Room::route, remove_rule(rule), rule.to_string()); }
+
+Operation interface_removal(const Interface& interface, const std::string& object) {
+    Operation out = removal(Room::route, netlink::remove_link(interface->index), object);
+    out.on_success = [interface] { interface->removed = true; };
+    return out;
+}
+
+// Why the link cannot have these ways; empty when it can.
+std::string unfit_ways(const child::Link& link) {
+    std::set<std::string> names{link.interface};
+    std::set<child::LinkNumber> numbers{link.number};
+    if (link.ways.size() >= netlink::kMaxNextHops)
+        return interface_text(link) + ": no more than " + std::to_string(netlink::kMaxNextHops) +
+               " ways are possible";
+    for (const child::LinkWay& way : link.ways) {
+        const bool named =
+            link.role == child::LinkRole::gateway ||
+            (!way.interface.empty() && way.interface.size() < IFNAMSIZ && names.insert(way.interface).second);
+        if (!named || !numbers.insert(way.number).second)
+            return interface_text(as_link(way)) +
+                   ": each way of a link needs an interface of its own, with a name of 1 to " +
+                   std::to_string(IFNAMSIZ - 1) + " octets";
+    }
+    return {};
+}
+
+std::vector<Operation> client_operations(const child::Link& link, const WayIndexes& indexes,
+                                         const LanIndexes& lan) {
     std::vector<Operation> out;
     for (const Address& address : lan_addresses_of(link, lan))
+        out.push_back(address_operation(address, lan_interface_text(link)));
+    for (const Route& route : routes_of(link, indexes))
+        out.push_back(route_operation(route, link.number));
+    for (const Rule& rule : way_rules(link))
+        out.push_back(rule_operation(rule));
+    return out;
+}
+
+// Addresses and most routes go with the interfaces.
+std::vector<Operation> client_removals(const child::Link& link, const Ways& ways, const LanIndexes& lan) {
+    std::vector<Operation> out;
+    for (const Rule& rule : way_rules(link))
+        out.push_back(rule_removal(rule));
+    for (const Address& address : lan_addresses_of(link, lan))
         out.push_back(address_removal(address, lan_interface_text(link)));
-    out.push_back(removal(Room::route, netlink::remove_link(interface->index), interface_text(link)));
-    out.back().on_success = [interface] { interface->removed = true; };
-    for (const Route& route : routes_of(link, interface->index)) {
+    for (const child::LinkWay& way : link.ways) {
+        if (const auto found = ways.find(way.number); found != ways.end())
+            out.push_back(interface_removal(found->second, interface_text(as_link(way))));
+    }
+    out.push_back(interface_removal(ways.at(link.number), interface_text(link)));
+    for (const Route& route : routes_of(link, 0)) {
         if (route.kind != netlink::RouteKind::interface) out.push_back(route_removal(route, link.number));
     }
     return out;
@@ -213,6 +269,7 @@ std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan
     if (link.interface.empty() || link.interface.size() >= IFNAMSIZ)
         return std::unexpected(object + ": the name must have 1 to " + std::to_string(IFNAMSIZ - 1) +
                                " octets");
+    if (const std::string unfit = unfit_ways(link); !unfit.empty()) return std::unexpected(unfit);
     if (open_.contains(link.number))
         return std::unexpected(object + ": link " + hex(link.number) + " is open already");
     if (!client && gateway_ != nullptr && gateway_->index != 0 && gateway_->name != link.interface)
@@ -221,7 +278,7 @@ std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan
     if (client &&
         std::ranges::find(link.lan, link.interface, &child::LanAddress::interface) != link.lan.end())
         return std::unexpected(object + ": it cannot be the LAN behind itself; name another interface there");
-    Open books{link.role, client ? nullptr : gateway_, std::make_shared<LanIndexes>()};
+    Open books{link.role, client ? nullptr : gateway_, std::make_shared<LanIndexes>(), {}};
     if (client) {
         open_client(link, books, plan);
     } else {
@@ -237,14 +294,18 @@ std::expected<void, std::string> Links::open(const child::Link& link, Plan& plan
     return {};
 }
 
-// The policies that keep it quiet are there before it goes up.
+// The policies that keep an interface quiet are there before it goes up.
 void Links::open_client(const child::Link& link, Open& books, Plan& plan) {
     look_up(link.lan, books.lan, link.number, plan);
-    for (const Policy& policy : quiet_policies(link))
-        plan.add(policy_operation(policy));
+    add_quiet_policies(link, link.number, plan);
+    for (const child::LinkWay& way : link.ways)
+        add_quiet_policies(link, way.number, plan);
     books.interface = create_interface(link, plan);
-    plan.add_later([interface = books.interface, lan = books.lan, link] {
-        return client_operations(link, interface->index, *lan);
+    books.ways[link.number] = books.interface;
+    for (const child::LinkWay& way : link.ways)
+        books.ways[way.number] = create_interface(as_link(way), plan);
+    plan.add_later([ways = books.ways, lan = books.lan, link] {
+        return client_operations(link, indexes_of(ways), *lan);
     });
 }
 
@@ -265,14 +326,17 @@ void Links::close(const child::Link& link, Plan& plan) {
 }
 
 void Links::close_client(const child::Link& link, const Open& was, Plan& plan) {
-    if (was.interface->index == 0) { // opened by the same intent
-        plan.add_later([link, was] { return client_removals(link, was.interface, *was.lan); });
+    const bool known = std::ranges::all_of(was.ways, [](const auto& way) { return way.second->index != 0; });
+    if (!known) { // opened by the same intent
+        plan.add_later([link, was] { return client_removals(link, was.ways, *was.lan); });
     } else {
-        for (Operation& operation : client_removals(link, was.interface, *was.lan))
+        for (Operation& operation : client_removals(link, was.ways, *was.lan))
             plan.add_removal(std::move(operation));
     }
-    for (const Policy& policy : quiet_policies(link))
-        plan.add_removal(removal(Room::xfrm, remove_policy(policy), policy.to_string()));
+    for (const auto& [number, interface] : was.ways) {
+        for (const Policy& policy : quiet_policies(link, number))
+            plan.add_removal(policy_removal(policy));
+    }
 }
 
 void Links::close_gateway(const child::Link& link, const Open& was, Plan& plan) {
@@ -305,30 +369,69 @@ std::expected<void, std::string> Links::update(const child::Link& before, const 
         return std::unexpected(interface_text(after) +
                                ": an update cannot change number, role or interface of link " +
                                hex(before.number));
-    const Open& books = found->second;
+    if (const std::string unfit = unfit_ways(after); !unfit.empty()) return std::unexpected(unfit);
+    Open& books = found->second;
     if (after.role == child::LinkRole::client) {
         update_client(before, after, books, plan);
         return {};
     }
     if (auto held = shared_.hold(difference(after, before), books.interface, plan); !held) return held;
+    shared_.change_ways(before, after, books.interface, plan);
     shared_.release(difference(before, after), books.interface, false, plan);
     return {};
 }
 
-void Links::update_client(const child::Link& before, const child::Link& after, const Open& books,
-                          Plan& plan) {
+void Links::change_ways(const child::Link& before, const child::Link& after, Open& books, Plan& plan) {
+    for (const child::LinkWay& way : ways_without(after, before)) {
+        add_quiet_policies(after, way.number, plan);
+        books.ways[way.number] = create_interface(as_link(way), plan);
+        plan.on_failure([this, link = after.number, number = way.number] {
+            if (const auto found = open_.find(link); found != open_.end()) found->second.ways.erase(number);
+        });
+    }
+    for (const child::LinkWay& way : ways_without(before, after)) {
+        const auto found = books.ways.find(way.number);
+        if (found == books.ways.end()) continue;
+        plan.on_failure([this, link = after.number, number = way.number, interface = found->second] {
+            const auto open = open_.find(link);
+            if (open != open_.end() && !interface->removed) open->second.ways[number] = interface;
+        });
+        books.ways.erase(found);
+    }
+}
+
+void Links::update_client(const child::Link& before, const child::Link& after, Open& books, Plan& plan) {
     const auto found = std::make_shared<LanIndexes>(); // asked for anew: interfaces may have come and gone
-    const bool asked = look_up(without(after.lan, before.lan), found, after.number, plan);
+    bool later = look_up(without(after.lan, before.lan), found, after.number, plan);
     const auto indexes = [found, lan = books.lan] {
         LanIndexes out = *lan;
         for (const auto& [name, index] : *found)
             out[name] = index;
         return out;
     };
-    const auto compute = [=, interface = books.interface, lan = books.lan] {
-        return update_of(before, after, interface->index, *lan, indexes());
+    Ways ways = books.ways;
+    change_ways(before, after, books, plan);
+    ways.insert(books.ways.begin(), books.ways.end());
+    const auto compute = [=, lan = books.lan] {
+        Update out = update_of(before, after, indexes_of(ways), *lan, indexes());
+        for (const Rule& rule : without(way_rules(after), way_rules(before)))
+            out.additions.push_back(rule_operation(rule));
+        std::vector<Operation> removals;
+        for (const Rule& rule : without(way_rules(before), way_rules(after)))
+            removals.push_back(rule_removal(rule));
+        std::ranges::move(out.removals, std::back_inserter(removals));
+        for (const child::LinkWay& way : ways_without(before, after)) {
+            if (const auto gone = ways.find(way.number); gone != ways.end())
+                removals.push_back(interface_removal(gone->second, interface_text(as_link(way))));
+            for (const Policy& policy : quiet_policies(before, way.number))
+                removals.push_back(policy_removal(policy));
+        }
+        out.removals = std::move(removals);
+        return out;
     };
-    if (asked || books.interface->index == 0) { // or opened by the same intent
+    // Or opened by the same intent.
+    later |= std::ranges::any_of(ways, [](const auto& way) { return way.second->index == 0; });
+    if (later) {
         plan.add_later([compute] { return compute().additions; });
         plan.add_later([compute, indexes, lan = books.lan] {
             std::vector<Operation> removals = compute().removals;

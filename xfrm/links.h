@@ -35,7 +35,7 @@ class Links {
     // Adds to the plan what opens or closes the link. Closing what is not open adds nothing.
     [[nodiscard]] std::expected<void, std::string> open(const child::Link& link, Plan& plan);
     void close(const child::Link& link, Plan& plan);
-    // Addresses and routes that are new come first, those that go are removed last.
+    // Ways, addresses and routes that are new come first, those that go are removed last.
     [[nodiscard]] std::expected<void, std::string> update(const child::Link& before, const child::Link& after,
                                                           Plan& plan);
 
@@ -46,6 +46,7 @@ class Links {
         child::LinkRole role{};
         Interface interface;
         std::shared_ptr<LanIndexes> lan;
+        Ways ways; // client: with the link's own
     };
 
     // The books of what is open, and of how many of each role.
@@ -54,8 +55,9 @@ class Links {
     static void open_client(const child::Link& link, Open& books, Plan& plan);
     static void close_client(const child::Link& link, const Open& was, Plan& plan);
     void close_gateway(const child::Link& link, const Open& was, Plan& plan);
-    static void update_client(const child::Link& before, const child::Link& after, const Open& books,
-                              Plan& plan);
+    void update_client(const child::Link& before, const child::Link& after, Open& books, Plan& plan);
+    // Interfaces of ways that are new, and the books of those that go.
+    void change_ways(const child::Link& before, const child::Link& after, Open& books, Plan& plan);
     void add_rules(child::LinkRole role, Plan& plan);
     void add_rule(const netlink::Rule& rule, Plan& plan);
     void remove_rules(Plan& plan); // those that no open link needs

@@ -19,9 +19,19 @@ namespace sheaf::xfrm {
 inline constexpr std::uint8_t kProtocol = 83; // of routes, rules and addresses, as in /etc/iproute2/rt_protos
 inline constexpr std::uint32_t kRouteTable = 5300;
 inline constexpr std::uint32_t kDefaultRouteTable = 5301; // default routes, looked into after the main table
-inline constexpr std::uint32_t kRoutePriority = 5300;     // "not marked: look into kRouteTable"
-inline constexpr std::uint32_t kMainPriority = 5301;      // "look into main, but for its default route"
-inline constexpr std::uint32_t kDefaultRoutePriority = 5302; // "not marked: look into kDefaultRouteTable"
+// Each way of a client that has a firewall mark has a table with its number: the link's routes, and what is
+// kept out of them. Its default route is looked into after the main table, as is the tunnel's.
+[[nodiscard]] constexpr bool is_way_table(std::uint32_t table) { return is_ours(table); }
+// What is sent from an uplink's address to a gateway: one table for each uplink, of daemon/uplinks.h.
+inline constexpr std::uint32_t kFirstUplinkTable = 5310;
+inline constexpr std::uint32_t kLastUplinkTable = 5389;
+inline constexpr std::uint32_t kUplinkPriority = 5290; // "from an uplink's address: look into its table"
+inline constexpr std::uint32_t kWayPriority = 5299;    // "with a way's mark: look into its table", but for
+                                                       // its default route
+inline constexpr std::uint32_t kRoutePriority = 5300;  // "not marked: look into kRouteTable"
+inline constexpr std::uint32_t kMainPriority = 5301;   // "look into main, but for its default route"
+inline constexpr std::uint32_t kDefaultWayPriority = 5302;   // "with a way's mark: look into its table"
+inline constexpr std::uint32_t kDefaultRoutePriority = 5303; // "not marked: look into kDefaultRouteTable"
 
 // Packets of IKE, and ESP that a client's SAD entries made: they must not enter a tunnel again.
 inline constexpr std::uint32_t kMark = 0x53000000;

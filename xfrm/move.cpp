@@ -1,6 +1,7 @@
 #include "xfrm/move.h"
 
 #include "xfrm/expansion.h"
+#include "xfrm/migration.h"
 #include "xfrm/state.h"
 
 #include <algorithm>
@@ -14,32 +15,49 @@ namespace {
 
 // One SAD entry on its way.
 struct Mover {
-    StateId id;       // as it was
+    StateId id; // as it was
+    child::LinkNumber link = 0;
     std::string name; // for texts
     State was;        // empty of algorithms until the kernel has told it
     State wanted;
-    Progress progress;
-    IpAddress source; // from now on
+    Progress progress; // as told last, but for a limited entry: before it was limited
+    IpAddress source;  // from now on
     IpAddress destination;
     std::optional<State::Encapsulation> encapsulation;
     bool outbound = false;
     bool found = false;
+    bool cloned = false;     // by the kernel
+    std::uint64_t gap = 0;   // outbound: what it may send from `progress` on
+    std::uint64_t start = 0; // outbound: what the new entry has sent, as it were
 
     void told(const nlmsghdr& message);
-    [[nodiscard]] bool changed() const { return found && !(was == wanted); }
+    void told_again(const nlmsghdr& message);
+    void told_limited(const nlmsghdr& message);
+    void told_cloned(const nlmsghdr& message);
+
+    [[nodiscard]] bool changed() const { return found && !cloned && !(was == wanted); }
     [[nodiscard]] bool in_place() const { return was.id == wanted.id; }
     [[nodiscard]] bool ports_only() const {
         return in_place() && was.source == wanted.source && was.encapsulation && wanted.encapsulation;
     }
+    [[nodiscard]] bool anew() const { return changed() && !ports_only(); }
+    [[nodiscard]] bool can_be_cloned() const {
+        return anew() && !outbound && in_place() && was.mode == child::Mode::tunnel &&
+               was.source != wanted.source && (wanted.encapsulation || !was.encapsulation);
+    }
     [[nodiscard]] std::optional<std::string> unmovable() const;
-    // Progress with the n-th gap behind what the kernel has told.
-    [[nodiscard]] Progress advanced(unsigned n) const;
+    [[nodiscard]] Progress begun(std::uint64_t sent) const;
 
+    using Told = void (Mover::*)(const nlmsghdr&);
+    [[nodiscard]] Operation question(Told how, const std::shared_ptr<std::vector<Mover>>& owner);
+    [[nodiscard]] Operation limit();
+    void clone(std::vector<Operation>& out) const;
     [[nodiscard]] Operation update() const;
     [[nodiscard]] Operation removal_of_old() const;
     [[nodiscard]] Operation installation() const;
 };
 using Movers = std::vector<Mover>;
+using SharedMovers = std::shared_ptr<Movers>;
 
 void Mover::told(const nlmsghdr& message) {
     auto first = parse_state(message);
@@ -55,6 +73,28 @@ void Mover::told(const nlmsghdr& message) {
     found = true;
 }
 
+void Mover::told_again(const nlmsghdr& message) {
+    const auto how_far = parse_progress(message);
+    if (!how_far) return;
+    gap = kSequenceGap + kRoundTrips * (how_far->sent - progress.sent);
+    progress = *how_far;
+}
+
+void Mover::told_limited(const nlmsghdr& message) {
+    auto how_far = parse_progress(message);
+    if (!how_far) return;
+    start = std::max(progress.sent + gap, how_far->sent);
+    progress = std::move(*how_far);
+}
+
+void Mover::told_cloned(const nlmsghdr& message) {
+    const auto state = parse_state(message);
+    auto how_far = parse_progress(message);
+    if (!state || !how_far) return;
+    cloned = *state == wanted;
+    progress = std::move(*how_far);
+}
+
 std::optional<std::string> Mover::unmovable() const {
     const auto zero = [](const std::optional<Algorithm>& algorithm) {
         return algorithm && std::ranges::all_of(algorithm->key.view(), [](auto octet) { return octet == 0; });
@@ -65,15 +105,60 @@ std::optional<std::string> Mover::unmovable() const {
                "up anew";
     const std::uint64_t last =
         was.esn ? std::numeric_limits<std::uint64_t>::max() : std::numeric_limits<std::uint32_t>::max();
-    if (outbound && last - progress.sent < 4 * kSequenceGap)
+    if (outbound && last - progress.sent < gap + 2 * kUndoGap)
         return name + ": move: the sequence numbers are nearly used up; the SA has to be rekeyed";
     return std::nullopt;
 }
 
-Progress Mover::advanced(unsigned n) const {
+Progress Mover::begun(std::uint64_t sent) const {
     Progress out = progress;
-    if (outbound) out.sent += n * kSequenceGap;
+    if (outbound) out.sent = sent;
     return out;
+}
+
+// REQUIRES: `owner` has the mover.
+Operation Mover::question(Told how, const SharedMovers& owner) {
+    Operation out{.room = Room::xfrm, .message = query_state(id), .object = name, .verb = "look up"};
+    out.on_object = [this, how, owner](const nlmsghdr& message) { (this->*how)(message); };
+    return out;
+}
+
+Operation Mover::limit() {
+    const std::uint64_t limit = was.limits.hard_packets, least = progress.packets + gap;
+    was.limits.hard_packets = limit == 0 ? least : std::min(limit, least);
+    Operation out{
+        .room = Room::xfrm, .message = update_state(was), .object = name, .verb = "limit before it moves"};
+    was.limits.hard_packets = limit;
+    out.undo = [back = update_state(was)]() mutable { return std::move(back); };
+    return out;
+}
+
+// A carrier that is there already is of a migration that was not answered. Where the kernel cannot do it, or
+// took another entry, told_cloned() sees.
+void Mover::clone(std::vector<Operation>& out) const {
+    Migration there{.link = was.link,
+                    .reqid = was.reqid,
+                    .destination = id.destination,
+                    .source = was.source,
+                    .new_source = wanted.source,
+                    .encapsulation = wanted.encapsulation};
+    Migration back = there;
+    std::swap(back.source, back.new_source);
+    back.encapsulation = was.encapsulation;
+    const Policy before = there.carrier(false), after = there.carrier(true);
+    Operation carrier{.room = Room::xfrm,
+                      .message = update_policy(before),
+                      .object = before.to_string(),
+                      .verb = "install"};
+    carrier.undo = [before] { return remove_policy(before); };
+    out.push_back(std::move(carrier));
+    Operation migration{.room = Room::xfrm, .message = there.message(), .object = name, .verb = "clone"};
+    migration.tolerated = {EINVAL, ENODATA, ENOENT, ENOPROTOOPT, EOPNOTSUPP, ESRCH};
+    migration.undo = [back] { return back.message(); };
+    out.push_back(std::move(migration));
+    Operation end = removal(Room::xfrm, remove_policy(before), before.to_string());
+    end.undo = [after] { return update_policy(after); };
+    out.push_back(std::move(end));
 }
 
 Operation Mover::update() const {
@@ -85,16 +170,52 @@ Operation Mover::update() const {
 
 Operation Mover::removal_of_old() const {
     Operation out{.room = Room::xfrm, .message = remove_state(id), .object = name, .verb = "remove"};
-    out.undo = [back = install_state(was, advanced(2))]() mutable { return std::move(back); };
+    // One that has reached the limit has gone by itself.
+    if (outbound) out.tolerated = {ESRCH};
+    out.undo = [back = install_state(was, begun(start + kUndoGap))]() mutable { return std::move(back); };
     return out;
 }
 
 Operation Mover::installation() const {
     Operation out{.room = Room::xfrm,
-                  .message = install_state(wanted, advanced(1)),
+                  .message = install_state(wanted, begun(start)),
                   .object = wanted.to_string(),
                   .verb = "move here"};
     out.undo = [fresh = wanted.id] { return remove_state(fresh); };
+    return out;
+}
+
+bool has(const std::vector<StateId>& list, const StateId& id) {
+    return std::ranges::find(list, id) != list.end();
+}
+
+// What is on its way to an address that we come back to finds the entry that was left there gone.
+Stage::Prepared second_look(const SharedMovers& movers, Leftovers& leftovers) {
+    std::vector<Operation> out;
+    for (Mover& mover : *movers) {
+        if (!mover.anew()) continue;
+        if (mover.outbound) {
+            out.push_back(mover.question(&Mover::told_again, movers));
+        } else if (has(leftovers.of(mover.link, mover.id.spi), mover.wanted.id)) {
+            leftovers.strike(mover.wanted.id);
+            out.push_back(removal(Room::xfrm, remove_state(mover.wanted.id), mover.wanted.to_string()));
+        }
+    }
+    return out;
+}
+
+Stage::Prepared limits_and_clones(const SharedMovers& movers) {
+    std::vector<Operation> out;
+    for (Mover& mover : *movers) {
+        if (mover.can_be_cloned()) {
+            mover.clone(out);
+            out.push_back(mover.question(&Mover::told_cloned, movers));
+        } else if (mover.anew() && mover.outbound) {
+            if (const auto why = mover.unmovable()) return std::unexpected(*why);
+            out.push_back(mover.limit());
+            out.push_back(mover.question(&Mover::told_limited, movers));
+        }
+    }
     return out;
 }
 
@@ -113,10 +234,15 @@ Stage::Prepared changes_of(const Movers& movers) {
     return out;
 }
 
-Stage::Prepared removals_of(const Movers& movers) {
+Stage::Prepared removals_of(const Movers& movers, Leftovers& leftovers) {
     std::vector<Operation> out;
     for (const Mover& mover : movers) {
-        if (mover.changed() && !mover.in_place()) out.push_back(mover.removal_of_old());
+        if (!mover.changed() || mover.in_place()) continue;
+        if (mover.outbound) {
+            out.push_back(mover.removal_of_old());
+        } else {
+            leftovers.add(mover.link, mover.id);
+        }
     }
     return out;
 }
@@ -145,7 +271,7 @@ Mover outbound(const child::MoveSas& step) {
 } // namespace
 
 std::expected<void, std::string> plan_move(const child::MoveSas& step, PolicyBook& policies,
-                                           PolicyBook::Changes& changes, Plan& plan) {
+                                           PolicyBook::Changes& changes, Leftovers& leftovers, Plan& plan) {
     const auto before = policies_of(step.policies);
     if (!before) return std::unexpected(before.error());
     child::PolicySet moved = step.policies;
@@ -159,20 +285,24 @@ std::expected<void, std::string> plan_move(const child::MoveSas& step, PolicyBoo
     movers->push_back(outbound(step));
     for (Mover& mover : *movers) {
         mover.was.id = mover.id;
-        mover.was.link = step.id.link;
+        mover.link = mover.was.link = step.id.link;
         mover.name = mover.was.to_string();
         if (step.local.address.family() != step.peer.address.family())
             return std::unexpected(mover.name + ": move: the outer addresses are of two families");
-        Operation query{
-            .room = Room::xfrm, .message = query_state(mover.id), .object = mover.name, .verb = "look up"};
+        Operation query = mover.question(&Mover::told, movers);
         // While a rekeying is under way its outbound entry may not be there yet.
         if (mover.outbound) query.tolerated = {ESRCH};
-        query.on_object = [&mover, movers](const nlmsghdr& message) { mover.told(message); };
         plan.add(std::move(query));
     }
+    plan.add_later([movers, &leftovers] { return second_look(movers, leftovers); });
+    plan.add_later([movers] { return limits_and_clones(movers); });
     plan.add_later([movers] { return changes_of(*movers); });
     if (auto followed = policies.move(*before, *after, changes, plan); !followed) return followed;
-    plan.add_later([movers] { return removals_of(*movers); });
+    plan.add_later([movers, &leftovers] { return removals_of(*movers, leftovers); });
+    plan.on_failure([movers, &leftovers] {
+        for (const Mover& mover : *movers)
+            leftovers.strike(mover.id);
+    });
     return {};
 }
 

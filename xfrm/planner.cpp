@@ -13,8 +13,8 @@ namespace {
 class Planner {
   public:
     Planner(Plan& plan, Books& books, bool with_sa_direction)
-        : plan_(plan), links_(books.links), policies_(books.policies), changes_(policies_.begin(plan)),
-          with_sa_direction_(with_sa_direction) {}
+        : plan_(plan), links_(books.links), policies_(books.policies), leftovers_(books.leftovers),
+          changes_(policies_.begin(plan)), with_sa_direction_(with_sa_direction) {}
 
     std::expected<void, std::string> operator()(const child::OpenLink& step) {
         return links_.open(step.link, plan_);
@@ -42,6 +42,7 @@ class Planner {
             state.source = out ? step.id.local.address : step.id.peer.address;
             state.reqid = step.id.link;
             plan_.add_removal(removal(Room::xfrm, remove_state(state.id), state.to_string()));
+            if (!out) remove_leftovers(state);
         }
         return {};
     }
@@ -65,7 +66,7 @@ class Planner {
     }
 
     std::expected<void, std::string> operator()(const child::MoveSas& step) {
-        return plan_move(step, policies_, *changes_, plan_);
+        return plan_move(step, policies_, *changes_, leftovers_, plan_);
     }
 
   private:
@@ -84,9 +85,20 @@ class Planner {
         plan_.add(std::move(operation));
     }
 
+    // What a move has left of the entry elsewhere.
+    void remove_leftovers(State& entry) {
+        for (const StateId& id : leftovers_.of(entry.reqid, entry.id.spi)) {
+            entry.id = id;
+            Operation operation = removal(Room::xfrm, remove_state(id), entry.to_string());
+            operation.on_success = [id, &leftovers = leftovers_] { leftovers.strike(id); };
+            plan_.add_removal(std::move(operation));
+        }
+    }
+
     Plan& plan_;
     Links& links_;
     PolicyBook& policies_;
+    Leftovers& leftovers_;
     std::shared_ptr<PolicyBook::Changes> changes_;
     bool with_sa_direction_;
 };
@@ -100,11 +112,17 @@ child::LinkNumber link_of(const child::RemovePolicies& step) { return step.polic
 child::LinkNumber link_of(const child::UpdateLink& step) { return step.after.number; }
 child::LinkNumber link_of(const child::MoveSas& step) { return step.id.link; }
 
+void add_ways(const child::Link& link, std::set<child::LinkNumber>& to) {
+    for (const child::LinkWay& way : link.ways)
+        to.insert(way.number);
+}
+
 } // namespace
 
 void Books::forget_all() {
     links.forget_all();
     policies.forget_all();
+    leftovers.forget_all();
 }
 
 std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
@@ -126,6 +144,11 @@ std::set<child::LinkNumber> links_of(const child::KernelIntent& intent) {
         std::visit(
             [&](const auto& s) {
                 out.insert(link_of(s));
+                if constexpr (requires { s.link; }) add_ways(s.link, out);
+                if constexpr (requires { s.after; }) {
+                    add_ways(s.before, out);
+                    add_ways(s.after, out);
+                }
                 if constexpr (requires { s.policies; }) {
                     if (!s.policies.on_interface) out.insert(0);
                 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/child/kernel.h"
+#include "xfrm/leftovers.h"
 #include "xfrm/links.h"
 #include "xfrm/plan.h"
 #include "xfrm/policy_book.h"
@@ -15,6 +16,7 @@ namespace sheaf::xfrm {
 struct Books {
     Links links;
     PolicyBook policies;
+    Leftovers leftovers;
 
     void forget_all(); // after all of ours was removed
 };

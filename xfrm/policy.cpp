@@ -97,11 +97,15 @@ netlink::Message encode(std::uint16_t type, const Policy& policy) {
 netlink::Message install_policy(const Policy& policy) { return encode(XFRM_MSG_NEWPOLICY, policy); }
 netlink::Message update_policy(const Policy& policy) { return encode(XFRM_MSG_UPDPOLICY, policy); }
 
-netlink::Message remove_policy(const Policy& policy) {
-    netlink::Builder out(XFRM_MSG_DELPOLICY, 0);
-    auto& id = out.fixed<xfrm_userpolicy_id>();
+void put_identity(netlink::Builder& to, const Policy& policy) {
+    auto& id = to.fixed<xfrm_userpolicy_id>();
     id.sel = encode(policy.selector);
     id.dir = static_cast<std::uint8_t>(policy.direction);
+}
+
+netlink::Message remove_policy(const Policy& policy) {
+    netlink::Builder out(XFRM_MSG_DELPOLICY, 0);
+    put_identity(out, policy);
     if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
     return out.finish();
 }

@@ -59,6 +59,8 @@ struct Policy {
 [[nodiscard]] netlink::Message install_policy(const Policy& policy); // fails when there is one like it
 [[nodiscard]] netlink::Message update_policy(const Policy& policy);  // takes the place of one like it, if any
 [[nodiscard]] netlink::Message remove_policy(const Policy& policy);  // by direction, selector and link
+// The fixed part of messages that name a policy, without the link, which is an attribute.
+void put_identity(netlink::Builder& to, const Policy& policy);
 [[nodiscard]] netlink::Message dump_policies();
 // XFRM_MSG_NEWPOLICY. Nothing for one that is no single ESP transformation, is a socket's or a sub-policy.
 [[nodiscard]] std::optional<Policy> parse_policy(const nlmsghdr& message);

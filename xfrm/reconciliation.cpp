@@ -8,6 +8,8 @@
 #include "xfrm/policy.h"
 #include "xfrm/state.h"
 
+#include <linux/rtnetlink.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -19,11 +21,13 @@ bool ours(const State& state) { return is_ours(state.reqid, state.link); }
 bool ours(const Policy& policy) { return is_ours(policy.reqid, policy.link); }
 
 bool ours(const netlink::Route& route) {
-    return route.protocol == kProtocol && (route.table == kRouteTable || route.table == kDefaultRouteTable);
+    const bool of_uplink = route.table >= kFirstUplinkTable && route.table <= kLastUplinkTable;
+    return route.protocol == kProtocol && (route.table == kRouteTable || route.table == kDefaultRouteTable ||
+                                           is_way_table(route.table) || of_uplink);
 }
 
 bool ours(const netlink::Rule& rule) {
-    return rule.protocol == kProtocol && rule.priority >= kRoutePriority &&
+    return rule.protocol == kProtocol && rule.priority >= kUplinkPriority &&
            rule.priority <= kDefaultRoutePriority;
 }
 
@@ -69,9 +73,9 @@ class Reconciliation {
         list(Room::xfrm, dump_policies(), parse_policy, policies_);
         for (const Family family : {Family::ipv6, Family::ipv4}) {
             list(Room::route, netlink::dump_rules(family), netlink::parse_rule, rules_);
-            for (const std::uint32_t table : {kRouteTable, kDefaultRouteTable})
-                list(Room::route, netlink::dump_routes(family, table, kProtocol), netlink::parse_route,
-                     routes_);
+            // Of all tables: those of ways are many, and one that was left without a rule is ours, too.
+            list(Room::route, netlink::dump_routes(family, RT_TABLE_UNSPEC, kProtocol), netlink::parse_route,
+                 routes_);
             list(Room::route, netlink::dump_addresses(family), netlink::parse_address, addresses_);
         }
         sockets_.xfrm.request(

@@ -25,14 +25,21 @@ netlink::Address address_object(const child::Link& link, const child::InterfaceA
         .front();
 }
 
-netlink::Route route_object(child::LinkNumber link, const Prefix& destination, int index) {
-    return routes_of({.number = link,
-                      .role = child::LinkRole::gateway,
-                      .interface = {},
-                      .addresses = {},
-                      .routes = {destination}},
-                     index)
-        .front();
+// What the book keeps of a link that has a route.
+child::Link ways_of(const child::Link& link) {
+    return {.number = link.number,
+            .role = child::LinkRole::gateway,
+            .interface = {},
+            .addresses = {},
+            .routes = {},
+            .weight = link.weight,
+            .ways = link.ways};
+}
+
+netlink::Route route_object(const child::Link& ways, const Prefix& destination, int index) {
+    child::Link one = ways;
+    one.routes = {destination};
+    return routes_of(one, index).front();
 }
 
 using Makers = std::vector<std::function<Operation(int)>>;
@@ -76,7 +83,7 @@ void SharedBook::use(const child::KernelStep& step, Use& to) const {
         for (const Prefix& route : link.routes) {
             const auto held = routes_.find(route);
             const bool none = held == routes_.end() || held->second.empty();
-            to[route] |= none || !may_clash(route) || (goes && held->second.front() == link.number);
+            to[route] |= none || !may_clash(route) || (goes && held->second.front().number == link.number);
         }
     };
     if (const auto* open = std::get_if<child::OpenLink>(&step)) add(open->link, false);
@@ -118,19 +125,51 @@ std::expected<void, std::string> SharedBook::hold_route(const child::Link& link,
                                                         std::vector<Maker>& makers, Plan& plan) {
     auto& holders = routes_[destination];
     const bool first = holders.empty();
-    if (std::ranges::find(holders, link.number) != holders.end()) return {};
+    if (std::ranges::find(holders, link.number, &child::Link::number) != holders.end()) return {};
     if (!first && !may_clash(destination))
         return std::unexpected(
-            route_text(route_object(link.number, destination, 0), link.number) + ": it leads to link " +
-            hex(holders.front()) +
+            route_text(route_object(ways_of(link), destination, 0), link.number) + ": it leads to link " +
+            hex(holders.front().number) +
             " already; a prefix can be with one client, so that link has to be closed first");
-    holders.push_back(link.number);
+    holders.push_back(ways_of(link));
     plan.on_failure([this, destination, number = link.number] { drop(destination, number); });
     if (!first) return {};
-    makers.emplace_back([number = link.number, destination](int index) {
-        return route_operation(route_object(number, destination, index), number);
+    makers.emplace_back([ways = ways_of(link), destination](int index) {
+        return route_operation(route_object(ways, destination, index), ways.number);
     });
     return {};
+}
+
+void SharedBook::change_ways(const child::Link& before, const child::Link& after, const Interface& interface,
+                             Plan& plan) {
+    const child::Link was = ways_of(before), wanted = ways_of(after);
+    if (was == wanted) return;
+    std::vector<Maker> makers;
+    for (const Prefix& destination : after.routes) {
+        const auto held = routes_.find(destination);
+        if (held == routes_.end() || held->second.empty()) continue;
+        const bool has = held->second.front().number == after.number;
+        if (std::ranges::find(held->second, was) == held->second.end()) continue;
+        set_ways(destination, wanted);
+        plan.on_failure([this, destination, was] { set_ways(destination, was); });
+        if (!has || route_object(was, destination, 1) == route_object(wanted, destination, 1)) continue;
+        makers.emplace_back([destination, was, wanted](int index) {
+            Operation out = route_operation(route_object(wanted, destination, index), wanted.number);
+            out.message = replace_route(route_object(wanted, destination, index));
+            out.verb = "replace";
+            out.undo = [back = route_object(was, destination, index)] { return replace_route(back); };
+            return out;
+        });
+    }
+    plan_all(std::move(makers), interface, &Plan::add, plan);
+}
+
+void SharedBook::set_ways(const Prefix& destination, const child::Link& ways) {
+    const auto found = routes_.find(destination);
+    if (found == routes_.end()) return;
+    for (child::Link& holder : found->second) {
+        if (holder.number == ways.number) holder = ways;
+    }
 }
 
 void SharedBook::release(const child::Link& link, const Interface& interface, bool interface_goes,
@@ -148,21 +187,22 @@ void SharedBook::release_route(const child::Link& link, const Prefix& destinatio
     const auto found = routes_.find(destination);
     if (found == routes_.end()) return;
     auto& holders = found->second;
-    const auto held = std::ranges::find(holders, link.number);
+    const auto held = std::ranges::find(holders, link.number, &child::Link::number);
     if (held == holders.end()) return;
+    const child::Link was = *held;
     const bool had = held == holders.begin();
     holders.erase(held);
     const auto done = std::make_shared<bool>(false);
-    plan.on_failure([this, destination, number = link.number, interface, done, had] {
+    plan.on_failure([this, destination, was, interface, done, had] {
         if (*done || interface->removed) return;
         auto& all = routes_[destination];
-        all.insert(had ? all.begin() : all.end(), number);
+        all.insert(had ? all.begin() : all.end(), was);
     });
     if (had) {
-        const auto next = holders.empty() ? link.number : holders.front();
-        makers.emplace_back([number = link.number, destination, next, done](int index) {
-            Operation out = route_removal(route_object(number, destination, index), number);
-            if (next != number) { // in its place, without a moment in between
+        const auto next = holders.empty() ? was : holders.front();
+        makers.emplace_back([was, destination, next, done](int index) {
+            Operation out = route_removal(route_object(was, destination, index), was.number);
+            if (next.number != was.number) { // in its place, without a moment in between
                 out.message = replace_route(route_object(next, destination, index));
                 out.verb = "hand over";
             }
@@ -194,7 +234,7 @@ void SharedBook::release_address(const child::Link& link, const child::Interface
 void SharedBook::drop(const Prefix& destination, child::LinkNumber link) {
     const auto found = routes_.find(destination);
     if (found == routes_.end()) return;
-    std::erase(found->second, link);
+    std::erase_if(found->second, [&](const child::Link& holder) { return holder.number == link; });
     if (found->second.empty()) routes_.erase(found);
 }
 

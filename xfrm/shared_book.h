@@ -34,6 +34,9 @@ class SharedBook {
     // The link's addresses and routes. An error names the link that has a route already.
     [[nodiscard]] std::expected<void, std::string> hold(const child::Link& link, const Interface& interface,
                                                         Plan& plan);
+    // Routes that the link holds and keeps, which go other ways than before.
+    void change_ways(const child::Link& before, const child::Link& after, const Interface& interface,
+                     Plan& plan);
     // What the link does not hold is passed over. `interface_goes`: and all that hangs on it, so that the
     // book alone changes.
     void release(const child::Link& link, const Interface& interface, bool interface_goes, Plan& plan);
@@ -53,11 +56,13 @@ class SharedBook {
                        const Interface& interface, Plan& plan);
     void release_address(const child::Link& link, const child::InterfaceAddress& address,
                          std::vector<Maker>& makers, const Interface& interface, Plan& plan);
+    void set_ways(const Prefix& destination, const child::Link& ways);
     void drop(const Prefix& destination, child::LinkNumber link);
     void drop(const IpAddress& address, child::LinkNumber link);
 
     std::map<IpAddress, std::set<child::LinkNumber>> addresses_;
-    std::map<Prefix, std::vector<child::LinkNumber>> routes_; // the first has it
+    // Of these links' all but their ways is left out.
+    std::map<Prefix, std::vector<child::Link>> routes_; // the first has it
 };
 
 } // namespace sheaf::xfrm

@@ -31,7 +31,9 @@ void check_client_objects(Report& report, const Snapshot& seen, const Client& cl
                      holds(seen.states, wanted->out),
                  "the SAD holds both SAs with every attribute", seen.to_string());
     auto policies = xfrm::policies_of(client.policies());
-    if (policies) std::ranges::move(xfrm::quiet_policies(client.link()), std::back_inserter(*policies));
+    if (policies)
+        std::ranges::move(xfrm::quiet_policies(client.link(), client.number()),
+                          std::back_inserter(*policies));
     report.check(policies && same_set(seen.policies, *policies), "the SPD holds exactly the policies",
                  seen.to_string());
     const auto routes = xfrm::routes_of(client.link(), seen.links.empty() ? 0 : seen.links.front().index);

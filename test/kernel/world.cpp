@@ -148,6 +148,12 @@ Snapshot World::look() {
         list(*route_, netlink::dump_addresses(family), netlink::parse_address, out.addresses);
         for (const std::uint32_t table : {xfrm::kRouteTable, xfrm::kDefaultRouteTable})
             list(*route_, netlink::dump_routes(family, table, 0), netlink::parse_route, out.routes);
+        std::vector<netlink::Route> others;
+        list(*route_, netlink::dump_routes(family, 0, xfrm::kProtocol), netlink::parse_route, others);
+        std::ranges::copy_if(others, std::back_inserter(out.routes), [](const netlink::Route& route) {
+            return route.protocol == xfrm::kProtocol && route.table != xfrm::kRouteTable &&
+                   route.table != xfrm::kDefaultRouteTable;
+        });
     }
     // Kernels that have not loaded the kind, or cannot select, list every interface.
     std::erase_if(out.links, [](const auto& link) { return link.kind != xfrm::kLinkKind; });

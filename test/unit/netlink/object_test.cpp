@@ -122,6 +122,49 @@ TEST_CASE("routes read back as encoded", "[netlink]") {
     CHECK(wanted->protocol == 83);
 }
 
+TEST_CASE("routes with several ways, and with gateways, read back as encoded", "[netlink]") {
+    for (const char* text : {"2001:db8:100:1::/64", "::/0", "0.0.0.0/0", "10.77.0.1/32"}) {
+        Route route{.destination = prefix(text),
+                    .table = 5300,
+                    .protocol = 83,
+                    .link = std::nullopt,
+                    .preferred_source = std::nullopt};
+        route.next_hops = {{7, std::nullopt, 1}, {8, std::nullopt, 256}, {9, 0x53000001, 16}};
+        CHECK(parse_route(add_route(route).header()) == route);
+        CHECK(parse_route(replace_route(route).header()) == route);
+        reject_truncations(add_route(route), parse_route);
+        const auto removed = parse_as(remove_route(route), RTM_NEWROUTE, parse_route);
+        CHECK(removed->next_hops.empty()); // so that all go
+        CHECK(removed->destination == route.destination);
+        CHECK(removed->table == route.table);
+        route.next_hops.resize(kMaxNextHops, {9, 0x53000001, 16});
+        CHECK(parse_route(add_route(route).header()) == route);
+        route.next_hops.clear();
+        route.interface_index = 7;
+        for (const char* gateway : {"2001:db8::1", "192.0.2.1"}) {
+            if (route.destination.family() == Family::ipv6 && !ip(gateway).is_v6()) continue;
+            route.gateway = ip(gateway);
+            CHECK(parse_route(add_route(route).header()) == route);
+            reject_truncations(add_route(route), parse_route);
+        }
+    }
+}
+
+TEST_CASE("a route is asked for by one interface, with a mark", "[netlink]") {
+    for (const bool entry : {false, true}) {
+        const Message message = query_route(
+            {.destination = ip("2001:db8::1"), .interface_index = 7, .mark = 0x53000000, .entry = entry});
+        CHECK_FALSE(message.is_dump());
+        rtmsg fixed{};
+        REQUIRE(read_fixed(message.header(), &fixed, sizeof fixed));
+        CHECK(fixed.rtm_dst_len == 128);
+        CHECK((fixed.rtm_flags & RTM_F_FIB_MATCH) == (entry ? RTM_F_FIB_MATCH : 0U));
+        const auto attributes = Attributes::of(message.header(), sizeof fixed);
+        CHECK(attributes.u32(RTA_OIF) == 7);
+        CHECK(attributes.u32(RTA_MARK) == 0x53000000);
+    }
+}
+
 TEST_CASE("rules read back as encoded", "[netlink]") {
     for (const Family family : {Family::ipv6, Family::ipv4}) {
         Rule rule{.family = family,
@@ -138,6 +181,9 @@ TEST_CASE("rules read back as encoded", "[netlink]") {
             .family = family, .priority = 5301, .table = 254, .protocol = 83, .suppress_prefix_length = 0};
         CHECK(parse_rule(add_rule(rule).header()) == rule);
         reject_truncations(add_rule(rule), parse_rule);
+        rule.source = family == Family::ipv6 ? ip("2001:db8::1") : ip("192.0.2.1");
+        CHECK(parse_rule(add_rule(rule).header()) == rule);
+        CHECK(rule.to_string().ends_with(" from " + rule.source->to_string()));
     }
     CHECK(dump_rules(Family::ipv4).is_dump());
 }

@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -52,14 +53,31 @@ std::string policy_key(const xfrm_selector& selector, std::uint8_t direction, co
     return "policy " + octets(selector) + " " + std::to_string(direction) + " " + std::to_string(link);
 }
 
+netlink::Route route_of(const nlmsghdr& message) {
+    return *netlink::parse_route(header_of(copy_of(message, RTM_NEWROUTE)));
+}
+
+std::string route_place(const netlink::Route& route) {
+    return "route " + route.destination.to_string() + " table " + std::to_string(route.table) + " dev ";
+}
+
+// One of several ways is at no interface.
 std::string route_key(const nlmsghdr& message) {
-    const auto route = netlink::parse_route(header_of(copy_of(message, RTM_NEWROUTE)));
-    return "route " + route->destination.to_string() + " table " + std::to_string(route->table) + " dev " +
-           std::to_string(route->interface_index);
+    const auto route = route_of(message);
+    return route_place(route) + std::to_string(route.interface_index);
+}
+
+bool goes_by(const Bytes& object, int index) {
+    if (header_of(object).nlmsg_type != RTM_NEWROUTE) return false;
+    const auto route = netlink::parse_route(header_of(object));
+    return route && std::ranges::find(route->next_hops, index, &netlink::NextHop::interface_index) !=
+                        route->next_hops.end();
 }
 
 std::string rule_key(const nlmsghdr& message) {
-    return netlink::parse_rule(header_of(copy_of(message, RTM_NEWRULE)))->to_string().insert(0, "rule ");
+    const auto rule = *netlink::parse_rule(header_of(copy_of(message, RTM_NEWRULE)));
+    const bool whole = rule.mark_mask == 0xffffffff;
+    return "rule " + rule.to_string() + (whole ? " mark " + std::to_string(rule.mark) : "");
 }
 
 std::string address_key(const nlmsghdr& message) {
@@ -140,17 +158,8 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
         os.deliver(fd, Reply::part(message, found->second));
         return 0;
     }
-    case XFRM_MSG_UPDSA: { // ports alone are changed in place
-        const auto info = fixed_of<xfrm_usersa_info>(message);
-        const auto found = objects.find(state_key(info.id.daddr, info.id.spi));
-        const auto encapsulation = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_ENCAP);
-        if (found == objects.end()) return ESRCH;
-        const View had = netlink::Attributes::of(header_of(found->second), sizeof info).bytes(XFRMA_ENCAP);
-        if (encapsulation.size() != had.size()) return EINVAL;
-        const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
-        std::memcpy(found->second.data() + offset, encapsulation.data(), encapsulation.size());
-        return 0;
-    }
+    case XFRM_MSG_UPDSA: return update_state(message);
+    case XFRM_MSG_MIGRATE: return migrate(message);
     case XFRM_MSG_NEWSA: {
         const auto info = fixed_of<xfrm_usersa_info>(message);
         return install(state_key(info.id.daddr, info.id.spi), message);
@@ -178,6 +187,58 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     }
 }
 
+// Limits and ports are changed in place.
+int NetlinkKernel::update_state(const nlmsghdr& message) {
+    const auto info = fixed_of<xfrm_usersa_info>(message);
+    const auto found = objects.find(state_key(info.id.daddr, info.id.spi));
+    if (found == objects.end()) return ESRCH;
+    auto was = fixed_of<xfrm_usersa_info>(header_of(found->second));
+    was.lft = info.lft;
+    std::memcpy(found->second.data() + NLMSG_HDRLEN, &was, sizeof was);
+    const View wanted = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_ENCAP);
+    const View had = netlink::Attributes::of(header_of(found->second), sizeof info).bytes(XFRMA_ENCAP);
+    if (wanted.size() != had.size()) return EINVAL;
+    if (had.empty()) return 0;
+    const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
+    std::memcpy(found->second.data() + offset, wanted.data(), wanted.size());
+    return 0;
+}
+
+// Of one entry, and of a policy with one template. What it takes of encapsulation has to be there already.
+int NetlinkKernel::migrate(const nlmsghdr& message) {
+    if (!migrates) return ENOPROTOOPT;
+    const auto id = fixed_of<xfrm_userpolicy_id>(message);
+    const auto attributes = netlink::Attributes::of(message, sizeof id);
+    xfrm_user_migrate wanted{};
+    std::memcpy(&wanted, attributes.bytes(XFRMA_MIGRATE).data(), sizeof wanted);
+    const auto carrier = objects.find(policy_key(id.sel, id.dir, message, sizeof id));
+    if (carrier == objects.end()) return ENOENT;
+    const View told =
+        netlink::Attributes::of(header_of(carrier->second), sizeof(xfrm_userpolicy_info)).bytes(XFRMA_TMPL);
+    xfrm_user_tmpl entry{};
+    std::memcpy(&entry, told.data(), sizeof entry);
+    if (std::memcmp(&entry.saddr, &wanted.old_saddr, sizeof entry.saddr) != 0) return ENODATA;
+    entry.saddr = wanted.new_saddr;
+    std::memcpy(carrier->second.data() + (told.data() - carrier->second.data()), &entry, sizeof entry);
+    const auto link = attributes.u32(XFRMA_IF_ID);
+    for (auto& [key, object] : objects) {
+        if (!key.starts_with("sa ")) continue;
+        auto info = fixed_of<xfrm_usersa_info>(header_of(object));
+        const auto of_state = netlink::Attributes::of(header_of(object), sizeof info);
+        if (info.reqid != wanted.reqid || of_state.u32(XFRMA_IF_ID) != link) continue;
+        if (std::memcmp(&info.saddr, &wanted.old_saddr, sizeof info.saddr) != 0) continue;
+        if (std::memcmp(&info.id.daddr, &wanted.old_daddr, sizeof info.saddr) != 0) continue;
+        info.saddr = wanted.new_saddr;
+        std::memcpy(object.data() + NLMSG_HDRLEN, &info, sizeof info);
+        const View had = of_state.bytes(XFRMA_ENCAP), ports = attributes.bytes(XFRMA_ENCAP);
+        if (!had.empty() && had.size() == ports.size())
+            std::memcpy(object.data() + (had.data() - object.data()), ports.data(), ports.size());
+        changes.push_back({true, "clone: " + key, 0});
+        break;
+    }
+    return 0;
+}
+
 const Bytes* NetlinkKernel::link_by_index(int index) const {
     for (const auto& [key, object] : objects) {
         if (key.starts_with("link ") && link_of(header_of(object)).index == index) return &object;
@@ -201,6 +262,16 @@ int NetlinkKernel::create_link(const nlmsghdr& message) {
     return install("link " + link.name, stored.header());
 }
 
+void NetlinkKernel::put_link(int index, const std::string& name, unsigned flags) {
+    const netlink::LinkObject link{
+        .index = index, .name = name, .kind = "veth", .alias = {}, .if_id = std::nullopt};
+    Bytes message = copy_of(netlink::create_link(link).header(), RTM_NEWLINK);
+    auto fixed = fixed_of<ifinfomsg>(header_of(message));
+    fixed.ifi_flags = flags;
+    std::memcpy(message.data() + NLMSG_HDRLEN, &fixed, sizeof fixed);
+    objects["link " + name] = std::move(message);
+}
+
 int NetlinkKernel::remove_link(const nlmsghdr& message) {
     const auto wanted = link_of(message);
     const Bytes* found = nullptr;
@@ -215,7 +286,8 @@ int NetlinkKernel::remove_link(const nlmsghdr& message) {
     }
     const auto link = link_of(header_of(*found));
     std::erase_if(objects, [&](const auto& entry) {
-        return entry.first.ends_with(" dev " + std::to_string(link.index));
+        return entry.first.ends_with(" dev " + std::to_string(link.index)) ||
+               (entry.first.starts_with("route ") && goes_by(entry.second, link.index));
     });
     return remove("link " + link.name, ENODEV);
 }
@@ -233,11 +305,25 @@ int NetlinkKernel::handle_route(int fd, const nlmsghdr& message) {
         return 0;
     }
     case RTM_NEWROUTE:
-        if (const auto route = netlink::parse_route(message); route->kind == netlink::RouteKind::interface) {
-            if (const int code = needs_link(route->interface_index); code != 0) return code;
+        if (const auto route = route_of(message); route.kind == netlink::RouteKind::interface) {
+            for (const netlink::NextHop& hop : route.next_hops) {
+                if (const int code = needs_link(hop.interface_index); code != 0) return code;
+            }
+            const int code = route.next_hops.empty() ? needs_link(route.interface_index) : 0;
+            if (code != 0) return code;
+            if ((message.nlmsg_flags & NLM_F_REPLACE) != 0)
+                std::erase_if(objects, [place = route_place(route)](const auto& entry) {
+                    return entry.first.starts_with(place);
+                });
         }
-        if ((message.nlmsg_flags & NLM_F_REPLACE) != 0) objects.erase(route_key(message));
         return install(route_key(message), message);
+    case RTM_GETROUTE: {
+        const auto found = routing ? routing(route_of(message)) : std::nullopt;
+        if (!found) return ENETUNREACH;
+        const netlink::Message told = netlink::add_route(*found);
+        os.deliver(fd, Reply::part(message, Bytes(told.view().begin(), told.view().end())));
+        return 0;
+    }
     case RTM_DELROUTE: return remove(route_key(message), ESRCH);
     case RTM_NEWADDR:
         if (const int code = needs_link(netlink::parse_address(message)->interface_index); code != 0)

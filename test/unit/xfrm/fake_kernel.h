@@ -1,6 +1,7 @@
 #pragma once
 
 #include "netlink/message.h"
+#include "netlink/route.h"
 #include "test/unit/netlink/mock_os.h"
 #include "xfrm/hash_thresholds.h"
 
@@ -29,7 +30,13 @@ class NetlinkKernel {
     // As if somebody else had sent it; the answer's code.
     int put(int protocol, const netlink::Message& message) { return handle(-1, protocol, message.header()); }
 
+    // What RTM_GETROUTE answers: by which destination and interface (0: any) it is asked.
+    std::function<std::optional<netlink::Route>(const netlink::Route& asked)> routing;
+    // An interface of somebody else's.
+    void put_link(int index, const std::string& name, unsigned flags);
+
     xfrm::HashThresholds thresholds;
+    bool migrates = true; // CONFIG_XFRM_MIGRATE
 
     // What was asked, in order; configuration and look-ups of links are left out.
     struct Change {
@@ -59,6 +66,8 @@ class NetlinkKernel {
     [[nodiscard]] int change(const std::string& key, const nlmsghdr& message);
     [[nodiscard]] int remove(const std::string& key, int missing);
     [[nodiscard]] int handle_xfrm(int fd, const nlmsghdr& message);
+    [[nodiscard]] int update_state(const nlmsghdr& message);
+    [[nodiscard]] int migrate(const nlmsghdr& message);
     [[nodiscard]] int handle_route(int fd, const nlmsghdr& message);
     [[nodiscard]] int create_link(const nlmsghdr& message);
     [[nodiscard]] int remove_link(const nlmsghdr& message);

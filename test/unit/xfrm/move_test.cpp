@@ -172,7 +172,8 @@ TEST_CASE("what goes elsewhere stands beside the old one until the policies have
         const std::string what = (change.install ? "+" : "-") + kind;
         if (order.empty() || order.back() != what) order.push_back(what);
     }
-    CHECK(order == std::vector<std::string>{"-sa", "+sa", "+policy", "-sa"}); // the first is the inbound one
+    // The first policy carries the clone of the inbound entry.
+    CHECK(order == std::vector<std::string>{"+policy", "+clone:", "-policy", "+sa", "+policy", "-sa"});
 }
 
 TEST_CASE("we elsewhere", "[xfrm]") {
@@ -199,6 +200,114 @@ TEST_CASE("encapsulation comes and goes", "[xfrm]") {
     CHECK(scene.in().progress == kFar);
 }
 
+TEST_CASE("where the kernel cannot clone, or clones another one, an entry is made anew", "[xfrm]") {
+    for (const bool able : {false, true}) {
+        INFO(able);
+        Scene scene;
+        scene.bench.fake.migrates = able;
+        auto pair = states_of(scene.client.sas(), false);
+        State& other = pair->in; // of a rekeying
+        other.id.spi = 1;
+        if (able) REQUIRE(scene.bench.fake.put(NETLINK_XFRM, install_state(other)) == 0);
+        CHECK(scene.bench.outcome(only(scene.move({}, kOtherPeer))).empty());
+        if (able) REQUIRE(scene.bench.fake.put(NETLINK_XFRM, remove_state(other.id)) == 0);
+        CHECK(scene.in().state.source == kOtherPeer.address);
+        CHECK(scene.in().state.encapsulation == State::Encapsulation{1024, 4500});
+        CHECK(scene.in().progress == kFar);
+        CHECK(scene.policies().size() == 6);
+        CHECK(std::ranges::any_of(scene.bench.fake.changes, [](const auto& change) {
+            return !change.install && change.key.starts_with("sa ");
+        }));
+    }
+}
+
+TEST_CASE("what still comes to the address that we have left is taken for a while", "[xfrm]") {
+    Scene scene;
+    Bench& bench = scene.bench;
+    const auto carry_out = [&](child::KernelStep step) {
+        bench.apply(only(std::move(step)));
+        bench.kernel->flush(bench.at);
+        const auto events = bench.kernel->take_events();
+        REQUIRE(events.size() == 1);
+        CHECK_FALSE(std::get<child::IntentDone>(events[0]).error);
+    };
+    const auto old_id = scene.in().state.id;
+    const auto at_old = [&] {
+        return std::ranges::any_of(scene.states(),
+                                   [&](const Scene::Held& held) { return held.state.id == old_id; });
+    };
+    carry_out(scene.move(kOtherLocal, {}));
+    CHECK(scene.states().size() == 3);
+    CHECK(at_old());
+    bench.kernel->on_timeout(bench.at);
+    REQUIRE(bench.kernel->next_timeout() == bench.at + Leftovers::kStay);
+
+    SECTION("then it goes") {
+        bench.kernel->on_timeout(bench.at + Leftovers::kStay - Duration(1));
+        CHECK(at_old());
+        bench.kernel->on_timeout(bench.at + Leftovers::kStay);
+        CHECK_FALSE(at_old());
+        CHECK_FALSE(bench.kernel->next_timeout());
+    }
+    SECTION("unless we come back") {
+        auto back = scene.move(scene.client.pair().local, {});
+        back.id.local = kOtherLocal;
+        back.policies.local = kOtherLocal.address;
+        carry_out(back);
+        CHECK(scene.states().size() == 3);
+        bench.run();
+        CHECK(scene.in().state.id == old_id);
+        CHECK(scene.in().progress == kFar);
+    }
+    SECTION("it goes with its SA") {
+        auto pair = scene.client.pair();
+        pair.local = kOtherLocal;
+        carry_out(child::RemoveSas{pair});
+        CHECK(scene.states().empty());
+        CHECK_FALSE(bench.kernel->next_timeout());
+    }
+    SECTION("and with all the rest") {
+        REQUIRE(bench.kernel->reconcile());
+        CHECK(scene.states().empty());
+        CHECK_FALSE(bench.kernel->next_timeout());
+    }
+}
+
+TEST_CASE("an entry that sends while it moves repeats no sequence number", "[xfrm]") {
+    for (const bool of_peer : {true, false}) {
+        Scene scene;
+        const auto pair = states_of(scene.client.sas(), false);
+        const State& out = pair->out;
+        const std::uint64_t limit = 50 + kSequenceGap + kRoundTrips * 100; // packets
+        bool limited = false;
+        int looks = 0;
+        scene.bench.fake.fault = [&](std::size_t, int protocol, const nlmsghdr& message) {
+            auto sent = kFar;
+            if (protocol == NETLINK_XFRM && message.nlmsg_type == XFRM_MSG_GETSA && ++looks == 3) {
+                sent.sent += 100; // between the first two looks
+                sent.packets = 50;
+                scene.replace(out, sent);
+            } else if (protocol == NETLINK_XFRM && message.nlmsg_type == XFRM_MSG_UPDSA && !limited) {
+                limited = true;
+                for (const auto& held : scene.states()) {
+                    if (held.state.id == out.id) sent = held.progress;
+                }
+                xfrm_usersa_info info{};
+                REQUIRE(netlink::read_fixed(message, &info, sizeof info));
+                CHECK(info.lft.hard_packet_limit == limit);
+                sent.sent += 7000; // the limit came late
+                scene.replace(out, sent);
+            }
+            return std::optional<NetlinkKernel::Fault>();
+        };
+        CHECK(scene.bench.outcome(only(of_peer ? scene.move({}, kOtherPeer) : scene.move(kOtherLocal, {})))
+                  .empty());
+        CHECK(limited);
+        CHECK(scene.out().progress.sent == kFar.sent + 100 + 7000);
+        CHECK(scene.out().state.limits.hard_packets == 0);
+    }
+}
+
 TEST_CASE("whichever message of a move fails, all is where it was", "[xfrm]") {
     for (const bool of_peer : {true, false}) {
         const auto intent = [&](const Scene& scene) {
@@ -210,7 +319,11 @@ TEST_CASE("whichever message of a move fails, all is where it was", "[xfrm]") {
             REQUIRE(scene.bench.outcome(intent(scene)).empty());
             count = scene.bench.fake.count();
         }
-        REQUIRE(count == 8); // two questions, two entries (one in place), two policies, one removal
+        // Two questions; of the outbound entry a question, a limit, a question, and the entry (a removal before
+        // it in place, after it elsewhere); two policies. Inbound a clone with its carrier, or an entry; what
+        // that leaves goes later.
+        REQUIRE(count == (of_peer ? 2 + 5 + 2 + 4 : 2 + 5 + 2 + 1 + 1));
+        if (!of_peer) --count;
         for (std::size_t n = 0; n < count; ++n) {
             for (const auto& fault : {NetlinkKernel::Fault{.code = EIO}, NetlinkKernel::Fault{.silent = true},
                                       NetlinkKernel::Fault{.silent = true, .carried_out = true}}) {
@@ -261,8 +374,8 @@ TEST_CASE("an SA that cannot move is told with the reason, and stays", "[xfrm]")
     scene.replace(pair->out, {.sent = 0xffff0000});
     CHECK(refused(scene.move({}, kOtherPeer)).find("nearly used up") != std::string::npos);
     scene.replace(pair->out);
-    std::ranges::fill(pair->in.aead->key.span(), std::uint8_t{0});
-    scene.replace(pair->in);
+    std::ranges::fill(pair->out.aead->key.span(), std::uint8_t{0});
+    scene.replace(pair->out);
     CHECK(refused(scene.move({}, kOtherPeer)).find("lockdown") != std::string::npos);
     REQUIRE(scene.bench.fake.put(NETLINK_XFRM, remove_state(pair->in.id)) == 0);
     CHECK(scene.bench.outcome(only(scene.move({}, kOtherPeer))).find("look up: ESRCH") != std::string::npos);
