@@ -51,8 +51,10 @@ struct ChildSa {
     bool out = false;
     bool policies = false;
     // RFC 7296 2.8: the outbound entry of a rekeying that the peer began waits until the old Child SA is
-    // deleted, for only then the peer is known to have the inbound one.
+    // deleted, for only then the peer is known to have the inbound one. Likewise that of a peer that has
+    // authenticated anew, until it deletes the old IKE SA or `activates` has come.
     std::optional<child::InstallSas> outbound;
+    Instant activates = Instant::max();
 
     wire::ChildSpi rekeys = 0; // our SPI of the Child SA that this one is to replace
     Bytes lowest_nonce;        // of the exchange that made it

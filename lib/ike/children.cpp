@@ -172,7 +172,7 @@ void Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys keys, Child
     record_keys(sas);
     // RFC 7296 2.8: a responder must not send on what replaces another before the initiator can receive on
     // it.
-    if (child.rekeys != 0 && !child.initiator) {
+    if (waits_for_peer(sa, child)) {
         sas.directions = child::Directions::in;
         child.outbound = without_keys(sa, child);
         child.outbound->directions = child::Directions::out;
@@ -237,25 +237,26 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
         tell_child_up(sa, child);
     }
     if (!child.initiator) answer_deferred(now, sa, spi, true);
-    if (!old) {
+    await_handover(now, sa, child);
+    if (!old && child.rekeys != 0) {
         // What it was to replace is gone in the meantime: whatever waits for that need not wait.
         std::vector<child::KernelStep> steps;
         activate_outbound(child, steps);
         if (!steps.empty()) submit(std::move(steps));
         // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore
         // prefers.
-        if (child.initiator && child.rekeys != 0) {
+        if (child.initiator) {
             const bool twin = std::ranges::any_of(sa.children, [&](const ChildSa& other) {
                 return other.id.spi_in != spi && other.rekeys == child.rekeys &&
                        other.state == ChildState::live;
             });
             if (twin) want(now, sa, {Want::Kind::delete_child, {}, spi});
         }
-    } else if (child.initiator) {
+    } else if (old && child.initiator) {
         const bool unwanted = old->unwanted;
         decide(now, sa, *old);
         if (unwanted) want(now, sa, {Want::Kind::delete_child, {}, spi});
-    } else {
+    } else if (old) {
         // Whoever replaces deletes; a peer that forgets to is helped in time.
         old->expires = std::min(old->expires, now + std::chrono::minutes(2));
     }
@@ -311,11 +312,13 @@ void Engine::Core::answer_deferred(Instant now, IkeSa& sa, wire::ChildSpi child,
 
 void Engine::Core::shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
     child.outbound.reset();
+    child.activates = Instant::max();
     if (std::exchange(child.out, false))
         steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
 }
 
 void Engine::Core::activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    child.activates = Instant::max();
     if (!child.outbound) return;
     steps.emplace_back(*std::exchange(child.outbound, std::nullopt));
     child.out = true;
@@ -338,12 +341,7 @@ void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, b
     if (!child) return;
     std::vector<child::KernelStep> steps;
     if (drain && child->in) {
-        shed_outbound(*child, steps);
-        if (std::exchange(child->policies, false))
-            steps.emplace_back(child::RemovePolicies{child->policy_set()});
-        child->state = ChildState::draining;
-        child->rekey_at = Instant::max();
-        child->expires = now + kDrain;
+        Core::drain(now, *child, steps);
     } else {
         answer_deferred(now, sa, spi_in, false);
         take_out(*child, steps);
@@ -353,6 +351,16 @@ void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, b
     settle_ways(sa);
     wake_paths(now, sa);
     arm(sa);
+}
+
+// Leaves the inbound entry alone, for a while.
+void Engine::Core::drain(Instant now, ChildSa& child, std::vector<child::KernelStep>& steps) {
+    if (child.state == ChildState::draining) return;
+    shed_outbound(child, steps);
+    if (std::exchange(child.policies, false)) steps.emplace_back(child::RemovePolicies{child.policy_set()});
+    child.state = ChildState::draining;
+    child.rekey_at = Instant::max();
+    child.expires = now + kDrain;
 }
 
 // Removes what the kernel has of it, or, if it is still at work, will have.
@@ -401,10 +409,11 @@ void Engine::Core::on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi
 }
 
 // Takes all that belongs to the IKE SA out of the kernel, in the reverse order of its installation.
-void Engine::Core::leave_kernel(IkeSa& sa) {
+void Engine::Core::leave_kernel(Instant now, IkeSa& sa) {
     std::vector<child::KernelStep> steps;
     settle_ways(sa, &sa); // first, so that nothing is sent any more where nothing is
     sa.way = 0;
+    hand_over(now, sa, steps);
     for (ChildSa& child : sa.children) {
         const bool installing = child.state == ChildState::installing;
         if (!installing && child.state != ChildState::draining && !child.replaced())

@@ -39,6 +39,7 @@
 //   clone.cpp          likewise, for one more beside it (RFC 7791)
 //   informational.cpp  INFORMATIONAL: DELETE and liveness
 //   children.cpp       Child SAs in the kernel
+//   handover.cpp       from an IKE SA to the one that was authenticated after it
 //   links.cpp          virtual links, and who holds them
 //   path.cpp           NAT keepalives, a peer that moves
 //   mobility.cpp       MOBIKE (RFC 4555)
@@ -299,7 +300,8 @@ class Engine::Core {
     static void shed(ChildSa& child, std::vector<child::KernelStep>& steps);
     // The child is gone afterwards, but for its inbound entry if it drains.
     void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);
-    void leave_kernel(IkeSa& sa);
+    static void drain(Instant now, ChildSa& child, std::vector<child::KernelStep>& steps);
+    void leave_kernel(Instant now, IkeSa& sa);
     std::tuple<IkeSa*, ChildSa*, bool> find_entry(const IpAddress& destination, wire::ChildSpi spi);
     void forget(IkeSa& sa, wire::ChildSpi spi_in);
     bool is_trap(const IkeSa& sa, child::LinkNumber number) const;
@@ -308,6 +310,12 @@ class Engine::Core {
     void tell_child_up(const IkeSa& sa, const ChildSa& child);
     void record_keys(const IkeSa& sa);
     void record_keys(const child::InstallSas& sas);
+
+    // handover.cpp
+    std::pair<IkeSa*, ChildSa*> counterpart(const IkeSa& sa, const ChildSa& child);
+    bool waits_for_peer(const IkeSa& sa, const ChildSa& child);
+    void await_handover(Instant now, IkeSa& sa, ChildSa& child);
+    void hand_over(Instant now, IkeSa& old, std::vector<child::KernelStep>& steps);
 
     // links.cpp
     std::shared_ptr<VirtualLink> new_link();

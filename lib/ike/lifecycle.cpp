@@ -88,7 +88,7 @@ Instant Engine::Core::due(const IkeSa& sa) const {
     for (const auto& [when, wanted] : sa.later)
         at = std::min(at, when);
     for (const ChildSa& child : sa.children)
-        at = std::min({at, child.rekey_at, child.expires});
+        at = std::min({at, child.rekey_at, child.activates, child.expires});
     if (!sa.in<Established>() || sa.standing != Standing::current) return at;
     at = std::min({at, sa.rekey_at, sa.reauth_at, sa.authenticated_until});
     const Duration liveness = liveness_of(sa);
@@ -176,6 +176,12 @@ bool Engine::Core::look_at_children(Instant now, IkeSa& sa) {
             }
             return true;
         }
+        if (child.activates <= now) {
+            std::vector<child::KernelStep> steps;
+            activate_outbound(child, steps);
+            if (!steps.empty()) submit(std::move(steps));
+            return true;
+        }
         if (child.rekey_at <= now) {
             rekey_child(now, sa, child);
             return true;
@@ -215,7 +221,7 @@ void Engine::Core::close(Instant now, IkeSa& sa, DownReason reason, const std::s
     if (const auto* installing = sa.in<Installing>(); installing && !sa.initiator)
         unanswered = installing->message_id;
     report_down(now, sa, reason, detail);
-    leave_kernel(sa);
+    leave_kernel(now, sa);
     sa.wanted.clear();
     sa.later.clear();
     sa.rekey_at = sa.reauth_at = sa.expires = sa.authenticated_until = Instant::max();
@@ -234,7 +240,7 @@ void Engine::Core::drop(Instant now, IkeSa& sa, DownReason reason, const std::st
     // A rekeying of the peer's that was not decided yet goes with what it was to replace.
     const wire::Spi heir = sa.theirs && sa.standing == Standing::current ? sa.theirs->spi : 0;
     if (!sa.in<Deleting>() && sa.standing == Standing::current) report_down(now, sa, reason, detail);
-    leave_kernel(sa);
+    leave_kernel(now, sa);
     erase(sa);
     if (IkeSa* orphan = find(heir)) erase(*orphan);
 }

@@ -392,8 +392,11 @@ void Engine::Core::finish_auth(Instant now, IkeSa& sa, bool installed) {
     if (!installed || !left) return;
     tell_leases(*left);
     if (left->link) tell_name_servers(*left->link);
-    for (const ChildSa& child : left->children)
+    for (ChildSa& child : left->children) {
+        if (child.state != ChildState::live) continue; // handed over, to listen for a while
         tell_child_up(*left, child);
+        await_handover(now, *left, child);
+    }
     settle_ways(*left);
 }
 

@@ -122,7 +122,8 @@ secrets {
 }" no
 }
 
-# swan_client HOST ID GATEWAY_ADDRESS [AUTH [LINES]]: a strongSwan client that asks for an address of each family and reaches the lan
+# swan_client HOST ID GATEWAY_ADDRESS [AUTH [LINES]]: a strongSwan client that asks for an address of each family and reaches the lan.
+# Its own end is the addresses that it was given, or what swan_local_ts says and the gateway allows.
 swan_client() {
     swan_start "$1" "
 connections {
@@ -142,6 +143,7 @@ connections {
         }
         children {
             home {
+                local_ts = ${swan_local_ts:-dynamic}
                 remote_ts = $lan_net4, $lan_net6
                 esp_proposals = aes256gcm16
             }
