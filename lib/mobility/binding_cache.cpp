@@ -82,13 +82,17 @@ Outcome BindingCache::settle(Instant now, const Arrival& arrival, const BindingU
         out.changes = replace(verdict.after);
         if (verdict.key_endpoint) out.changes.emplace_back(*verdict.key_endpoint);
     }
-    const auto entry = entries_.find(arrival.home);
-    if (entry == entries_.end()) return out;
+    auto entry = entries_.find(arrival.home);
+    if (entry == entries_.end()) {
+        // An end that overtook its beginning: the sequence number is remembered, as after an end that was.
+        if (out.status != Status::not_home_agent || entries_.size() >= policy_.max_homes) return out;
+        entry = entries_.emplace(arrival.home, Entry{{Registration{arrival.home}, 0}, std::nullopt}).first;
+    }
     if (out.status != Status::sequence_out_of_window) entry->second.sequence = update.sequence;
     const auto before = due(entry->second);
     if (!entry->second.registration.bindings.empty())
         entry->second.forget_at.reset();
-    else if (is_accepted(out.status))
+    else if (out.status != Status::sequence_out_of_window)
         entry->second.forget_at = now + kDeleteTimeout;
     arm(arrival.home, before);
     return out;

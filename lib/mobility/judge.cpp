@@ -42,7 +42,6 @@ class Case {
         return std::ranges::any_of(asked_.bindings, &BindingId::at_home);
     }
     [[nodiscard]] std::optional<KeyEndpointChange> move_keys(bool able);
-    [[nodiscard]] IpAddress new_key_endpoint() const;
     void answer(Status status, Verdict& verdict) const;
 
     const HomeAgentPolicy& policy_;
@@ -259,20 +258,10 @@ Status Case::set_networks() {
     return Status::accepted;
 }
 
-// RFC 6275 10.3.1, RFC 5648 9.1: where the packet came from if that is registered, else the first binding of
-// the message, else the way of the rest.
-IpAddress Case::new_key_endpoint() const {
-    if (after_.bindings.empty()) return after_.home;
-    if (has_care_of(after_, arrival_.care_of)) return arrival_.care_of;
-    for (const BindingId& asked : asked_.bindings)
-        if (const Binding* binding = find(after_.bindings, asked.bid)) return binding->care_of;
-    return default_path(after_)->care_of;
-}
-
 std::optional<KeyEndpointChange> Case::move_keys(bool able) {
     const auto old = after_.key_endpoint;
     const IpAddress home = after_.home;
-    const IpAddress next = new_key_endpoint();
+    const IpAddress next = key_endpoint_after(after_, arrival_.care_of, asked_.bindings);
     if (able) {
         after_.key_endpoint = next;
         if (old == next && is_bound()) return std::nullopt;

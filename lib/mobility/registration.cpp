@@ -102,6 +102,15 @@ const Binding* path_for(const PacketFacts& packet, const Registration& registrat
     return default_path(registration);
 }
 
+IpAddress key_endpoint_after(const Registration& after, const IpAddress& source,
+                             std::span<const BindingId> named) {
+    if (after.bindings.empty()) return after.home;
+    if (has_care_of(after, source)) return source;
+    for (const BindingId& asked : named)
+        if (const Binding* binding = find(after.bindings, asked.bid)) return binding->care_of;
+    return default_path(after)->care_of;
+}
+
 std::vector<Change> difference(const Registration& before, const Registration& after) {
     std::vector<Change> out;
     add_bindings(before, after, out);

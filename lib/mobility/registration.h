@@ -60,6 +60,12 @@ void put(std::vector<FlowBinding>& flows, const FlowBinding& flow);
 // The way of one packet: by the first active flow that it matches, or the default.
 [[nodiscard]] const Binding* path_for(const PacketFacts& packet, const Registration& registration);
 
+// RFC 6275 10.3.1, RFC 5648 9.1: where the mobile node's end of the IKE SA goes by a Binding Update with the
+// K bit, when this is what is registered afterwards: the packet's source if that is registered, else the
+// first binding of the message that is, else the default way; the home address when nothing is.
+[[nodiscard]] IpAddress key_endpoint_after(const Registration& after, const IpAddress& source,
+                                           std::span<const BindingId> named);
+
 enum class ChangeKind : std::uint8_t {
     added,
     changed,
