@@ -99,6 +99,25 @@ enum class RuleKind : std::uint8_t {
     X(no_connection, unacceptable, 14, "no connection is configured for this peer")                          \
     X(no_additional_sas, limit, 35, "no further Child SA is accepted on this IKE SA")                        \
     X(peer_refused, unacceptable, 0, "the peer answered with an error")                                      \
+    /* Mobile IPv6; what is answered has a status of its own (lib/mobility/numbers.h) */                     \
+    X(bad_mobility_header, malformed, 0, "a Mobility Header's length does not fit its packet or its type")   \
+    X(bad_mobility_checksum, malformed, 0, "the checksum of a Mobility Header is wrong")                     \
+    X(header_after_mobility, malformed, 0, "another header follows a Mobility Header")                       \
+    X(unknown_mobility_message, unexpected, 0, "a Mobility Header is of a type that we do not know")         \
+    X(bad_mobility_option, malformed, 0, "a mobility option does not have the form of its type")             \
+    X(misplaced_mobility_option, malformed, 0, "a mobility option stands where it must not, or twice")       \
+    X(too_many_mobility_options, limit, 0, "a mobility message holds more options than we accept")           \
+    X(mobility_message_too_long, limit, 0, "the options do not fit into one mobility message")               \
+    X(bad_routing_header, malformed, 0, "a routing header is not of type 2 with one home address")           \
+    X(bad_destination_options, malformed, 0, "a destination options header's structure is wrong")            \
+    X(bad_home_address, malformed, 0, "a home address is not a unicast address that can be routed to")       \
+    X(bad_care_of_address, malformed, 0, "a care-of address is not one that can be routed to")               \
+    X(missing_home_address_option, malformed, 0, "a message from away lacks the home address option")        \
+    X(unprotected_mobility, unauthentic, 0, "a mobility message came without the protection of IPsec")       \
+    X(foreign_home_address, unauthentic, 0, "the home address is not one of the sender's")                   \
+    X(unregistered_care_of, unauthentic, 0, "a packet came from an address that is no care-of address")      \
+    X(no_home_registration, unexpected, 0, "a Binding Update is not for a home agent")                       \
+    X(unmatched_acknowledgement, unexpected, 0, "a Binding Acknowledgement answers nothing under way")       \
     /* limits and our own side */                                                                            \
     X(too_many_half_open, limit, 0, "the half-open limit is reached")                                        \
     X(too_many_ike_sas, limit, 0, "the limit of IKE SAs is reached")                                         \
