@@ -7,7 +7,7 @@
 #include <fstream>
 #include <iterator>
 
-#define SHEAF_TARGETS(X) X(wire_cfg) X(wire_chain) X(wire_header) X(wire_message) X(wire_payload)
+#define SHEAF_TARGETS(X) X(group_put) X(wire_cfg) X(wire_chain) X(wire_header) X(wire_message) X(wire_payload)
 
 namespace sheaf::fuzz {
 #define X(name) void fuzz_##name(View input);
