@@ -77,6 +77,12 @@ void Group::date(Generation& generation, Instant now) const {
     generation.begun = now;
     generation.switch_at = now + terms_.rollover1;
     generation.remove_at = now + terms_.rollover2;
+    if (!old_) return;
+    // When we were away and the old SA ends soon, members would switch when it does, each by its own count. So
+    // the delay is cut: what is left is for telling as well as for the counts to differ.
+    const Duration left = old_->expires - now;
+    const Instant latest = now + std::max(left - terms_.delivery, left / 2);
+    generation.switch_at = std::max(now, std::min(generation.switch_at, latest));
 }
 
 std::optional<std::uint64_t> Group::unsaved() const {
