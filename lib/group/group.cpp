@@ -22,11 +22,11 @@ WallTime late_wall(Instant when, Instant now, WallTime wall) { return wall + who
 
 } // namespace
 
-Group::Group(Terms terms, Random& random, Instant now) : terms_(std::move(terms)) {
+Group::Group(const Terms& terms, Random& random, Instant now) : terms_(terms) {
     begin(now, random, Reason::founded);
 }
 
-Group::Group(Terms terms, const Record& record, Instant now, WallTime wall) : terms_(std::move(terms)) {
+Group::Group(const Terms& terms, const Record& record, Instant now, WallTime wall) : terms_(terms) {
     // A clock that was set back hides how old the SAs are. They are at least as old as when they were stored,
     // and it is time for others.
     const bool went_back = wall < record.saved;
@@ -47,8 +47,8 @@ Group::Generation Group::recalled(const RecordedSa& recorded, Instant now, WallT
             moment(recorded.switch_at), moment(recorded.remove_at), moment(recorded.expires) - seconds(1)};
 }
 
-void Group::update(Terms terms) {
-    terms_ = std::move(terms);
+void Group::update(const Terms& terms) {
+    terms_ = terms;
     if (newest_.sa.suite != terms_.suite) want_rekey(Reason::terms);
 }
 

@@ -81,13 +81,13 @@ struct MemberStanding {
 class Group {
   public:
     // Before the first member. REQUIRES: terms have no fault().
-    Group(Terms terms, Random& random, Instant now);
+    Group(const Terms& terms, Random& random, Instant now);
     // From what an earlier life had stored. The timeout may be due at once.
-    Group(Terms terms, const Record& record, Instant now, WallTime wall);
+    Group(const Terms& terms, const Record& record, Instant now, WallTime wall);
     Group(Group&&) noexcept = default;
     Group& operator=(Group&&) noexcept = default;
 
-    void update(Terms terms); // other ones, from now on; they have no fault()
+    void update(const Terms& terms); // other ones, from now on; they have no fault()
 
     void join(MemberKey member, Instant now);
     void leave(MemberKey member, Leave how);
