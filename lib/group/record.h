@@ -36,8 +36,8 @@ struct Record {
 // For a file or a database that nobody else may read: the keys are in clear.
 [[nodiscard]] Secret to_octets(const Record& record);
 
-// None if the octets are not a record, or one of a later format. REQUIRES of the caller: it must not go on as
-// if there had been none without telling, for then members of old roll over without need.
+// None if the octets are not a record, or one of a later format. Then tell the operator: a gateway that founds
+// the group anew makes all members roll over, and counts its generations from 1.
 [[nodiscard]] std::optional<Record> record_from(View octets);
 
 } // namespace sheaf::group
