@@ -229,7 +229,12 @@ void Engine::Core::on_response(const Input& in, IkeSa& sa, const Reassembly::Who
     const bool elsewhere = request.everywhere && std::ranges::count(other_paths(sa), way) > 0;
     if (elsewhere && !request.over) note_silence(in.now, sa, request.sent);
     if (request.everywhere) note_answer_from(in.now, sa, way.first, way.second);
-    if (elsewhere) move_to(in.now, sa, way.first, way.second);
+    // Where the peer took a move from that went over several paths is not known: it is told again.
+    const bool unclear = request.everywhere && std::holds_alternative<Moving>(request.purpose);
+    if (elsewhere)
+        move_to(in.now, sa, way.first, way.second);
+    else if (unclear)
+        move_to(in.now, sa, sa.path.local.address, sa.path.peer.address);
     dispatch_response(in, sa, std::move(request), *payloads);
 }
 
