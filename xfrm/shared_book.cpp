@@ -189,7 +189,7 @@ void SharedBook::release_route(const child::Link& link, const Prefix& destinatio
     auto& holders = found->second;
     const auto held = std::ranges::find(holders, link.number, &child::Link::number);
     if (held == holders.end()) return;
-    const child::Link was = *held;
+    child::Link was = std::move(*held);
     const bool had = held == holders.begin();
     holders.erase(held);
     const auto done = std::make_shared<bool>(false);

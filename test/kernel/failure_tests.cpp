@@ -94,7 +94,7 @@ void test_reconciliation(Report& report) {
           "ip xfrm policy add src ::/0 dst 2001:db8:7::/64 dir fwd if_id 77 "
           "tmpl src 2001:db8::1 dst 2001:db8::2 proto esp reqid 0x53000001 mode tunnel");
     const Snapshot foreign = world.look();
-    report.check(foreign.objects() == 9, "others have a state of affairs", foreign.to_string());
+    report.check(foreign.objects() == 10, "others have a state of affairs", foreign.to_string());
     {
         auto kernel = world.kernel();
         Outcome outcome = apply(*kernel, Client{.n = 9, .role = child::LinkRole::client}.up());

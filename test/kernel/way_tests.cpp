@@ -100,7 +100,8 @@ void test_client_ways(Report& report) {
                                                     route.table == xfrm::kDefaultRouteTable;
                                          }),
                  "the ways go again", error + less.to_string());
-    error = outcome(*kernel, child::UpdateLink{one, all}) + outcome(*kernel, child::CloseLink{all});
+    error = outcome(*kernel, child::UpdateLink{one, all});
+    error += outcome(*kernel, child::CloseLink{all});
     report.check(error.empty() && world.look().objects() == 0, "a link closes with its ways",
                  error + world.look().to_string());
     error = outcome(*kernel, child::OpenLink{all});
@@ -144,7 +145,8 @@ void test_gateway_ways(Report& report) {
                                                                  route.link == one.number + 0x200;
                                                       }),
                  "or the one that carries", error + output_of("ip -6 route show table 5300"));
-    error = outcome(*kernel, child::UpdateLink{last, all}) + outcome(*kernel, child::CloseLink{all});
+    error = outcome(*kernel, child::UpdateLink{last, all});
+    error += outcome(*kernel, child::CloseLink{all});
     report.check(error.empty() && world.look().objects() == 0, "it closes", error + world.look().to_string());
 }
 
@@ -197,7 +199,7 @@ void test_uplinks(Report& report) {
                  "what is sent from there goes there", way);
     report.check(!uplinks.refresh(), "nothing changes by itself");
     shell("ip addr add 10.7.0.1/24 dev up1; ip addr del 10.1.0.1/24 dev up1; "
-          "ip route add default via 10.7.0.254 dev up1 metric 101");
+          "ip route replace default via 10.7.0.254 dev up1 metric 101");
     report.check(
         uplinks.refresh() && source("up1", gateway) == "10.7.0.1" &&
             contains(output_of("ip route get 203.0.113.1 from 10.7.0.1"), "via 10.7.0.254 dev up1") &&
