@@ -90,7 +90,7 @@ bool Engine::Core::names_link(const IkeSa& sa, const Offer& offer, bool on_link)
 }
 
 // The Child SA of the virtual link, of a gateway or client.
-std::expected<Engine::Core::Match, Rule> Engine::Core::match_link(const IkeSa& sa, const Offer& offer) {
+std::expected<ChildMatch, Rule> Engine::Core::match_link(const IkeSa& sa, const Offer& offer) {
     if (!sa.share || offer.transport) return std::unexpected(Rule::ts_unacceptable);
     const Connection& connection = *sa.connection;
     const auto networks = child::selectors(connection.networks);
@@ -98,11 +98,11 @@ std::expected<Engine::Core::Match, Rule> Engine::Core::match_link(const IkeSa& s
     auto narrowed = child::Narrowed::narrow(offer.ts_i->selectors, gateway ? sa.share->clients : networks,
                                             offer.ts_r->selectors, gateway ? networks : sa.share->clients);
     if (!narrowed) return std::unexpected(narrowed.error());
-    return Match{connection.name, &connection.child, child::Mode::tunnel, *std::move(narrowed), true};
+    return ChildMatch{connection.name, &connection.child, child::Mode::tunnel, *std::move(narrowed), true};
 }
 
 // Which Child SA of ours an offer means.
-std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, const Offer& offer) const {
+std::expected<ChildMatch, Rule> Engine::Core::match(const IkeSa& sa, const Offer& offer) const {
     const child::Mode mode = offer.transport ? child::Mode::transport : child::Mode::tunnel;
     const Connection& connection = *sa.connection;
     const auto narrow = [&](const auto& theirs, const auto& ours) {
@@ -126,15 +126,15 @@ std::expected<Engine::Core::Match, Rule> Engine::Core::match(const IkeSa& sa, co
             why = Rule::mode_refused;
             continue;
         }
-        return Match{config.name, &config.terms, mode, *std::move(narrowed), false};
+        return ChildMatch{config.name, &config.terms, mode, *std::move(narrowed), false};
     }
     return std::unexpected(why);
 }
 
-std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const Input& in, IkeSa& sa,
-                                                                           ChildSa* old, const Offer& offer) {
+std::expected<void, ChildRefused> Engine::Core::answer_child(const Input& in, IkeSa& sa, ChildSa* old,
+                                                             const Offer& offer) {
     const auto because = [](Rule rule) { return std::unexpected(ChildRefused{rule, notify(rule), {}}); };
-    std::optional<Match> matched;
+    std::optional<ChildMatch> matched;
     if (old) {
         const bool on_link = is_on_link(sa, *old);
         if (!names_link(sa, offer, on_link)) return because(Rule::foreign_link);
@@ -143,7 +143,7 @@ std::expected<void, Engine::Core::ChildRefused> Engine::Core::answer_child(const
             child::Narrowed::narrow(offer.ts_i->selectors, old->remote, offer.ts_r->selectors, old->local);
         if (!narrowed) return because(narrowed.error());
         if (offer.transport != (old->mode == child::Mode::transport)) return because(Rule::mode_refused);
-        matched.emplace(Match{old->name, old->terms, old->mode, *std::move(narrowed), on_link});
+        matched.emplace(ChildMatch{old->name, old->terms, old->mode, *std::move(narrowed), on_link});
     } else {
         auto found = match(sa, offer);
         if (!found) return because(found.error());

@@ -57,7 +57,7 @@ std::pair<IkeSa*, ChildSa*> Engine::Core::find_child(wire::ChildSpi spi_in) {
     return {sa, sa ? find_child(*sa, spi_in) : nullptr};
 }
 
-ChildSa Engine::Core::child_of(IkeSa& sa, const Match& match) {
+ChildSa Engine::Core::child_of(IkeSa& sa, const ChildMatch& match) {
     return child_of(sa, match.name, *match.terms, match.mode, match.on_link);
 }
 

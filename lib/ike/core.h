@@ -3,12 +3,16 @@
 #include "lib/child/selector.h"
 #include "lib/crypto/backend.h"
 #include "lib/ike/assignment.h"
+#include "lib/ike/child_match.h"
 #include "lib/ike/cookie.h"
+#include "lib/ike/demanded.h"
 #include "lib/ike/engine.h"
 #include "lib/ike/ike_sa.h"
 #include "lib/ike/initiation.h"
+#include "lib/ike/lookups.h"
 #include "lib/ike/payload_query.h"
 #include "lib/ike/pending.h"
+#include "lib/ike/stays.h"
 #include "lib/ike/timers.h"
 #include "lib/wire/codec.h"
 
@@ -163,14 +167,6 @@ class Engine::Core {
     auth::Verdict judge_responder(IkeSa& sa, Payloads payloads);
     void accept_responder(const Input& in, IkeSa& sa, auth::Verified peer, Payloads payloads);
 
-    // Addresses that were asked for, by whom, and for which link.
-    struct Demanded {
-        wire::Spi spi = 0;
-        address::Holder holder;
-        address::LinkId number = 0;
-        std::weak_ptr<VirtualLink> link;
-    };
-
     // first_child.cpp
     void ask_first_child(IkeSa& sa, Authenticating& state, Reply& request);
     // The request, and the nonces that the keys come from.
@@ -204,23 +200,11 @@ class Engine::Core {
                           const wire::Notify& error);
 
     // answer_child.cpp
-    struct Match {
-        std::string name;
-        const ChildTerms* terms = nullptr;
-        child::Mode mode{};
-        child::Narrowed narrowed;
-        bool on_link = false; // of a gateway's or client's virtual link
-    };
-    struct ChildRefused {
-        Rule rule{};
-        wire::Notify answer;
-        std::string detail;
-    };
     void on_create_child_request(const Input& in, IkeSa& sa, Payloads payloads);
     void on_child_request(const Input& in, IkeSa& sa, Payloads payloads);
     static bool names_link(const IkeSa& sa, const Offer& offer, bool on_link);
-    static std::expected<Match, Rule> match_link(const IkeSa& sa, const Offer& offer);
-    std::expected<Match, Rule> match(const IkeSa& sa, const Offer& offer) const;
+    static std::expected<ChildMatch, Rule> match_link(const IkeSa& sa, const Offer& offer);
+    std::expected<ChildMatch, Rule> match(const IkeSa& sa, const Offer& offer) const;
     std::expected<void, ChildRefused> answer_child(const Input& in, IkeSa& sa, ChildSa* old,
                                                    const Offer& offer);
 
@@ -276,7 +260,7 @@ class Engine::Core {
 
     // children.cpp
     // A Child SA on this IKE SA as far as configuration and path decide it.
-    ChildSa child_of(IkeSa& sa, const Match& match);
+    ChildSa child_of(IkeSa& sa, const ChildMatch& match);
     ChildSa child_of(IkeSa& sa, const std::string& name, const ChildTerms& terms, child::Mode mode,
                      bool on_link);
     ChildSa successor_to(const IkeSa& sa, const ChildSa& old) const;
@@ -510,25 +494,5 @@ class Engine::Core {
     child::IntentId last_intent_ = 0;
     child::LinkNumber last_number_ = child::kLastLink;
 };
-
-// To what half-open IKE SAs are counted: an IPv4 address, or an IPv6 /64.
-[[nodiscard]] Prefix source_of(const IpAddress& address);
-[[nodiscard]] Bytes spi_octets(wire::ChildSpi spi);
-[[nodiscard]] const ChildConfig* child_config(const Connection& connection, const std::string& name);
-// Configured selectors; none stand for the outer address.
-[[nodiscard]] std::vector<wire::TrafficSelector>
-selectors_of(const std::vector<wire::TrafficSelector>& configured, const IpAddress& outer);
-[[nodiscard]] std::uint64_t peer_hash(const auth::Identity& identity);
-[[nodiscard]] std::string describe(const crypto::IkeSuite& suite);
-[[nodiscard]] std::string describe(const crypto::EspSuite& suite);
-
-// How long the IKE SA of a peer stays that has authenticated another one: the peer is to delete it.
-inline constexpr Duration kReplacedStays = std::chrono::seconds(10);
-
-// Likewise where it takes addresses along that were withdrawn (RFC 4862 5.5.4).
-inline constexpr Duration kWithdrawnStays = std::chrono::seconds(60);
-
-// How soon a client is to authenticate anew whose prefixes are about to go; not all at once.
-inline constexpr Duration kRenumberTime = std::chrono::seconds(60);
 
 } // namespace sheaf::ike

@@ -147,7 +147,7 @@ std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& s
     const bool gateway = sa.connection->role == Role::gateway;
     const wire::ChildSpi spi_in = fresh_child_spi();
     std::optional<Assignment> assigned;
-    std::optional<Match> matched;
+    std::optional<ChildMatch> matched;
     if (gateway) {
         auto given = assign(*sa.connection, *first.plan, *granted,
                             {sa.link->interface_id, link_id_for(sa, *first.plan)});
@@ -157,8 +157,8 @@ std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& s
                                     child::selectors(sa.connection->networks));
         if (!narrowed) return std::unexpected(narrowed.error());
         assigned = *std::move(given);
-        matched.emplace(Match{sa.connection->name, &sa.connection->child, child::Mode::tunnel,
-                              *std::move(narrowed), true});
+        matched.emplace(ChildMatch{sa.connection->name, &sa.connection->child, child::Mode::tunnel,
+                                   *std::move(narrowed), true});
     } else {
         auto found = match(sa, *offer);
         if (!found) return std::unexpected(found.error());

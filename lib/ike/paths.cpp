@@ -170,7 +170,8 @@ void Engine::Core::set_path(Instant now, const Initiation& initiation, ClientPat
     if (path.state != state) path.since = now;
     path.state = state;
     path.why = std::move(why);
-    if (same) return;
+    if (same || (state == PathState::down && !initiation.wanted))
+        return; // an end that was ordered is told as such
     const IkeSa* sa = find(path.sa);
     const auto& pair = path.own.front();
     tell(PathChanged{sa ? sa->name() : SaName{0, initiation.connection->name, {}, {}},
@@ -475,6 +476,8 @@ void Engine::Core::tell_paths(Status& out) const {
             status.probes = path.probes;
             status.unanswered = path.unanswered;
             status.since = path.since;
+            if (const auto login = sas_.find(initiation.sa); login != sas_.end() && login->second->peer_id)
+                status.peer_id = login->second->peer_id->to_string();
             if (const auto sa = sas_.find(path.sa); sa != sas_.end()) describe(status, *sa->second);
             out.paths.push_back(std::move(status));
         }
