@@ -32,7 +32,7 @@ constexpr const char* kInterface = "org.freedesktop.resolve1.Manager";
 constexpr const char* kOwnerChanged = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/"
                                       "DBus',interface='org.freedesktop.DBus',"
                                       "member='NameOwnerChanged',arg0='org.freedesktop.resolve1'";
-constexpr std::uint64_t kPatience = 10'000'000; // µs; polkit may have to be started first
+constexpr std::uint64_t kPatience = 25'000'000; // µs, as sd-bus has it; polkit may have to be started first
 
 // What is said when there is no such service, whoever says it.
 constexpr std::array<std::string_view, 3> kAbsent{SD_BUS_ERROR_SERVICE_UNKNOWN,
