@@ -68,7 +68,7 @@ void Engine::Core::add_to_family(Instant now, IkeSa& sa, IkeSa& made) {
     // Whoever began asks its own time of the next authentication of the first one only.
     made.reauth_at = Instant::max();
     tell(IkeCloned{made.name(), sa.our_spi(), describe(made.protection->suite)});
-    catch_up(now, made);
+    catch_up(now, sa, made);
 }
 
 void Engine::Core::on_clone_response(const Input& in, IkeSa& sa, CloningIke request, Payloads payloads) {

@@ -385,7 +385,7 @@ class Engine::Core {
     std::vector<std::pair<IpAddress, IpAddress>> other_pairs(const IkeSa& sa) const;
     void move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer);
     void send_again(Instant now, IkeSa& sa);
-    void catch_up(Instant now, IkeSa& sa);
+    void catch_up(Instant now, const IkeSa& from, IkeSa& sa);
     void send_update(Instant now, IkeSa& sa);
     void send_route_proof(Instant now, IkeSa& sa);
     void on_update_answered(const Input& in, IkeSa& sa, const Moving& moving, Payloads payloads);

@@ -198,6 +198,7 @@ const T* Engine::Core::under_way(const IkeSa& sa) {
 template const CreatingChild* Engine::Core::under_way(const IkeSa&);
 template const DeletingChild* Engine::Core::under_way(const IkeSa&);
 template const RekeyingIke* Engine::Core::under_way(const IkeSa&);
+template const Moving* Engine::Core::under_way(const IkeSa&);
 template const CloningIke* Engine::Core::under_way(const IkeSa&);
 
 void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {

@@ -242,10 +242,13 @@ void Engine::Core::send_question(Instant now, IkeSa& sa, const AddressPair& over
 
 // An IKE SA that took the place of another one, or stands beside it, asks anew what that one was asking about
 // its addresses: the answer would come for the other.
-void Engine::Core::catch_up(Instant now, IkeSa& sa) {
+void Engine::Core::catch_up(Instant now, const IkeSa& from, IkeSa& sa) {
     const Want wanted{sa.began ? Want::Kind::update_addresses : Want::Kind::prove_route};
-    const bool asked = std::ranges::find(sa.wanted, wanted) != sa.wanted.end();
-    if (sa.mobility.behind && !asked) sa.wanted.push_front(wanted);
+    const auto asks = [&](const IkeSa& who) {
+        return std::ranges::find(who.wanted, wanted) != who.wanted.end();
+    };
+    const bool needed = sa.mobility.behind || under_way<Moving>(from) || asks(from);
+    if (needed && !asks(sa)) sa.wanted.push_front(wanted);
     serve(now, sa);
     arm(sa);
 }

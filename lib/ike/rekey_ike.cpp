@@ -309,7 +309,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     heir.mobility.seen_as.clear();
     tell(IkeRekeyed{heir.name(), old.our_spi(), describe(heir.protection->suite)});
     arm(old);
-    catch_up(now, heir);
+    catch_up(now, old, heir);
 }
 
 // Deletes an IKE SA that nothing hangs on any more, without a word to the operator.
