@@ -3,9 +3,9 @@ import struct
 from contextlib import contextmanager
 
 import sheaf
-from ikev2 import (CHILD_SA_NOT_FOUND, CREATE_CHILD_SA, ESP, ESP_SUITE, IKE, IKE_SUITE, INFORMATIONAL, INVALID_KE_PAYLOAD,
-                   NO_ADDITIONAL_SAS, REKEY_SA, TEMPORARY_FAILURE, Delete, Half, KeyExchange, Nonce, Notify, Peer, Sa, TSi,
-                   everything, offer, require, transforms)
+from ikev2 import (CHILD_SA_NOT_FOUND, CREATE_CHILD_SA, ESP, IKE, IKE_SUITE, INFORMATIONAL, INVALID_KE_PAYLOAD,
+                   NO_ADDITIONAL_SAS, NO_PROPOSAL_CHOSEN, INITIAL_CONTACT, REKEY_SA, TEMPORARY_FAILURE, Delete, Half, KeyExchange,
+                   Nonce, Notify, Peer, Sa, offer, require)
 
 CLONE_IKE_SA_SUPPORTED, CLONE_IKE_SA = 16432, 16433  # RFC 7791 7
 SUPPORTED, CLONE = Notify(type=CLONE_IKE_SA_SUPPORTED), Notify(type=CLONE_IKE_SA)
@@ -114,7 +114,7 @@ def cloned_by_sheaf(process, peer):
 
 # The peer is the initiator, Sheaf a gateway.
 
-def test_a_gateway_tells_its_support_in_the_last_answer_of_IKE_AUTH():
+def test_a_gateway_tells_its_support_in_the_last_answer_of_IKE__AUTH():
     with at_gateway() as (_, peer, _sa):
         empty(peer.auth_answer.notify(CLONE_IKE_SA_SUPPORTED))
         require(CLONE_IKE_SA_SUPPORTED not in peer.first_answer.notifies(), 'it is told in IKE_SA_INIT, too')
@@ -141,7 +141,7 @@ def test_where_the_notify_stands_in_the_request_does_not_matter():
         all_alive(process, peer, sa, made)
 
 
-def test_a_clone_has_keys_out_of_SK_d_and_message_IDs_from_0():
+def test_a_clone_has_keys_out_of_SK__d_and_message_IDs_from_0():
     with at_gateway() as (process, peer, sa):
         made = clone(peer, sa)
         require(made.next_id == 0, 'the peer does not begin with 0')
@@ -149,13 +149,15 @@ def test_a_clone_has_keys_out_of_SK_d_and_message_IDs_from_0():
         all_alive(process, peer, sa, made)
 
 
-def test_a_clone_takes_no_message_ID_but_0_first():
+def test_a_clone_does_not_count_on_from_the_message_IDs_of_the_old_one():
     with at_gateway() as (process, peer, sa):
+        for _ in range(20):
+            peer.alive(sa)
         made = clone(peer, sa)
         made.next_id = sa.next_id
         _, message_id, _ = peer.post(made, INFORMATIONAL)
         answer = peer.wait(lambda: peer.answers.get((made.own_spi(), message_id)), seconds=0.5)
-        require(not answer, f'request {message_id} is answered')
+        require(not answer, f'request {message_id} is answered by {answer}')
         made.next_id = 0
         all_alive(process, peer, sa, made)
 
@@ -262,9 +264,10 @@ def test_the_end_of_the_last_ends_all():
         made = clone(peer, sa)
         further = clone(peer, made)
         for each in (made, sa, further):
-            require(process.status()['pools'][0]['used'] == 1 if 'pools' in process.status() else True, 'no address is used')
+            require(process.status()['pools'][0]['used'] == 1, 'their address is not used once')
             peer.delete(each)
         status = process.status()
+        require(status['pools'][0]['used'] == 0, 'their address is still used')
         require(not status['ike_sas'], 'an IKE SA is left')
         kernel = status['kernel']
         require(not (kernel['sas'] or kernel['policies'] or kernel['links']), f'the kernel keeps {kernel}')
@@ -301,7 +304,7 @@ def test_a_rekeyed_IKE_SA_is_cloned():
         has(process, successor, peer.child)
 
 
-def test_beyond_the_limit_the_answer_is_NO_ADDITIONAL_SAS_until_one_ends():
+def test_beyond_the_limit_the_answer_is_NO__ADDITIONAL__SAS_until_one_ends():
     with at_gateway(most=3) as (process, peer, sa):
         first, second = clone(peer, sa), clone(peer, sa)
         for each in (sa, first, second):
@@ -338,12 +341,12 @@ def test_without_support_of_the_responder_a_clone_request_is_a_rekeying():
         plain_rekey(process, peer, sa)
 
 
-def test_support_told_in_IKE_SA_INIT_means_nothing():
+def test_support_told_in_IKE__SA__INIT_means_nothing():
     with at_gateway(tell=(), first=(SUPPORTED,)) as (process, peer, sa):
         plain_rekey(process, peer, sa)
 
 
-def test_CLONE_IKE_SA_in_a_request_for_a_Child_SA_means_nothing():
+def test_CLONE__IKE__SA_in_a_request_for_a_Child_SA_means_nothing():
     with at_gateway() as (process, peer, sa):
         child, answer = peer.create_child(sa, CLONE, tsi=peer.child.tsi)
         require(child, f'it is answered by {answer}')
@@ -351,7 +354,7 @@ def test_CLONE_IKE_SA_in_a_request_for_a_Child_SA_means_nothing():
         all_alive(process, peer, sa)
 
 
-def test_CLONE_IKE_SA_in_a_rekeying_of_a_Child_SA_means_nothing():
+def test_CLONE__IKE__SA_in_a_rekeying_of_a_Child_SA_means_nothing():
     with at_gateway() as (process, peer, sa):
         child, answer = peer.create_child(sa, CLONE, Notify(proto=ESP, type=REKEY_SA, SPI=peer.child.spi_in), tsi=peer.child.tsi)
         require(child, f'it is answered by {answer}')
@@ -360,14 +363,14 @@ def test_CLONE_IKE_SA_in_a_rekeying_of_a_Child_SA_means_nothing():
         has(process, sa, child)
 
 
-def test_CLONE_IKE_SA_in_INFORMATIONAL_means_nothing():
+def test_CLONE__IKE__SA_in_INFORMATIONAL_means_nothing():
     with at_gateway() as (process, peer, sa):
         answer = peer.request(sa, INFORMATIONAL, CLONE)
         require(not answer.payloads, f'it is answered by {answer}')
         all_alive(process, peer, sa)
 
 
-def test_CLONE_IKE_SA_in_IKE_AUTH_means_nothing():
+def test_CLONE__IKE__SA_in_IKE__AUTH_means_nothing():
     with at_gateway(tell=(CLONE, SUPPORTED)) as (process, peer, sa):
         all_alive(process, peer, sa)
         all_alive(process, peer, sa, clone(peer, sa))
@@ -392,7 +395,7 @@ def test_a_clone_request_without_a_key_exchange_is_refused():
         require(len(established(process)) <= 1, 'there is a clone')
 
 
-def test_a_gateway_that_deletes_the_IKE_SA_answers_TEMPORARY_FAILURE():
+def test_a_gateway_that_deletes_the_IKE_SA_answers_TEMPORARY__FAILURE():
     with at_gateway() as (process, peer, sa):
         process.command('down clients')
         request = peer.await_request()
@@ -402,7 +405,7 @@ def test_a_gateway_that_deletes_the_IKE_SA_answers_TEMPORARY_FAILURE():
         require(not process.status()['ike_sas'], 'an IKE SA is left')
 
 
-def test_a_gateway_that_rekeys_the_IKE_SA_answers_TEMPORARY_FAILURE_and_its_successor_is_cloned():
+def test_a_gateway_that_rekeys_the_IKE_SA_answers_TEMPORARY__FAILURE_and_its_successor_is_cloned():
     with at_gateway() as (process, peer, sa):
         process.command('rekey clients')
         request = peer.await_request()
@@ -424,9 +427,20 @@ def test_a_gateway_clones_too():
         has(process, made, child)
 
 
+def test_a_new_login_with_INITIAL__CONTACT_ends_the_whole_family():
+    with at_gateway() as (process, peer, sa):
+        clone(peer, clone(peer, sa))
+        again = Peer(process.address)
+        fresh = again.login(CLIENT, GATEWAY, sheaf.SECRET, (SUPPORTED, Notify(type=INITIAL_CONTACT)))
+        all_alive(process, again, fresh)
+        has(process, fresh, again.child)
+        require(len(process.status()['kernel']['sas']) == 1, 'a Child SA of the old family is left')
+        again.close()
+
+
 # Sheaf is the initiator, a client.
 
-def test_a_client_tells_its_support_in_the_first_request_of_IKE_AUTH():
+def test_a_client_tells_its_support_in_the_first_request_of_IKE__AUTH():
     with at_client() as (_, peer, _sa):
         empty(peer.auth_request.notify(CLONE_IKE_SA_SUPPORTED))
 
@@ -447,7 +461,7 @@ def test_a_client_begins_a_clone_with_message_ID_0():
         process.command('clone home')
         for _ in (sa, made):
             request = asks_for_clone(peer)
-            require(request.id == (0 if request.sa is made else 3), f'a request with message ID {request.id}')
+            require(request.sa is sa or request.id == 0, f'a request with message ID {request.id}')
             peer.give_ike(request)
         all_alive(process, peer, *peer.sas.values())
 
@@ -459,7 +473,41 @@ def test_a_client_does_not_clone_where_the_responder_does_not():
         all_alive(process, peer, sa)
 
 
-def test_a_client_that_is_answered_TEMPORARY_FAILURE_asks_again_later():
+def test_a_clone_request_that_is_lost_comes_again_unchanged():
+    with at_client() as (process, peer, sa):
+        process.command('clone home')
+        request = asks_for_clone(peer)
+        process.command('advance 6')
+        again = peer.wait(lambda: peer.repeats and peer.repeats.popleft())
+        require(again and again.octets == request.octets, 'it does not come again, or is another one')
+        all_alive(process, peer, sa, peer.give_ike(request))
+
+
+def test_a_client_that_is_asked_for_another_group_clones_with_that():
+    with at_client() as (process, peer, sa):
+        process.command('clone home')
+        peer.answer(asks_for_clone(peer), Notify(type=INVALID_KE_PAYLOAD, load=struct.pack('!H', 19)))
+        request = asks_for_clone(peer)
+        require(request.one(KeyExchange).group == 19, f'it comes with group {request.one(KeyExchange).group}')
+        peer.answer(request, Notify(type=NO_PROPOSAL_CHOSEN))
+        all_alive(process, peer, sa)
+
+
+def test_a_client_that_ends_while_it_clones_ends_the_clone_as_well():
+    with at_client() as (process, peer, sa):
+        process.command('clone home')
+        request = asks_for_clone(peer)
+        process.command('down home')
+        peer.give_ike(request)
+        for _ in range(2):
+            end = peer.await_request()
+            require(end.one(Delete).proto == IKE, f'{end} instead of the end of an IKE SA')
+            peer.answer(end)
+        status = process.status()
+        require(not status['ike_sas'] and not status['kernel']['sas'], 'something is left')
+
+
+def test_a_client_that_is_answered_TEMPORARY__FAILURE_asks_again_later():
     with at_client() as (process, peer, sa):
         process.command('clone home')
         request = asks_for_clone(peer)
@@ -472,7 +520,7 @@ def test_a_client_that_is_answered_TEMPORARY_FAILURE_asks_again_later():
         has(process, sa, peer.child)
 
 
-def test_a_client_that_is_answered_NO_ADDITIONAL_SAS_asks_no_more():
+def test_a_client_that_is_answered_NO__ADDITIONAL__SAS_asks_no_more():
     with at_client() as (process, peer, sa):
         made = cloned_by_sheaf(process, peer)
         peer.delete(made)
@@ -487,7 +535,7 @@ def test_a_client_that_is_answered_NO_ADDITIONAL_SAS_asks_no_more():
         has(process, sa, peer.child)
 
 
-def test_after_NO_ADDITIONAL_SAS_a_client_may_ask_again_when_one_has_ended():
+def test_after_NO__ADDITIONAL__SAS_a_client_may_ask_again_when_one_has_ended():
     with at_client() as (process, peer, sa):
         made = cloned_by_sheaf(process, peer)
         process.command('clone home')
@@ -501,20 +549,20 @@ def test_after_NO_ADDITIONAL_SAS_a_client_may_ask_again_when_one_has_ended():
 def test_a_client_whose_clone_is_refused_otherwise_keeps_what_it_has():
     with at_client() as (process, peer, sa):
         process.command('clone home')
-        peer.answer(asks_for_clone(peer), Notify(type=14))  # NO_PROPOSAL_CHOSEN
+        peer.answer(asks_for_clone(peer), Notify(type=NO_PROPOSAL_CHOSEN))
         peer.silence()
         all_alive(process, peer, sa)
         has(process, sa, peer.child)
 
 
-def test_CLONE_IKE_SA_in_the_answer_to_a_clone_request_means_nothing():
+def test_CLONE__IKE__SA_in_the_answer_to_a_clone_request_means_nothing():
     with at_client() as (process, peer, sa):
         process.command('clone home')
         made = peer.give_ike(asks_for_clone(peer), CLONE)
         all_alive(process, peer, sa, made)
 
 
-def test_CLONE_IKE_SA_in_the_answer_to_a_rekeying_means_nothing():
+def test_CLONE__IKE__SA_in_the_answer_to_a_rekeying_means_nothing():
     with at_client() as (process, peer, sa):
         process.command('rekey home')
         request = peer.await_request()
@@ -551,7 +599,7 @@ def test_a_gateway_may_clone_at_a_client():
         all_alive(process, peer, sa, made, clone(peer, made))
 
 
-def test_a_client_beyond_its_own_limit_answers_NO_ADDITIONAL_SAS():
+def test_a_client_beyond_its_own_limit_answers_NO__ADDITIONAL__SAS():
     with at_client(most=2) as (process, peer, sa):
         made = clone(peer, sa)
         refused_clone(peer, made, NO_ADDITIONAL_SAS)
@@ -569,6 +617,17 @@ def test_clone_requests_that_cross_are_both_answered():
         ours, _ = peer.take_ike(peer.ask_ike(sa, CLONE))
         made = peer.give_ike(theirs)
         peer.silence()  # none of them is redundant
+        all_alive(process, peer, sa, ours, made)
+        has(process, sa, peer.child)
+
+
+def test_clone_requests_that_cross_at_a_gateway_are_both_answered():
+    with at_gateway() as (process, peer, sa):
+        process.command(f'clone {CLIENT.decode()}')
+        theirs = asks_for_clone(peer)
+        ours, _ = peer.take_ike(peer.ask_ike(sa, CLONE))
+        made = peer.give_ike(theirs)
+        peer.silence()
         all_alive(process, peer, sa, ours, made)
         has(process, sa, peer.child)
 
@@ -626,10 +685,14 @@ def test_a_request_for_a_Child_SA_that_crosses_a_clone_request_is_answered():
     with at_client() as (process, peer, sa):
         process.command('clone home')
         theirs = asks_for_clone(peer)
-        _, answer = peer.create_child(sa, Notify(proto=ESP, type=REKEY_SA, SPI=peer.child.spi_in), tsi=everything())
-        require(not answer.notify(TEMPORARY_FAILURE), f'cloning holds up a Child SA: {answer}')
+        rekey = Notify(proto=ESP, type=REKEY_SA, SPI=peer.child.spi_in)
+        child, answer = peer.create_child(sa, rekey, tsr=peer.child.tsi)
+        require(child, f'cloning holds up a Child SA: {answer}')
+        peer.request(sa, INFORMATIONAL, Delete(proto=ESP, SPIsize=4, count=1, SPIs=peer.child.spi_in))
         made = peer.give_ike(theirs)
         all_alive(process, peer, sa, made)
+        has(process, sa, child)
+        has(process, made)
 
 
 def test_the_end_of_an_IKE_SA_that_crosses_a_clone_request_ends_it():

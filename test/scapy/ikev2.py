@@ -28,8 +28,8 @@ IKE, ESP = 1, 3  # protocols
 INITIATOR, RESPONSE = 0x08, 0x20  # flags of the header
 
 # Notify types, RFC 7296 3.10.1.
-INVALID_KE_PAYLOAD, NO_ADDITIONAL_SAS, TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 17, 35, 43, 44
-REKEY_SA = 16393
+NO_PROPOSAL_CHOSEN, INVALID_KE_PAYLOAD, NO_ADDITIONAL_SAS, TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 14, 17, 35, 43, 44
+INITIAL_CONTACT, REKEY_SA = 16384, 16393
 
 ENCRYPTION, PRF, GROUP, ESN = 1, 2, 4, 5  # types of transforms
 AES_GCM_16, HMAC_SHA2_256, X25519, NO_ESN = 20, 5, 31, 0
@@ -334,6 +334,7 @@ class Peer:
         self.sas = {}  # by our SPI
         self.plain = deque()  # messages of IKE_SA_INIT that came
         self.requests = deque()  # others
+        self.repeats = deque()  # those that came again before they were answered
         self.answers = {}  # by our SPI and message ID
 
     def add(self, sa):
@@ -369,8 +370,8 @@ class Peer:
             sa.expected_id += 1
             self.requests.append(message)
         else:
-            require(any(message.id == each.id and each.sa is sa for each in self.requests) or message.id < sa.expected_id,
-                    f'a request with message ID {message.id} where {sa.expected_id} is next')
+            require(message.id < sa.expected_id, f'a request with message ID {message.id} where {sa.expected_id} is next')
+            self.repeats.append(message)
         return True
 
     def post(self, sa, exchange, *payloads):
@@ -508,11 +509,11 @@ class Peer:
         self.answer(request, answer, *half.payloads(), *notifies)
         return sa
 
-    def create_child(self, sa, *notifies, tsi=None):
+    def create_child(self, sa, *notifies, tsi=None, tsr=None):
         """A new Child SA, and the answer that made it; without a Child SA where it is refused."""
         nonce, spi_in = os.urandom(32), os.urandom(4)
         answer = self.request(sa, CREATE_CHILD_SA, *notifies, offer(ESP, spi_in, ESP_SUITE), Nonce(load=nonce),
-                              TSi(traffic_selector=tsi or everything()), TSr(traffic_selector=everything()))
+                              TSi(traffic_selector=tsi or everything()), TSr(traffic_selector=tsr or everything()))
         if Sa not in answer.kinds():
             return None, answer
         spi_out = accepted(answer.one(Sa), ESP, ESP_SUITE, 4)

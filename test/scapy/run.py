@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """run.py SHEAF-PROCESS [WORD...]: the scripted peers; with words, the tests whose names have one of them in it.
 
-A test is a function test_... of the modules below; its name with spaces is what it shows. It fails by an exception.
+A test is a function test_... of the modules below; its name is what it shows, with _ for a space and __ for _. It fails
+by an exception.
 Last line: N passed, N failed, N skipped."""
 import sys
 import traceback
@@ -14,7 +15,7 @@ MODULES = [clone]
 
 
 def name(function):
-    return function.__name__.removeprefix('test_').replace('_', ' ')
+    return '_'.join(part.replace('_', ' ') for part in function.__name__.removeprefix('test_').split('__'))
 
 
 def main():

@@ -136,7 +136,8 @@ class Sheaf {
 
     // With the keys of the SAs, which the peer has derived as well: they protect nothing.
     Json status() {
-        Json out = daemon::status_json({host_.engine.status(), {}, std::nullopt, now(), host_.wall});
+        Json out = daemon::status_json(
+            {host_.engine.status(), host_.leases.usage(host_.wall), std::nullopt, now(), host_.wall});
         out["answer"] = "status";
         Json sas = Json::array();
         for (const auto& [spi, pair] : host_.kernel.sas)
