@@ -1,13 +1,15 @@
 """Cloned IKE SAs (RFC 7791): a peer that knows the RFC and not Sheaf clones with it, begun by either."""
+import os
 import struct
 from contextlib import contextmanager
 
 import sheaf
 from ikev2 import (CHILD_SA_NOT_FOUND, CREATE_CHILD_SA, ESP, IKE, IKE_SUITE, INFORMATIONAL, INVALID_KE_PAYLOAD,
-                   NO_ADDITIONAL_SAS, NO_PROPOSAL_CHOSEN, INITIAL_CONTACT, REKEY_SA, TEMPORARY_FAILURE, Delete, Half, KeyExchange,
+                   INITIAL_CONTACT, NO_ADDITIONAL_SAS, NO_PROPOSAL_CHOSEN, REKEY_SA, TEMPORARY_FAILURE, Delete, Half, KeyExchange,
                    Nonce, Notify, Peer, Sa, offer, require)
 
 CLONE_IKE_SA_SUPPORTED, CLONE_IKE_SA = 16432, 16433  # RFC 7791 7
+MOBIKE_SUPPORTED, UPDATE_SA_ADDRESSES, COOKIE2 = 16396, 16400, 16401  # RFC 4555 4
 SUPPORTED, CLONE = Notify(type=CLONE_IKE_SA_SUPPORTED), Notify(type=CLONE_IKE_SA)
 MINUTES = 60
 CLIENT, GATEWAY = b'alice.example.org', b'gw.example.org'
@@ -425,6 +427,34 @@ def test_a_gateway_clones_too():
         child, answer = peer.create_child(made, tsi=peer.child.tsi)
         require(child, f'a Child SA on it is answered by {answer}')
         has(process, made, child)
+
+
+def outer(process, child):
+    """Where Sheaf sends the packets of a Child SA."""
+    return next(each['peer'] for each in process.status()['kernel']['sas'] if each['spi_in'] == spi(child.spi_out))
+
+
+def test_a_clone_moves_to_another_address_and_the_first_IKE_SA_stays():  # RFC 7791 A
+    with at_gateway(tell=(Notify(type=MOBIKE_SUPPORTED), SUPPORTED)) as (process, peer, sa):
+        require(peer.auth_answer.notify(MOBIKE_SUPPORTED), 'Sheaf does not know RFC 4555')
+        made = clone(peer, sa)
+        child, _ = peer.create_child(made, tsi=peer.child.tsi)
+        there = Peer(process.address, host='127.0.0.3')
+        there.add(peer.sas.pop(made.own_spi()))
+        cookie = os.urandom(16)
+        answer = there.request(made, INFORMATIONAL, Notify(type=UPDATE_SA_ADDRESSES), Notify(type=COOKIE2, load=cookie))
+        require(answer.notifies() == [COOKIE2] and answer.payloads[0].load == cookie, f'the move is answered by {answer}')
+        proof = there.await_request()  # that answers reach us there, RFC 4555 3.7
+        require(COOKIE2 in proof.notifies(), f'{proof} proves no route')
+        there.answer(proof, proof.notify(COOKIE2))
+        peer.alive(sa)
+        there.alive(made)
+        agree(process, sa, made)
+        has(process, sa, peer.child)
+        has(process, made, child)
+        require(outer(process, child).startswith(f'{there.host}:'), 'the Child SA of the clone has not moved')
+        require(outer(process, peer.child).startswith(f'{peer.host}:'), 'the Child SA of the first has moved')
+        there.close()
 
 
 def test_a_new_login_with_INITIAL__CONTACT_ends_the_whole_family():

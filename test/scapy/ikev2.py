@@ -324,12 +324,12 @@ def auth(secret, first_message, nonce, key_p, identification):
 
 
 class Peer:
-    """A UDP socket with IKE SAs. `address` is the other side's."""
+    """A UDP socket with IKE SAs. `address` is the other side's, `host` our own."""
 
-    def __init__(self, address=None):
+    def __init__(self, address=None, host='127.0.0.1'):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(('127.0.0.1', 0))
-        self.port = self.socket.getsockname()[1]
+        self.socket.bind((host, 0))
+        self.host, self.port = self.socket.getsockname()
         self.address = address
         self.sas = {}  # by our SPI
         self.plain = deque()  # messages of IKE_SA_INIT that came

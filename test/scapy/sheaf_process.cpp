@@ -143,6 +143,7 @@ class Sheaf {
         for (const auto& [spi, pair] : host_.kernel.sas)
             sas.push_back({{"spi_in", daemon::child_spi_text(spi)},
                            {"spi_out", daemon::child_spi_text(pair.id.spi_out)},
+                           {"peer", pair.id.peer.to_string()},
                            {"in", test::to_hex(pair.in.encryption.view())},
                            {"out", test::to_hex(pair.out.encryption.view())}});
         out["kernel"] = {{"sas", std::move(sas)},
