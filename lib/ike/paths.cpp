@@ -30,27 +30,26 @@ std::vector<std::vector<UplinkPair>> wanted_paths(const PathPlan& plan,
                                                   const std::vector<IpAddress>& gateways) {
     std::vector<std::vector<UplinkPair>> out;
     const std::size_t uplinks = plan.uplinks.size();
-    if (plan.set == PathSet::uplinks) {
+    switch (plan.set) {
+    case PathSet::uplinks:
         out.resize(uplinks);
         for (std::size_t i = 0; i < uplinks; ++i)
             for (const IpAddress& gateway : gateways)
                 out[i].push_back({i, gateway});
-        return out;
-    }
-    for (const IpAddress& gateway : gateways) {
-        std::vector<UplinkPair> pairs;
-        for (std::size_t i = 0; i < uplinks; ++i)
-            pairs.push_back({i, gateway});
-        if (plan.set == PathSet::gateways) {
-            out.push_back(std::move(pairs));
-            continue;
+        break;
+    case PathSet::gateways:
+        for (const IpAddress& gateway : gateways) {
+            out.emplace_back();
+            for (std::size_t i = 0; i < uplinks; ++i)
+                out.back().push_back({i, gateway});
         }
-        for (UplinkPair& pair : pairs)
-            out.push_back({std::move(pair)});
+        break;
+    case PathSet::pairs:
+        for (std::size_t i = 0; i < uplinks; ++i)
+            for (const IpAddress& gateway : gateways)
+                out.push_back({{i, gateway}});
+        break;
     }
-    // Of all pairs those of the first uplink come first.
-    if (plan.set == PathSet::pairs)
-        std::ranges::stable_sort(out, {}, [](const auto& own) { return own.front().uplink; });
     if (out.size() > kMaxPaths) out.resize(kMaxPaths);
     return out;
 }
@@ -125,13 +124,12 @@ std::vector<std::pair<IpAddress, IpAddress>> Engine::Core::other_pairs(const Ike
 // Where to begin: attempt after attempt over another pair.
 std::optional<std::pair<IpAddress, IpAddress>> Engine::Core::first_pair(Initiation& initiation) {
     plan_paths(initiation);
-    auto usable = usable_pairs(initiation);
-    const auto quiet = std::ranges::stable_partition(
-        usable, [&](const auto& one) { return !initiation.paths.is_silent(one.first); });
-    const auto answering = static_cast<std::size_t>(quiet.begin() - usable.begin());
-    if (usable.empty()) return std::nullopt;
-    const std::size_t among = answering > 0 ? answering : usable.size();
-    const auto& [pair, local] = usable.at(initiation.failures % among);
+    const auto usable = usable_pairs(initiation);
+    auto answering = usable;
+    std::erase_if(answering, [&](const auto& one) { return initiation.paths.is_silent(one.first); });
+    const auto& among = answering.empty() ? usable : answering;
+    if (among.empty()) return std::nullopt;
+    const auto& [pair, local] = among.at(initiation.failures % among.size());
     return std::pair(local, pair.gateway);
 }
 
