@@ -15,7 +15,7 @@ namespace sheaf::xfrm {
 namespace {
 
 std::optional<child::KernelEvent> gone(const std::optional<StateNotice>& notice) {
-    if (!notice || !is_ours(notice->reqid)) return std::nullopt;
+    if (!notice || !is_ours(notice->reqid) || notice->passing) return std::nullopt;
     return child::SaGone{notice->id.destination, notice->id.spi, notice->hard};
 }
 

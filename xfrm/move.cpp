@@ -124,11 +124,11 @@ Operation Mover::question(Told how, const SharedMovers& owner) {
 }
 
 Operation Mover::limit() {
-    const std::uint64_t limit = was.limits.hard_packets, least = progress.packets + gap;
-    was.limits.hard_packets = limit == 0 ? least : std::min(limit, least);
+    const child::SaLimits limits = std::exchange(was.limits, confined(was.limits, progress.packets + gap));
     Operation out{
         .room = Room::xfrm, .message = update_state(was), .object = name, .verb = "limit before it moves"};
-    was.limits.hard_packets = limit;
+    was.limits = limits;
+    start = progress.sent + gap; // where it has reached the limit before the next look
     out.undo = [back = update_state(was)]() mutable { return std::move(back); };
     return out;
 }
@@ -214,6 +214,7 @@ Stage::Prepared limits_and_clones(const SharedMovers& movers) {
             if (const auto why = mover.unmovable()) return std::unexpected(*why);
             out.push_back(mover.limit());
             out.push_back(mover.question(&Mover::told_limited, movers));
+            out.back().tolerated = {ESRCH};
         }
     }
     return out;

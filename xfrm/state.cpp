@@ -302,12 +302,21 @@ std::optional<Progress> parse_progress(const nlmsghdr& message) {
     return out;
 }
 
+// A soft limit just above the hard one is what no other entry has.
+child::SaLimits confined(child::SaLimits limits, std::uint64_t packets) {
+    limits.hard_packets = limits.hard_packets == 0 ? packets : std::min(limits.hard_packets, packets);
+    limits.soft_packets = limits.hard_packets + 1;
+    return limits;
+}
+
 std::optional<StateNotice> parse_expiry(const nlmsghdr& message) {
     xfrm_user_expire expiry{};
     if (message.nlmsg_type != XFRM_MSG_EXPIRE || !netlink::read_fixed(message, &expiry, sizeof expiry))
         return std::nullopt;
     if (expiry.state.id.proto != IPPROTO_ESP || expiry.state.id.spi == 0) return std::nullopt;
-    return StateNotice{id_of(expiry.state.id, expiry.state.family), expiry.state.reqid, expiry.hard != 0};
+    const xfrm_lifetime_cfg& limits = expiry.state.lft;
+    return StateNotice{id_of(expiry.state.id, expiry.state.family), expiry.state.reqid, expiry.hard != 0,
+                       limits.soft_packet_limit == limits.hard_packet_limit + 1};
 }
 
 std::optional<StateNotice> parse_removal(const nlmsghdr& message) {

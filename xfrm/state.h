@@ -103,11 +103,16 @@ struct CountedState {
 
 [[nodiscard]] std::optional<Progress> parse_progress(const nlmsghdr& message); // of the same messages
 
+// The limits of an entry that is to be made anew elsewhere, with so many packets in all at most. When the kernel
+// has removed such a one, nothing is lost: StateNotice::passing.
+[[nodiscard]] child::SaLimits confined(child::SaLimits limits, std::uint64_t packets);
+
 // What events tell of an entry that has an SPI.
 struct StateNotice {
     StateId id;
     std::uint32_t reqid = 0;
-    bool hard = true; // of an expiry: the kernel has removed the entry
+    bool hard = true;     // of an expiry: the kernel has removed the entry
+    bool passing = false; // it had the limit of confined()
 };
 [[nodiscard]] std::optional<StateNotice> parse_expiry(const nlmsghdr& message);  // XFRM_MSG_EXPIRE
 [[nodiscard]] std::optional<StateNotice> parse_removal(const nlmsghdr& message); // XFRM_MSG_DELSA

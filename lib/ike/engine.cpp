@@ -229,6 +229,11 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* moved = std::get_if<child::PeerMoved>(&event)) return on_peer_moved(*moved);
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
+    // Where the entries are of what is on its way, the end of that tells.
+    std::vector<wire::ChildSpi> under_way;
+    for (const auto& [id, pending] : intents_)
+        under_way.push_back(pending.child);
+    std::ranges::sort(under_way);
     std::vector<child::SasPresent::Sa> missing;
     const auto check = [&](const IpAddress& destination, wire::ChildSpi spi) {
         const child::SasPresent::Sa wanted{destination, spi};
@@ -236,6 +241,7 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     };
     for (const auto& [ike_spi, sa] : sas_) {
         for (const ChildSa& child : sa->children) {
+            if (std::ranges::binary_search(under_way, child.id.spi_in)) continue;
             if (child.in) check(child.id.local.address, child.id.spi_in);
             if (child.out) check(child.id.peer.address, child.id.spi_out);
         }

@@ -143,6 +143,26 @@ TEST_CASE("a peer whose NAT gives it another port is followed when the kernel te
     CHECK(all.gateway.last<ike::PeerMoved>()->sa.peer == next);
 }
 
+TEST_CASE("what the kernel is still moving is not missed where it was") {
+    Behind all;
+    const auto pair = all.gateway.kernel.sas.begin()->second.id;
+    child::SasPresent before;
+    for (const auto& [spi, sas] : all.gateway.kernel.sas) {
+        before.sas.push_back({sas.id.local.address, sas.id.spi_in});
+        before.sas.push_back({sas.id.peer.address, sas.id.spi_out});
+    }
+    const Endpoint next{*IpAddress::parse("203.0.113.9"), 31000};
+    all.gateway.engine.kernel_event(all.net.now, child::PeerMoved{pair.local.address, pair.spi_in, next});
+    all.gateway.engine.kernel_event(all.net.now, before);
+    all.gateway.pump(all.net.now);
+    CHECK(all.gateway.refused(Rule::kernel_refused) == 0);
+    CHECK(all.gateway.kernel.sas.at(pair.spi_in).id.peer == next);
+    // Afterwards it is.
+    all.gateway.engine.kernel_event(all.net.now, before);
+    all.gateway.pump(all.net.now);
+    CHECK(all.gateway.refused(Rule::kernel_refused) == 1);
+}
+
 TEST_CASE("a forged request from elsewhere moves nobody") {
     Behind all;
     const auto sent = std::ranges::find_if(all.net.log, [&](const ike::Datagram& d) {

@@ -308,6 +308,39 @@ TEST_CASE("an entry that sends while it moves repeats no sequence number", "[xfr
     }
 }
 
+TEST_CASE("an entry may reach the limit that it gets before it moves, and nothing is lost", "[xfrm]") {
+    for (const bool of_peer : {true, false}) {
+        Scene scene;
+        const StateId id = outbound_id(scene.client.pair());
+        const int events = scene.bench.fake.os.fd_of(NETLINK_XFRM, 1);
+        bool limited = false;
+        scene.bench.fake.fault = [&](std::size_t, int protocol, const nlmsghdr& message) {
+            if (limited && message.nlmsg_type == XFRM_MSG_GETSA) {
+                limited = false;
+                REQUIRE(scene.bench.fake.put(NETLINK_XFRM, remove_state(id)) == 0);
+            }
+            if (protocol == NETLINK_XFRM && message.nlmsg_type == XFRM_MSG_UPDSA) {
+                limited = true;
+                netlink::Builder expiry(XFRM_MSG_EXPIRE, 0);
+                auto& fixed = expiry.fixed<xfrm_user_expire>();
+                REQUIRE(netlink::read_fixed(message, &fixed.state, sizeof fixed.state));
+                fixed.hard = 1;
+                const auto told = expiry.finish();
+                const auto* first = reinterpret_cast<const std::uint8_t*>(&told.header());
+                scene.bench.fake.os.deliver(events, {first, first + told.header().nlmsg_len});
+            }
+            return std::optional<NetlinkKernel::Fault>();
+        };
+        CHECK(scene.bench.outcome(only(of_peer ? scene.move({}, kOtherPeer) : scene.move(kOtherLocal, {})))
+                  .empty());
+        scene.bench.kernel->on_readable(scene.bench.at);
+        CHECK(scene.bench.kernel->take_events().empty());
+        REQUIRE(scene.bench.run().empty()); // what is left at our old address goes
+        CHECK(scene.out().progress.sent == kFar.sent + kSequenceGap);
+        CHECK(scene.out().state.limits == child::SaLimits{});
+    }
+}
+
 TEST_CASE("whichever message of a move fails, all is where it was", "[xfrm]") {
     for (const bool of_peer : {true, false}) {
         const auto intent = [&](const Scene& scene) {
