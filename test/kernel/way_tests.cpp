@@ -16,6 +16,9 @@
 namespace sheaf::kernel_test {
 namespace {
 
+// The kernel tells of carriers at most once a second.
+constexpr const char* kCarrierTold = "sleep 1.5";
+
 std::string output_of(const std::string& command) {
     std::string out;
     FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
@@ -215,7 +218,7 @@ void test_uplinks(Report& report) {
     site.router.enter();
     shell("ip link set up1 down");
     site.host.enter();
-    shell("sleep 0.3");
+    shell(kCarrierTold);
     report.check(uplinks.refresh() && source("up1", gateway) == "up1 has no carrier", "a wire is pulled",
                  source("up1", gateway));
     report.check(!contains(output_of("ip rule"), "10.7.0.1") && source("up0", gateway) == "10.0.0.1",
@@ -223,13 +226,13 @@ void test_uplinks(Report& report) {
     site.router.enter();
     shell("ip link set up1 up");
     site.host.enter();
-    shell("sleep 0.3");
+    shell(kCarrierTold);
     report.check(uplinks.refresh() && source("up1", gateway) == "10.7.0.1", "and put back",
                  source("up1", gateway));
     shell("ip link set up1 down");
     report.check(uplinks.refresh() && source("up1", gateway) == "up1 is down", "an interface goes down",
                  source("up1", gateway));
-    shell("ip link set up1 up; sleep 0.3");
+    shell(std::string("ip link set up1 up; ") + kCarrierTold);
     report.check(uplinks.refresh() && contains(source("up1", gateway), "no route to 203.0.113.1"),
                  "without a route it does not reach the gateway", source("up1", gateway));
     shell("ip link del up1");
@@ -269,8 +272,7 @@ void test_host_watch(Report& report) {
     site.router.enter();
     shell("ip link set up0 down");
     site.host.enter();
-    // The kernel tells of carriers at most once a second.
-    report.check(told("sleep 1.5") == Change::links, "a wire");
+    report.check(told(kCarrierTold) == Change::links, "a wire");
     auto kernel = site.host.kernel();
     const Client client{.n = 5, .role = child::LinkRole::client};
     report.check(outcome(*kernel, child::OpenLink{client.link()}).empty(), "a link of ours opens");
