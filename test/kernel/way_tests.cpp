@@ -173,7 +173,7 @@ struct Site {
         shell("for i in 0 1; do ip link set up$i up; ip addr add 10.$i.0.254/24 dev up$i; done");
         host.enter();
         shell("for i in 0 1; do ip route add default via 10.$i.0.254 dev up$i metric 10$i; "
-              "ip -6 route add default via 2001:db8:$i::254 dev up$i metric 10$i; done; sleep 0.3");
+              "ip -6 route add default via 2001:db8:$i::254 dev up$i metric 10$i; done; sleep 1.5");
     }
 };
 
