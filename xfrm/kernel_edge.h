@@ -33,6 +33,17 @@ struct SaUsage {
     std::uint32_t spi = 0;
     std::uint64_t bytes = 0;
     std::uint64_t packets = 0;
+    IpAddress source{};           // outer
+    child::LinkNumber number = 0; // of the link, the Child SA or the group
+    std::uint64_t replayed = 0;   // packets that were dropped because they came again, or too late
+    std::uint64_t forged = 0;     // packets whose integrity check failed
+};
+
+// Which endpoint of a group a prefix is behind, as the kernel has it at the moment.
+struct GroupRoute {
+    Prefix prefix;
+    IpAddress endpoint;
+    bool configured = false; // otherwise by a route of the kernel's
 };
 
 // What the daemon needs of a kernel: the real one (Kernel) or a recording one (RecordingKernel).
@@ -78,6 +89,9 @@ class KernelEdge {
     // later. To ask again before it has come changes nothing.
     virtual void ask_usage(Instant now) = 0;
     [[nodiscard]] virtual std::optional<std::vector<SaUsage>> take_usage() = 0;
+
+    // Where the packets of a group go; empty if there is none of this number.
+    [[nodiscard]] virtual std::vector<GroupRoute> group_routes(child::LinkNumber group) const = 0;
 };
 
 } // namespace sheaf::xfrm

@@ -3,6 +3,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/ip.h"
 #include "lib/base/secret.h"
+#include "lib/child/group_link.h"
 #include "lib/child/link.h"
 #include "lib/crypto/suite.h"
 #include "lib/wire/payload.h"
@@ -137,7 +138,8 @@ struct UpdateLink {
 };
 
 using KernelStep = std::variant<OpenLink, CloseLink, InstallSas, RemoveSas, InstallPolicies, RemovePolicies,
-                                UpdateLink, MoveSas>;
+                                UpdateLink, MoveSas, OpenGroup, UpdateGroup, CloseGroup, InstallGroupSa,
+                                SendWithGroupSa, RefreshGroupSa, RemoveGroupSa>;
 
 using IntentId = std::uint64_t;
 

@@ -9,6 +9,7 @@
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
+#include "lib/group/terms.h"
 #include "lib/wire/cfg.h"
 
 #include <chrono>
@@ -184,9 +185,33 @@ struct Connection {
 
     AddressRequest request; // client
     std::string interface;  // the virtual interface's name; gateway: Config's; peer: empty for none
-    bool start = false;     // client: initiate at start, and again after a loss
+    // client, and peer for its group: initiate at start, and again after a loss
+    bool start = false;
+
+    // The multi-point SA that peers of this connection are told (a name of Config::group_services), or that we are
+    // told by its peer (one of Config::group_memberships); empty: none. Only who began the IKE SA is told.
+    std::string group;
 
     friend bool operator==(const Connection&, const Connection&) = default;
+};
+
+// Gateway: a group whose SA we make and tell (draft-yamaya-ipsecme-mpsa-00). In it is whoever authenticates on a
+// connection that names it.
+struct GroupService {
+    std::string name; // for us; peers are not told
+    group::Terms terms;
+    friend bool operator==(const GroupService&, const GroupService&) = default;
+};
+
+// Endpoint: a group that we are in, by the one connection that names it.
+struct GroupMembership {
+    std::string name;
+    std::string interface;
+    group::Acceptance acceptance;
+    // Ours that other endpoints send to, one of a family; empty: the one that IKE uses.
+    std::vector<IpAddress> addresses;
+    std::vector<child::GroupSite> sites; // besides what routes into the interface say
+    friend bool operator==(const GroupMembership&, const GroupMembership&) = default;
 };
 
 // Bounds on what unauthenticated senders can make us keep.
@@ -205,6 +230,8 @@ struct Config {
     std::vector<Connection> connections;
     auth::Credentials credentials;
     std::vector<address::PoolSpec> pools;
+    std::vector<GroupService> group_services;
+    std::vector<GroupMembership> group_memberships;
     std::string gateway_interface = "sheaf0";
     std::uint16_t port = 500;
     std::uint16_t nat_port = 4500;

@@ -9,6 +9,7 @@
 #include "lib/child/kernel.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
+#include "lib/ike/group_record.h"
 #include "lib/ike/key_record.h"
 #include "lib/ike/name_servers.h"
 #include "lib/ike/status.h"
@@ -82,9 +83,13 @@ struct DownChild {
     std::string connection;
     std::string child;
 };
+// Replaces the SA of a group that we serve, as soon as no rollover is under way.
+struct RekeyGroup {
+    std::string group;
+};
 // Ends everything. The engine is done when idle() is true.
 struct Shutdown {};
-using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, Shutdown>;
+using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, RekeyGroup, Shutdown>;
 
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.
@@ -112,6 +117,13 @@ class Engine {
     void network_changed(Instant now);
     // The answer to a demand of Outputs.
     void addresses(Instant now, const address::Assigned& answer);
+    // What an earlier life has stored of a group that we serve. For the start, before the first on_timeout(),
+    // which founds the groups of which nothing was recalled. Error: a sentence for the operator, whose remedy
+    // is to take the record away: all members then roll over to a new SA.
+    [[nodiscard]] std::expected<void, std::string> recall_group(Instant now, const std::string& group,
+                                                                View octets);
+    // The record of this change is safe. Until then its SA is told to nobody.
+    void group_stored(Instant now, const std::string& group, std::uint64_t change);
     [[nodiscard]] std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
 
@@ -121,7 +133,8 @@ class Engine {
         std::vector<address::Demand> demands;     // in this order, too
         std::vector<NameServers> name_servers;
         std::vector<Event> events;
-        std::vector<KeyRecord> keys; // while write_keys is on
+        std::vector<KeyRecord> keys;            // while write_keys is on
+        std::vector<GroupRecord> group_records; // to be stored, in this order
     };
     [[nodiscard]] Outputs take();
 

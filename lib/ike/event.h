@@ -130,10 +130,32 @@ struct Leased {
     std::vector<Prefix> blocks;
 };
 
+// A multi-point SA, at its gateway or at one of its endpoints.
+struct GroupChanged {
+    std::string group;
+    enum class What : std::uint8_t {
+        made,          // gateway: a new SA; `why` it came to be
+        settled,       // gateway: nobody sends with the one before any more
+        retired,       // gateway: nobody takes the one before any more
+        joined,        // gateway: a member
+        left,          // gateway: a member; `why` says how
+        member_failed, // gateway: a member has refused the SA, or cannot be told it
+        installed,     // endpoint: packets under this SA are taken
+        sending,       // endpoint: and sent
+        removed,       // endpoint
+        refused,       // endpoint: what the gateway told
+    } what{};
+    wire::ChildSpi spi = 0;
+    std::uint64_t generation = 0; // gateway
+    SaName member{};              // joined, left, member_failed
+    std::string why;
+};
+[[nodiscard]] std::string_view name(GroupChanged::What what);
+
 // A pool is nearly or wholly used up. Told by whoever keeps the pools.
 using PoolLow = address::PoolNotice;
 
 using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
-                           ChildRekeyed, PeerMoved, IkeCloned, PathChanged, Leased, PoolLow>;
+                           ChildRekeyed, PeerMoved, IkeCloned, PathChanged, GroupChanged, Leased, PoolLow>;
 
 } // namespace sheaf::ike

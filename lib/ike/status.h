@@ -5,6 +5,7 @@
 #include "lib/base/rule.h"
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
+#include "lib/group/group.h"
 #include "lib/ike/config.h"
 #include "lib/wire/header.h"
 
@@ -91,6 +92,38 @@ struct PathStatus {
     std::optional<Instant> since;       // of the state
 };
 
+// A multi-point SA as an endpoint holds it.
+struct GroupSaStatus {
+    wire::ChildSpi spi = 0;
+    std::string suite; // "aes256cbc-sha256-prfsha256"
+    Instant received;
+    Instant expires;
+    bool sending = false;
+};
+
+struct GroupMemberStatus {
+    SaName sa;
+    std::uint64_t generation = 0; // that it has acknowledged; 0: none
+    bool refused = false;         // the newest
+    bool asked = false;           // a message is under way
+};
+
+// A group that we serve, or one that we are in. No keys.
+struct GroupStatus {
+    std::string name;
+    bool serves = false;
+    // of a gateway
+    group::Standing standing{};
+    std::string suite;
+    std::vector<GroupMemberStatus> members;
+    // of an endpoint
+    std::string interface;
+    child::LinkNumber number = 0; // in the kernel
+    std::string connection;
+    bool connected = false; // there is an IKE SA to the gateway
+    std::vector<GroupSaStatus> sas;
+};
+
 struct Counters {
     std::uint64_t datagrams_in = 0;
     std::uint64_t datagrams_out = 0;
@@ -103,6 +136,7 @@ struct Status {
     std::size_t half_open = 0;
     std::vector<IkeSaStatus> ike_sas;
     std::vector<ConnectionStatus> connections;
+    std::vector<GroupStatus> groups;
     std::vector<PathStatus> paths; // of clients with uplinks, in their order; at gateways of families
     Counters counters;
 };
