@@ -7,6 +7,7 @@
 #include "lib/child/kernel.h"
 #include "lib/group/group.h"
 #include "lib/ike/config.h"
+#include "lib/ike/event.h"
 #include "lib/wire/header.h"
 
 #include <array>
