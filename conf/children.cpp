@@ -239,7 +239,8 @@ void check_child_terms(const json::Value& entry, const std::string& path, Report
 void check_children(ike::Role role, const json::Value& connection, const std::string& path, Report& report) {
     const auto* member = json::find(connection, "children");
     if (!member || member->value.kind != json::Kind::object) return;
-    if (member->value.members.empty())
+    const bool for_group = role == ike::Role::peer && json::find(connection, "group");
+    if (member->value.members.empty() && !for_group)
         report.add(member->place, path + " has no child",
                    role == ike::Role::peer ? "name at least one: \"children\": { \"net\": { ... } }"
                                            : "name one, or leave \"children\" out");

@@ -91,11 +91,14 @@ void read_common(const json::Value& entry, ike::Connection& out) {
     if (unique == "many") out.uniqueness = ike::Uniqueness::many;
     if (unique == "share") out.uniqueness = ike::Uniqueness::share;
     out.children = read_children(entry);
+    out.group = string_at(entry, "group");
 }
 
 void read_role(const json::Value& entry, ike::Connection& out) {
     if (out.role == ike::Role::peer) {
         out.interface = string_at(entry, "interface");
+        out.start = boolean_at(entry, "start", false);
+        out.childless = out.childless || out.children.empty(); // a group alone
         return;
     }
     out.networks = list_at(entry, "networks", Prefix::parse);

@@ -26,6 +26,10 @@ class Crosscheck {
         : root_(root), config_(config), listen_(listen), report_(report) {
         for (const auto& connection : config.connections)
             std::ranges::copy(interfaces_of(connection), std::back_inserter(ours_));
+        for (const auto& membership : config.group_memberships) {
+            ours_.push_back(membership.interface);
+            interfaces_.emplace(membership.interface, "groups." + membership.name);
+        }
     }
 
     void connection(const ike::Connection& connection, const json::Member& member);

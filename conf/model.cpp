@@ -1,4 +1,5 @@
 #include "conf/model_credentials.h"
+#include "conf/model_groups.h"
 #include "conf/model_words.h"
 
 namespace sheaf::conf {
@@ -289,7 +290,13 @@ constexpr std::array kConnectionFields = {
           .doc = "The Child SAs, by name; of a gateway or client those beside the virtual link, between the "
                  "interfaces that IKE itself runs over.",
           .required = true,
-          .required_by = "peer"},
+          .required_by = "peer",
+          .unless = "group"},
+    Field{.key = "group",
+          .type = &kName,
+          .doc = "The one of the \"groups\" that the connection is for: peers of it are members, or its peer "
+                 "is the gateway "
+                 "of ours."},
     Field{.key = "ike",
           .type = &kIkeProposals,
           .doc = "Algorithms of the IKE SA, best first; strong ones if missing."},
@@ -408,9 +415,10 @@ constexpr std::array kConnectionFields = {
           .roles = kClientOrPeer},
     Field{.key = "start",
           .type = &kBoolean,
-          .doc = "Whether to connect at start and again after a loss.",
+          .doc =
+              "Whether to connect at start and again after a loss; of a peer only for a group that we join.",
           .standard = "false",
-          .roles = kClient},
+          .roles = kClientOrPeer},
 };
 constexpr Object kConnection{.fields = kConnectionFields};
 
@@ -442,6 +450,15 @@ constexpr std::array kRootFields = {
               "Where sheafd records who has which block of the pools; from the configuration's folder if the "
               "path is relative. Opened if there are pools.",
           .standard = "\"/var/lib/sheaf/leases.db\""},
+    Field{.key = "groups",
+          .type = &groups::kGroups,
+          .doc = "Groups whose endpoints share one SA (multi-point SAs), by name."},
+    Field{.key = "group_file",
+          .type = &kPath,
+          .doc =
+              "Where sheafd keeps the SAs of groups that it serves, keys and all, through restarts; from the "
+              "configuration's folder if the path is relative. Opened if a group is served.",
+          .standard = "\"/var/lib/sheaf/groups.db\""},
     Field{.key = "secrets", .type = &kSecrets, .doc = "Pre-shared keys, by a name of yours."},
     Field{.key = "certificates",
           .type = &kCertificates,

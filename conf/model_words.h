@@ -20,6 +20,8 @@ inline constexpr Format kLeaseFormat{
     .noun = "a duration such as \"24h\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_lease};
 inline constexpr Format kWaitFormat{
     .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_wait};
+inline constexpr Format kSecondsFormat{
+    .noun = "a duration such as \"1h\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_seconds};
 inline constexpr Format kProbeFormat{
     .noun = "a duration such as \"500ms\"", .pattern = "^[0-9]+(ms|s|m|h|d)$", .check = check_probe};
 inline constexpr Format kAddressFormat{
@@ -58,6 +60,9 @@ inline constexpr Format kIkeProposalFormat{.noun = "a proposal such as \"aes256g
 inline constexpr Format kEspProposalFormat{.noun = "a proposal such as \"aes256gcm16\"",
                                            .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
                                            .check = check_esp_proposal};
+inline constexpr Format kGroupSuiteFormat{.noun = "a suite such as \"aes256-sha256-prfsha256\"",
+                                          .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
+                                          .check = check_group_suite};
 
 inline constexpr std::array<std::string_view, 3> kRoleWords = {"gateway", "client", "peer"};
 inline constexpr std::array<std::string_view, 4> kRequestWords = {"prefix", "ipv6", "ipv4", "dns"};
@@ -101,6 +106,7 @@ inline constexpr Type kPathUse{.words = kPathUseWords};
 inline constexpr Type kDuration{.format = &kDurationFormat};
 inline constexpr Type kLifetime{.format = &kLifetimeFormat};
 inline constexpr Type kLease{.format = &kLeaseFormat};
+inline constexpr Type kSeconds{.format = &kSecondsFormat};
 inline constexpr Type kWait{.format = &kWaitFormat};
 inline constexpr Type kAddress{.format = &kAddressFormat};
 inline constexpr Type kPrefix{.format = &kPrefixFormat};
@@ -116,6 +122,7 @@ inline constexpr Type kCredential{.format = &kCredentialFormat};
 inline constexpr Type kSecret{.format = &kSecretFormat, .secret = true};
 inline constexpr Type kIkeProposal{.format = &kIkeProposalFormat};
 inline constexpr Type kEspProposal{.format = &kEspProposalFormat};
+inline constexpr Type kGroupSuite{.format = &kGroupSuiteFormat};
 inline constexpr Type kRole{.words = kRoleWords};
 inline constexpr Type kRequest{.words = kRequestWords};
 inline constexpr Type kMethod{.words = kMethodWords};

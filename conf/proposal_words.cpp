@@ -154,6 +154,33 @@ std::optional<Fault> check_protection(const Parts& parts, std::string_view text)
     return std::nullopt;
 }
 
+constexpr std::string_view kGroupSuite = "write \"aes256-sha256-prfsha256\"";
+
+// The first cipher that members who share a key could not use.
+std::optional<Fault> check_shared_cipher(std::string_view text) {
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto word = word_at(text, begin);
+        const auto cipher = crypto::encryption_from_string(word);
+        if (cipher && group::is_counter_mode(cipher->id))
+            return Fault{"the cipher " + quote(word) +
+                             " is not for a group: a counter mode (GCM, CCM, CTR, ChaCha20-Poly1305) must "
+                             "never use a counter twice under one key, and members that share the key count "
+                             "on their own",
+                         std::string(kGroupSuite), word};
+        begin += word.size() + 1;
+    }
+    return std::nullopt;
+}
+
+// Each member would have to choose, and all the same.
+template <typename List>
+std::optional<Fault> check_one(const List& list, std::string_view noun, std::string_view text) {
+    if (list.size() == 1) return std::nullopt;
+    return Fault{"the suite " + quote(text) + (list.empty() ? " has no " : " has more than one ") +
+                     std::string(noun),
+                 std::string(kGroupSuite)};
+}
+
 } // namespace
 
 std::expected<child::IkeProposal, Fault> parse_ike_proposal(std::string_view text) {
@@ -178,6 +205,24 @@ std::expected<child::EspProposal, Fault> parse_esp_proposal(std::string_view tex
     if (parts->sequence_numbers.empty()) parts->sequence_numbers = {crypto::EsnId::esn, crypto::EsnId::none};
     return child::EspProposal{std::move(parts->encryption), std::move(parts->integrity),
                               std::move(parts->key_exchange), std::move(parts->sequence_numbers)};
+}
+
+std::expected<group::Suite, Fault> parse_group_suite(std::string_view text) {
+    auto parts = split(text, true);
+    if (!parts) return std::unexpected(std::move(parts.error()));
+    auto fault = check_shared_cipher(text);
+    if (!fault) fault = check_one(parts->encryption, "cipher", text);
+    if (!fault) fault = check_one(parts->integrity, "integrity", text);
+    if (!fault) fault = check_one(parts->prf, "PRF", text);
+    if (!fault && !parts->key_exchange.empty())
+        fault = Fault{"the suite " + quote(text) +
+                          " has a key exchange, and a group's keys are made by its gateway",
+                      "remove " + quote(crypto::to_string(parts->key_exchange.front()))};
+    if (fault) return std::unexpected(std::move(*fault));
+    const group::Suite suite{parts->encryption.front(), parts->integrity.front(), parts->prf.front()};
+    if (const auto good = group::check(suite, {.sha1 = true}); !good)
+        return std::unexpected(Fault{std::string(group::sentence(good.error())), std::string(kGroupSuite)});
+    return suite;
 }
 
 std::vector<std::string_view> weak_words(std::string_view text) {

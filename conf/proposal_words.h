@@ -2,6 +2,7 @@
 
 #include "conf/words.h"
 #include "lib/child/proposal.h"
+#include "lib/group/suite.h"
 
 #include <expected>
 #include <string_view>
@@ -18,6 +19,10 @@ namespace sheaf::conf {
 // others. Without a word for sequence numbers both lengths are offered, the longer one first.
 [[nodiscard]] std::expected<child::IkeProposal, Fault> parse_ike_proposal(std::string_view text);
 [[nodiscard]] std::expected<child::EspProposal, Fault> parse_esp_proposal(std::string_view text);
+
+// What protects a group's SA: one cipher, one integrity and one PRF, "aes256-sha256-prfsha256". Its members have nothing to
+// choose from.
+[[nodiscard]] std::expected<group::Suite, Fault> parse_group_suite(std::string_view text);
 
 // The weak words in a proposal that parses, for a warning.
 [[nodiscard]] std::vector<std::string_view> weak_words(std::string_view text);

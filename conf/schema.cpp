@@ -68,7 +68,8 @@ Json role_schema(const Object& object, std::string_view role) {
     Json required = Json::array();
     for (const auto& field : object.fields) {
         if (!field.applies_to(role)) properties[text(field.key)] = false;
-        if (!always_required(field) && field.required_of(role)) required.push_back(text(field.key));
+        if (!always_required(field) && field.required_of(role) && field.unless.empty())
+            required.push_back(text(field.key));
         if (!field.type->object) continue;
         if (Json inner = role_schema(*field.type->object, role); !inner.empty())
             properties[text(field.key)] = std::move(inner);
@@ -76,6 +77,10 @@ Json role_schema(const Object& object, std::string_view role) {
     Json out = Json::object();
     if (!properties.empty()) out["properties"] = std::move(properties);
     if (!required.empty()) out["required"] = std::move(required);
+    for (const auto& field : object.fields)
+        if (field.required_of(role) && !field.unless.empty())
+            for (const auto key : {field.key, field.unless})
+                out["anyOf"].push_back({{"required", Json::array({text(key)})}});
     return out;
 }
 

@@ -3,6 +3,7 @@
 #include "conf/certificates.h"
 #include "conf/connections.h"
 #include "conf/file.h"
+#include "conf/groups.h"
 #include "conf/json.h"
 #include "conf/material.h"
 #include "conf/pools.h"
@@ -110,16 +111,21 @@ Loaded parse(const std::string& name, std::string text, const Environment& envir
     engine.gateway_interface = string_at(*root, "interface", engine.gateway_interface);
     engine.pools = read_pools(*root, report);
     settings.lease_file = beside(source, string_at(*root, "lease_file", "/var/lib/sheaf/leases.db"));
+    settings.group_file = beside(source, string_at(*root, "group_file", "/var/lib/sheaf/groups.db"));
     engine.limits = read_limits(*root, report);
     auto certificates = read_certificates(*root, environment, report);
     engine.credentials = std::move(certificates.credentials);
     engine.credentials.shared_keys = read_secrets(*root, environment, report);
     engine.connections = read_connections(*root, certificates.authorities);
+    read_groups(*root, engine);
     check_connections(*root, engine, settings.listen_addresses, report);
+    check_groups(*root, engine, report);
     check_reservations(*root, engine, report);
     check_proofs(*root, engine, certificates.complete, report);
     if (!report.empty()) return std::unexpected(report.diagnostics());
     settings.notes = connection_notes(*root);
+    for (auto& note : group_notes(*root))
+        settings.notes.push_back(std::move(note));
     if (environment.now)
         for (auto& note : certificate_notes(engine.credentials, *environment.now))
             settings.notes.push_back(std::move(note));

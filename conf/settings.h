@@ -17,6 +17,7 @@ struct Settings {
     ike::Config engine;
     std::vector<IpAddress> listen_addresses; // never empty; :: and 0.0.0.0 unless the file says otherwise
     std::string lease_file;                  // who has which block of the pools; it need not be there
+    std::string group_file;                  // the SAs of groups that we serve; it need not be there
     // What is right and yet worth a person's look, a sentence each: weak algorithms that the file asks for,
     // certificates that end soon.
     std::vector<std::string> notes;

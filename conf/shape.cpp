@@ -188,7 +188,10 @@ std::string_view Checker::unknown_key(const json::Member& member, const Object& 
 void Checker::missing(const Value& value, const Object& object, const std::string& path, Place name,
                       std::string_view role, const std::vector<std::string_view>& meant) {
     for (const auto& field : object.fields) {
-        const bool there = json::find(value, field.key) || std::ranges::find(meant, field.key) != meant.end();
+        const auto given = [&](std::string_view key) {
+            return json::find(value, key) || std::ranges::find(meant, key) != meant.end();
+        };
+        const bool there = given(field.key) || (!field.unless.empty() && given(field.unless));
         if (!field.required_of(role) || there) continue;
         report_.add(name, std::string(subject(path)) + " lacks " + quote(field.key),
                     quote(field.key) + ": " + std::string(field.doc));

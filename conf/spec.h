@@ -55,6 +55,7 @@ struct Field {
     std::string_view standard = {};    // the default as JSON; empty: none
     Roles roles = {};                  // if not empty, only connections of these roles have it
     std::string_view required_by = {}; // if not empty, it is required of this role alone
+    std::string_view unless = {};      // if not empty, not where this key of the same object stands
 
     [[nodiscard]] constexpr bool applies_to(std::string_view role) const {
         return roles.empty() || roles.has(role);

@@ -71,6 +71,11 @@ std::optional<Fault> check_range(std::string_view word, Duration least, Duration
     return std::nullopt;
 }
 
+std::optional<Fault> check_whole_seconds(std::string_view word, std::string_view remedy) {
+    if (*parse_duration(word) % std::chrono::seconds(1) == Duration::zero()) return std::nullopt;
+    return Fault{quote(word) + " is not in whole seconds", std::string(remedy)};
+}
+
 } // namespace
 
 std::optional<Duration> parse_duration(std::string_view word) {
@@ -95,9 +100,12 @@ std::optional<Fault> check_lifetime(std::string_view word) {
 
 std::optional<Fault> check_lease(std::string_view word) {
     if (auto fault = check_range(word, Duration::zero(), kMaxLease, "between 0s and 365d")) return fault;
-    if (*parse_duration(word) % std::chrono::seconds(1) != Duration::zero())
-        return Fault{quote(word) + " is not in whole seconds", "write \"1s\", \"24h\", \"7d\""};
-    return std::nullopt;
+    return check_whole_seconds(word, "write \"1s\", \"24h\", \"7d\"");
+}
+
+std::optional<Fault> check_seconds(std::string_view word) {
+    if (auto fault = check_duration(word)) return fault;
+    return check_whole_seconds(word, "write \"30s\", \"5m\", \"1h\"");
 }
 
 std::optional<Fault> check_wait(std::string_view word) {
@@ -219,6 +227,11 @@ std::optional<Fault> check_ike_proposal(std::string_view word) {
 std::optional<Fault> check_esp_proposal(std::string_view word) {
     const auto proposal = parse_esp_proposal(word);
     return proposal ? std::nullopt : std::optional(proposal.error());
+}
+
+std::optional<Fault> check_group_suite(std::string_view word) {
+    const auto suite = parse_group_suite(word);
+    return suite ? std::nullopt : std::optional(suite.error());
 }
 
 } // namespace sheaf::conf

@@ -27,15 +27,16 @@ inline constexpr std::size_t kMaxName = 63;
 [[nodiscard]] std::optional<Duration>
 parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h", "7d"
 
-[[nodiscard]] std::optional<Fault> check_duration(std::string_view word);     // up to kMaxDuration
-[[nodiscard]] std::optional<Fault> check_lifetime(std::string_view word);     // up to kMaxLifetime
-[[nodiscard]] std::optional<Fault> check_lease(std::string_view word);        // whole seconds up to kMaxLease
-[[nodiscard]] std::optional<Fault> check_wait(std::string_view word);         // 10ms to 1m
-[[nodiscard]] std::optional<Fault> check_probe(std::string_view word);        // 100ms to 1m
-[[nodiscard]] std::optional<Fault> check_address(std::string_view word);      // IPv4 or IPv6
-[[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);       // no bits beyond the length
-[[nodiscard]] std::optional<Fault> check_selector(std::string_view word);     // selector_words.h
-[[nodiscard]] std::optional<Fault> check_interface(std::string_view word);    // of Linux
+[[nodiscard]] std::optional<Fault> check_duration(std::string_view word);  // up to kMaxDuration
+[[nodiscard]] std::optional<Fault> check_lifetime(std::string_view word);  // up to kMaxLifetime
+[[nodiscard]] std::optional<Fault> check_lease(std::string_view word);     // whole seconds up to kMaxLease
+[[nodiscard]] std::optional<Fault> check_seconds(std::string_view word);   // whole seconds up to kMaxDuration
+[[nodiscard]] std::optional<Fault> check_wait(std::string_view word);      // 10ms to 1m
+[[nodiscard]] std::optional<Fault> check_probe(std::string_view word);     // 100ms to 1m
+[[nodiscard]] std::optional<Fault> check_address(std::string_view word);   // IPv4 or IPv6
+[[nodiscard]] std::optional<Fault> check_prefix(std::string_view word);    // no bits beyond the length
+[[nodiscard]] std::optional<Fault> check_selector(std::string_view word);  // selector_words.h
+[[nodiscard]] std::optional<Fault> check_interface(std::string_view word); // of Linux
 [[nodiscard]] std::optional<Fault> check_interface_id(std::string_view word); // interface_id_words.h
 [[nodiscard]] std::optional<Fault> check_domain(std::string_view word);       // of the DNS, in ASCII
 [[nodiscard]] std::optional<Fault> check_name(std::string_view word); // of a connection, pool or secret
@@ -46,5 +47,6 @@ parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h", "7d"
 [[nodiscard]] std::optional<Fault> check_secret(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_ike_proposal(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_esp_proposal(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_group_suite(std::string_view word);
 
 } // namespace sheaf::conf
