@@ -2,6 +2,7 @@
 
 #include "daemon/clients_json.h"
 #include "daemon/clock.h"
+#include "daemon/groups_json.h"
 #include "daemon/paths_json.h"
 #include "daemon/version.h"
 
@@ -41,12 +42,18 @@ bool named(const ike::IkeSaStatus& sa, const std::string& name) {
     return sa.connection == name || sa.peer_id == name;
 }
 
-ike::Rekey::What rekeyed(const Request& request) {
-    return request.ike ? ike::Rekey::What::ike : ike::Rekey::What::children;
+ike::Command rekey(const Request& request) {
+    switch (request.what) {
+    case Rekeyed::group: return ike::RekeyGroup{request.name};
+    case Rekeyed::ike: return ike::Rekey{request.name, ike::Rekey::What::ike};
+    case Rekeyed::children: break;
+    }
+    return ike::Rekey{request.name, ike::Rekey::What::children};
 }
 
 bool counts(const Request& request) {
-    return request.verb == Verb::status || request.verb == Verb::clients || request.verb == Verb::paths;
+    return request.verb == Verb::status || request.verb == Verb::clients || request.verb == Verb::paths ||
+           request.verb == Verb::groups;
 }
 
 // Of a `down` that names a child, whether the IKE SA still has it; else whether it is there at all.
@@ -77,14 +84,15 @@ void Commands::perform(ControlServer::ClientId client, const Request& request) {
     switch (request.verb) {
     case Verb::status:
     case Verb::clients:
-    case Verb::paths: return count(client, request);
+    case Verb::paths:
+    case Verb::groups: return count(client, request);
     case Verb::list: answer.update(list_json(snapshot())); break;
     case Verb::pools: answer.update(pools_json(snapshot())); break;
     case Verb::version: answer["version"] = kVersion; break;
     case Verb::watch: server_->watch(client); break;
     case Verb::reload: answer = reload(); break;
     case Verb::explain: answer.update(explain(request)); break;
-    case Verb::rekey: answer = order(ike::Rekey{request.name, rekeyed(request)}); break;
+    case Verb::rekey: answer = order(rekey(request)); break;
     case Verb::reauth: answer = order(ike::Reauthenticate{request.name}); break;
     case Verb::clone: answer = order(ike::Clone{request.name}); break;
     case Verb::up:
@@ -126,20 +134,25 @@ void Commands::on_usage(std::vector<xfrm::SaUsage> usage) {
 }
 
 Snapshot Commands::snapshot(std::optional<Usage> usage) const {
-    return {driver_.status(), driver_.pools(), std::move(usage), now(), wall_time()};
+    Snapshot out{driver_.status(), driver_.pools(), std::move(usage), now(), wall_time()};
+    for (const auto& group : out.status.groups)
+        if (!group.serves) out.group_routes.emplace(group.number, driver_.group_routes(group.number));
+    return out;
 }
 
 Json Commands::told(const Request& request, const Snapshot& snapshot) const {
     Json out = success();
-    if (request.verb == Verb::clients || request.verb == Verb::paths) {
-        const bool clients = request.verb == Verb::clients;
-        out.update(clients ? clients_json(snapshot, request.name) : paths_json(snapshot, request.name));
-        return out;
+    switch (request.verb) {
+    case Verb::clients: out.update(clients_json(snapshot, request.name)); return out;
+    case Verb::paths: out.update(paths_json(snapshot, request.name)); return out;
+    case Verb::groups: out.update(groups_json(snapshot, request.name)); return out;
+    default: break;
     }
     out["version"] = kVersion;
     out["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(snapshot.now - started_).count();
     out.update(status_json(snapshot));
     out.update(paths_json(snapshot));
+    out.update(groups_json(snapshot));
     return out;
 }
 
@@ -150,6 +163,8 @@ Json Commands::explain(const Request& request) const {
     if (known != status.connections.end()) out["connection"] = daemon::to_json(*known, now());
     if (auto unused = unused_paths_json(status, request.name, now()); !unused.empty())
         out["paths"] = std::move(unused);
+    if (auto unwell = unwell_groups_json(status, request.name); !unwell.empty())
+        out["groups"] = std::move(unwell);
     return out;
 }
 

@@ -31,7 +31,7 @@ struct ReloadOutcome {
 };
 
 // Carries out the requests of the control socket. `up` and `down` are answered when what they ask for has
-// come about, has failed, or has taken kPatience; `status`, `clients` and `paths` when the kernel has told what SAs have
+// come about, has failed, or has taken kPatience; `status`, `clients`, `paths` and `groups` when the kernel has told what SAs have
 // carried, or without that after kCountPatience.
 class Commands {
   public:
@@ -62,7 +62,7 @@ class Commands {
     void change(ControlServer::ClientId client, const Request& request);
     void count(ControlServer::ClientId client, const Request& request);
     [[nodiscard]] Snapshot snapshot(std::optional<Usage> usage = std::nullopt) const;
-    // The answer to status, clients or paths.
+    // The answer to status, clients, paths or groups.
     [[nodiscard]] nlohmann::ordered_json told(const Request& request, const Snapshot& snapshot) const;
     [[nodiscard]] nlohmann::ordered_json explain(const Request& request) const;
     [[nodiscard]] nlohmann::ordered_json order(ike::Command command);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -13,9 +14,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 14> kVerbs{"status",  "list",   "clients", "pools",  "paths",
-                                                  "up",      "down",   "rekey",   "reauth", "clone",
-                                                  "explain", "reload", "watch",   "version"};
+constexpr std::array<std::string_view, 15> kVerbs{"status", "list",    "clients", "pools", "paths",
+                                                  "groups", "up",      "down",    "rekey", "reauth",
+                                                  "clone",  "explain", "reload",  "watch", "version"};
+constexpr std::array<std::string_view, 3> kRekeyed{"children", "ike", "group"};
 
 std::optional<Verb> find_verb(std::string_view word) {
     for (std::size_t i = 0; i < kVerbs.size(); ++i)
@@ -28,7 +30,8 @@ bool needs_name(Verb verb) {
            verb == Verb::clone;
 }
 bool takes_name(Verb verb) {
-    return needs_name(verb) || verb == Verb::explain || verb == Verb::clients || verb == Verb::paths;
+    return needs_name(verb) || verb == Verb::explain || verb == Verb::clients || verb == Verb::paths ||
+           verb == Verb::groups;
 }
 
 // The member, if it is a string.
@@ -46,9 +49,9 @@ std::expected<Request, std::string> read_request(const Json& object) {
     const std::string* word = text_member(object, "command");
     const auto verb = word == nullptr ? std::nullopt : find_verb(*word);
     if (!verb)
-        return std::unexpected(
-            "\"command\" must be status, list, clients, pools, paths, up, down, rekey, reauth, clone, "
-            "explain, reload, watch or version");
+        return std::unexpected("\"command\" must be status, list, clients, pools, paths, groups, up, down, "
+                               "rekey, reauth, clone, "
+                               "explain, reload, watch or version");
     Request request{*verb, {}};
     if (takes_name(*verb)) {
         const std::string* name = text_member(object, "name");
@@ -59,8 +62,9 @@ std::expected<Request, std::string> read_request(const Json& object) {
     if (const std::string* child = text_member(object, "child"); child != nullptr && *verb == Verb::down)
         request.child = *child;
     if (const std::string* what = text_member(object, "what"); what != nullptr && *verb == Verb::rekey) {
-        if (*what != "ike" && *what != "children") return std::unexpected("\"what\" must be ike or children");
-        request.ike = *what == "ike";
+        const auto known = std::ranges::find(kRekeyed, *what);
+        if (known == kRekeyed.end()) return std::unexpected("\"what\" must be children, ike or group");
+        request.what = static_cast<Rekeyed>(known - kRekeyed.begin());
     }
     return request;
 }
@@ -81,7 +85,7 @@ std::string encode(const Request& request) {
     Json out{{"schema", kSchema}, {"command", name(request.verb)}};
     if (takes_name(request.verb) && !request.name.empty()) out["name"] = request.name;
     if (!request.child.empty()) out["child"] = request.child;
-    if (request.ike) out["what"] = "ike";
+    if (request.what != Rekeyed::children) out["what"] = kRekeyed.at(static_cast<std::size_t>(request.what));
     return one_line(out);
 }
 

@@ -17,6 +17,7 @@ enum class Verb : std::uint8_t {
     clients,
     pools,
     paths,
+    groups,
     up,
     down,
     rekey,
@@ -29,13 +30,17 @@ enum class Verb : std::uint8_t {
 };
 [[nodiscard]] std::string_view name(Verb verb);
 
+// What rekey is for.
+enum class Rekeyed : std::uint8_t { children, ike, group };
+
 struct Request {
     Verb verb{};
-    // The connection; for down, rekey, clone, explain, clients and paths also a peer's identity, for the latter
-    // three an address as well. May be missing for these three alone.
+    // The connection; for down, rekey, clone, explain, clients, paths and groups also a peer's identity, for explain,
+    // clients and paths an address as well. May be missing for these four alone. groups, and rekey with Rekeyed::group:
+    // the group.
     std::string name{};
     std::string child{}; // down: only the Child SAs of this name
-    bool ike = false;    // rekey: the IKE SA instead of its Child SAs
+    Rekeyed what = Rekeyed::children;
 
     friend bool operator==(const Request&, const Request&) = default;
 };

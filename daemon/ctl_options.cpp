@@ -27,12 +27,18 @@ constexpr std::array kSubcommands{
         Verb::paths,
         "Show the paths of clients with several: state, addresses, NAT, round-trip time, loss, traffic",
         "A connection, an identity, an uplink, or an address; all if missing", false},
+    Subcommand{
+        Verb::groups,
+        "Show groups: their SAs and how far a change of them is, members, and the traffic of each site",
+        "A group, a connection, or the identity of a member; all if missing", false},
     Subcommand{Verb::up, "Bring a connection up, and wait until it is",
                "A connection of role client, or of role peer with an address"},
     Subcommand{Verb::down, "End a connection's IKE SAs, and wait until the kernel holds nothing of them",
                "A connection, or the identity of a connected peer"},
-    Subcommand{Verb::rekey, "Replace the keys of a connection's Child SAs, or with --ike of its IKE SAs",
-               "A connection, or the identity of a connected peer"},
+    Subcommand{
+        Verb::rekey,
+        "Replace the keys of a connection's Child SAs, with --ike of its IKE SAs, with --group of a group",
+        "A connection, or the identity of a connected peer; with --group a group that we serve"},
     Subcommand{Verb::reauth, "Authenticate anew, make before break", "A connection that we have begun"},
     Subcommand{Verb::clone, "Add an IKE SA to what one authentication carries (RFC 7791)",
                "A connection that we have begun, or the identity of a connected peer"},
@@ -42,6 +48,15 @@ constexpr std::array kSubcommands{
     Subcommand{Verb::watch, "Show events as they happen, until interrupted", nullptr},
     Subcommand{Verb::version, "Show the versions of sheafctl and sheafd", nullptr},
 };
+
+void add_rekeyed(CLI::App& rekey, Request& request) {
+    const auto add = [&](const char* flag, Rekeyed what, const char* purpose) {
+        return rekey.add_flag_callback(
+            flag, [&request, what] { request.what = what; }, purpose);
+    };
+    auto* ike = add("--ike", Rekeyed::ike, "The IKE SA instead of its Child SAs");
+    add("--group", Rekeyed::group, "The SA of a group that we serve")->excludes(ike);
+}
 
 } // namespace
 
@@ -66,8 +81,7 @@ std::variant<CtlOptions, CtlExitNow> parse_ctl_options(int argc, const char* con
         if (entry.verb == Verb::down)
             sub->add_option("child", options.request.child, "Only this Child SA; the IKE SA stays up")
                 ->type_name("CHILD");
-        if (entry.verb == Verb::rekey)
-            sub->add_flag("--ike", options.request.ike, "The IKE SA instead of its Child SAs");
+        if (entry.verb == Verb::rekey) add_rekeyed(*sub, options.request);
     }
     app.footer(
         "Exit codes: 0 done, 1 sheafd answered with an error, 2 wrong usage, 3 sheafd cannot be reached.");

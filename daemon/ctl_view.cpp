@@ -1,8 +1,10 @@
 #include "daemon/ctl_view.h"
 
+#include "daemon/groups_view.h"
 #include "daemon/log.h"
 #include "daemon/table.h"
 #include "daemon/version.h"
+#include "daemon/view_words.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -15,41 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Side = Table::Side;
-
-std::string text(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) return {};
-    return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
-const Json& list(const Json& object, const char* key) {
-    static const Json none = Json::array();
-    const auto found = object.find(key);
-    return found != object.end() && found->is_array() ? *found : none;
-}
-
-const Json& member(const Json& object, const char* key) {
-    static const Json none = Json::object();
-    const auto found = object.find(key);
-    return found != object.end() && found->is_object() ? *found : none;
-}
-
-bool flag(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
-
-std::string time(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number() ? human_time(found->get<double>()) : std::string("-");
-}
-
-std::string joined(const Json& array) {
-    std::string out;
-    for (const auto& item : array)
-        if (item.is_string()) out += (out.empty() ? "" : ", ") + item.get<std::string>();
-    return out;
-}
+using namespace view;
 
 // Addresses of a link without the link-local ones, which every link has.
 std::string joined_global(const Json& array) {
@@ -57,12 +25,6 @@ std::string joined_global(const Json& array) {
     for (const auto& item : array)
         if (item.is_string() && !item.get<std::string>().starts_with("fe80:")) global.push_back(item);
     return joined(global);
-}
-
-std::string traffic(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number_unsigned() ? human_bytes(found->get<std::uint64_t>())
-                                                                : std::string("-");
 }
 
 // "1 IKE SA", "2 IKE SAs"
@@ -349,6 +311,9 @@ std::string explained(const Json& entry, bool colour) {
             fmt::format("The pool \"{}\" {}", escaped(text(entry, "pool")), escaped(text(entry, "sentence")));
     else if (event == "path_changed")
         out += fmt::format("{} was {}", path_name(entry), escaped(text(entry, "state")));
+    else if (event == "group_changed")
+        out += fmt::format("The group \"{}\": {}{}{}", escaped(text(entry, "group")),
+                           escaped(text(entry, "sentence")), peer.empty() ? "" : ", ", peer);
     else if (event == "ike_down")
         out += fmt::format("The IKE SA{}{}{} ended because {}", of, peer.empty() ? "" : " with ", peer,
                            escaped(text(entry, "sentence")));
@@ -370,6 +335,11 @@ std::string explanation(const Request& request, const Json& answer, bool colour)
     }
     for (const auto& path : list(answer, "paths"))
         out += unused(path, colour);
+    for (const auto& group : list(answer, "groups"))
+        out += toned("now", Tone::faint, colour) +
+               fmt::format("\n  The group \"{}\" {}.\n", escaped(text(group, "group")),
+                           escaped(text(group, "sentence"))) +
+               to_do(group, colour);
     for (const auto& entry : list(answer, "entries"))
         out += explained(entry, colour);
     if (list(answer, "entries").empty())
@@ -387,8 +357,25 @@ std::string reloaded(const Json& answer) {
     return out;
 }
 
-Tone tone_of_event(const std::string& name, const std::string& reason, const std::string& state) {
+std::string_view rekeyed(Rekeyed what) {
+    switch (what) {
+    case Rekeyed::ike: return "keys of the IKE SAs are";
+    case Rekeyed::group: return "the SA of the group is";
+    case Rekeyed::children: break;
+    }
+    return "keys of the Child SAs are";
+}
+
+Tone tone_of_event(const Json& event) {
+    const std::string name = text(event, "event");
+    const std::string reason = text(event, "reason");
+    const std::string state = text(event, "state");
+    const std::string what = text(event, "what");
     if (name == "path_changed") return tone_of(state);
+    if (name == "group_changed")
+        return what == "refused" || what == "member_failed" ? Tone::bad
+               : what == "left" || what == "removed"        ? Tone::plain
+                                                            : Tone::good;
     if (name == "ike_up" || name == "ike_cloned" || name == "child_up" || name == "ike_rekeyed" ||
         name == "child_rekeyed")
         return Tone::good;
@@ -407,13 +394,13 @@ std::string render(const Request& request, const Json& answer, bool colour) {
     case Verb::clients: return clients(request, answer, colour);
     case Verb::pools: return pools(answer, colour);
     case Verb::paths: return path_table(request, answer, colour);
+    case Verb::groups: return render_groups(request, answer, colour);
     case Verb::up: return up(request, answer);
     case Verb::down:
         return fmt::format("{}{}{} is down\n", escaped(request.name), request.child.empty() ? "" : " ",
                            escaped(request.child));
     case Verb::rekey:
-        return fmt::format("{}: keys of the {} are being replaced\n", escaped(request.name),
-                           request.ike ? "IKE SAs" : "Child SAs");
+        return fmt::format("{}: {} being replaced\n", escaped(request.name), rekeyed(request.what));
     case Verb::reauth: return escaped(request.name) + ": authenticating anew\n";
     case Verb::clone: return escaped(request.name) + ": an IKE SA is being cloned\n";
     case Verb::explain: return explanation(request, answer, colour);
@@ -428,8 +415,7 @@ std::string render(const Request& request, const Json& answer, bool colour) {
 std::string render_event(const Json& event, bool colour) {
     const std::string name = text(event, "event");
     std::string out = toned(escaped(text(event, "time")), Tone::faint, colour) + "  " +
-                      toned(fmt::format("{:<10}", escaped(name)),
-                            tone_of_event(name, text(event, "reason"), text(event, "state")), colour);
+                      toned(fmt::format("{:<10}", escaped(name)), tone_of_event(event), colour);
     for (const auto& [key, value] : event.items()) {
         if (key == "schema" || key == "time" || key == "event") continue;
         std::string shown = value.is_object()  ? joined(list(value, "prefixes"))
@@ -456,31 +442,6 @@ std::string render_failure(const Json& answer) {
         out += lines;
     }
     return out;
-}
-
-std::string human_bytes(std::uint64_t bytes) {
-    constexpr std::array kUnits{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    constexpr double kStep = 1024;
-    if (bytes < 1024) return fmt::format("{} B", bytes);
-    auto amount = static_cast<double>(bytes) / kStep;
-    std::size_t unit = 0;
-    for (; amount >= kStep && unit + 1 < kUnits.size(); ++unit)
-        amount /= kStep;
-    return fmt::format("{:.{}f} {}", amount, amount < 10 ? 1 : 0, kUnits.at(unit));
-}
-
-std::string human_time(double seconds) {
-    constexpr std::int64_t kMinute = 60;
-    constexpr std::int64_t kHour = 60 * kMinute;
-    constexpr std::int64_t kDay = 24 * kHour;
-    constexpr double kMost = 1e15; // further than any clock, and within the integer
-    if (!(seconds > 0)) return "0 s";
-    if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
-    const auto whole = static_cast<std::int64_t>(std::min(seconds, kMost));
-    if (whole < kMinute) return fmt::format("{} s", whole);
-    if (whole < kHour) return fmt::format("{} min {} s", whole / kMinute, whole % kMinute);
-    if (whole < kDay) return fmt::format("{} h {} min", whole / kHour, whole % kHour / kMinute);
-    return fmt::format("{} d {} h", whole / kDay, whole % kDay / kHour);
 }
 
 } // namespace sheaf::daemon

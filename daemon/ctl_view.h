@@ -2,7 +2,6 @@
 
 #include "daemon/control_message.h"
 
-#include <cstdint>
 #include <string>
 
 namespace sheaf::daemon {
@@ -14,10 +13,5 @@ namespace sheaf::daemon {
 [[nodiscard]] std::string render_event(const nlohmann::ordered_json& event, bool colour);
 // An answer whose "ok" is false: the sentence and, of a reload, the mistakes in the file.
 [[nodiscard]] std::string render_failure(const nlohmann::ordered_json& answer);
-
-// "850 ms", "12 s", "3 min 20 s", "2 h 5 min", "3 d 4 h".
-[[nodiscard]] std::string human_time(double seconds);
-// "512 B", "1.5 KiB", "340 MiB"
-[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
 
 } // namespace sheaf::daemon

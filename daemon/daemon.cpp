@@ -112,6 +112,8 @@ ReloadOutcome Daemon::try_reload() {
         outcome.notes.emplace_back("\"listen\" has changed; it takes effect when sheafd is restarted");
     if (loaded->lease_file != settings_.lease_file)
         outcome.notes.emplace_back("\"lease_file\" has changed; it takes effect when sheafd is restarted");
+    if (loaded->group_file != settings_.group_file)
+        outcome.notes.emplace_back("\"group_file\" has changed; it takes effect when sheafd is restarted");
     engine.port = settings_.engine.port;
     engine.nat_port = settings_.engine.nat_port;
     if (const auto connection = needs_stable_secret(engine);

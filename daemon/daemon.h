@@ -48,6 +48,11 @@ class Daemon {
     // Has the keys of SAs written, for a decoder. To be called before run().
     void write_keys(KeyWriter writer) { driver_.write_keys(std::move(writer)); }
 
+    // Where groups that we serve are kept, see Driver. To be called before run(). Error: a sentence.
+    [[nodiscard]] std::expected<void, std::string> keep_groups(GroupKeeper& keeper) {
+        return driver_.keep_groups(keeper);
+    }
+
     // Until the end, by signal: SIGTERM or SIGINT end it (the second one at once), SIGHUP reloads. The result
     // is 0 or an exit code.
     [[nodiscard]] int run();
@@ -67,7 +72,7 @@ class Daemon {
 
     Parts parts_;
     Place place_;
-    conf::Settings settings_; // what a reload does not change: listen addresses and ports, the lease file
+    conf::Settings settings_; // what a reload does not change: listen addresses and ports, files
     Driver driver_;
     History history_;
     Commands commands_;

@@ -45,6 +45,17 @@ void Driver::watch(Loop& loop, HostNetwork& network) {
     sources_.push_back(loop.on_io(network.fd(), EPOLLIN, [this](std::uint32_t) { on_network(); }));
 }
 
+std::expected<void, std::string> Driver::keep_groups(GroupKeeper& keeper) {
+    groups_ = &keeper;
+    for (const auto& stored : keeper.recalled())
+        if (const auto done = engine_.recall_group(now(), stored.group, stored.octets.view()); !done)
+            return std::unexpected(fmt::format(
+                "group file {}: group \"{}\": {}: put a copy of the file back, or move it away and start "
+                "again: all members then change to new SAs",
+                keeper.path(), escaped(stored.group), done.error()));
+    return {};
+}
+
 void Driver::start() { on_timer(); }
 
 void Driver::write_keys(KeyWriter writer) {
@@ -59,6 +70,10 @@ std::expected<void, std::string> Driver::command(ike::Command command) {
 }
 
 std::expected<void, std::string> Driver::reload(ike::Config config) {
+    if (groups_ != nullptr) {
+        if (auto done = groups_->serve(config.group_services); !done) return done;
+        (void)groups_->recalled(); // the engine founds a group that a reload brings
+    }
     if (auto done = addresses_.update(config.pools, now()); !done) return done;
     if (network_ == nullptr) return command(ike::Reload{std::move(config)});
     auto before = network_->uplinks().plan();
@@ -130,6 +145,7 @@ bool Driver::carry_out(Instant now) {
         addresses_.ask(std::move(demand), now);
     // First the keys, so that a decoder that reads along has them when the packets come.
     write_out(outputs.keys);
+    const bool kept = keep(std::move(outputs.group_records), now);
     for (const auto& datagram : outputs.datagrams)
         send(datagram, now);
     for (auto& intent : outputs.intents) {
@@ -144,7 +160,24 @@ bool Driver::carry_out(Instant now) {
         if (const auto* done = std::get_if<child::IntentDone>(&event)) unanswered_.erase(done->id);
         engine_.kernel_event(now, event);
     }
-    return supply(now) || !events.empty();
+    return supply(now) || kept || !events.empty();
+}
+
+// True if the engine was told of some that are safe. Once for all of this round: it is a write to the disk.
+bool Driver::keep(std::vector<ike::GroupRecord> records, Instant now) {
+    if (groups_ == nullptr) {
+        for (const auto& record : records)
+            engine_.group_stored(now, record.group, record.change);
+        return !records.empty();
+    }
+    for (auto& record : records)
+        groups_->put(std::move(record));
+    const auto taken = groups_->take(now);
+    for (const auto& remark : taken.remarks)
+        log_.write(remark.level, remark.text);
+    for (const auto& stored : taken.stored)
+        engine_.group_stored(now, stored.group, stored.change);
+    return !taken.stored.empty();
 }
 
 // Once for all that was asked for in this round, for it may cost a write to the disk.
@@ -179,6 +212,8 @@ void Driver::arm(Instant now, bool unfinished) {
     auto due = engine_.next_timeout();
     if (const auto kernel = kernel_.next_timeout(); kernel && (!due || *kernel < *due)) due = kernel;
     if (const auto source = addresses_.next_timeout(); source && (!due || *source < *due)) due = source;
+    const auto groups = groups_ != nullptr ? groups_->next_timeout() : std::nullopt;
+    if (groups && (!due || *groups < *due)) due = groups;
     const auto network = network_ != nullptr ? network_->next_timeout() : std::nullopt;
     if (network && (!due || *network < *due)) due = network;
     if (unfinished) due = now;

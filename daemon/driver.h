@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/address_source.h"
+#include "daemon/group_keeper.h"
 #include "daemon/host_network.h"
 #include "daemon/key_writer.h"
 #include "daemon/log.h"
@@ -50,6 +51,9 @@ class Driver {
     // From now on changes of the host are told to the engine, and a reload takes its uplinks there. Must
     // outlive the driver.
     void watch(Loop& loop, HostNetwork& network);
+    // From now on what groups must have again after a restart is kept there; what an earlier life has kept is told to the
+    // engine now. Without it nothing is kept. Must outlive the driver, and be given before start(). Error: a sentence.
+    [[nodiscard]] std::expected<void, std::string> keep_groups(GroupKeeper& keeper);
     // Takes connections with `start` up.
     void start();
 
@@ -61,6 +65,10 @@ class Driver {
     [[nodiscard]] std::vector<address::PoolUsage> pools() const { return addresses_.usage(); }
     // Asks the kernel what SAs have carried. To ask again before it has answered changes nothing.
     void ask_usage();
+    // Where the packets of a group that we are in go, as the kernel has it.
+    [[nodiscard]] std::vector<xfrm::GroupRoute> group_routes(child::LinkNumber group) const {
+        return kernel_.group_routes(group);
+    }
     [[nodiscard]] bool idle() const { return engine_.idle(); }
     // What the kernel has been asked for up to now, as a mark to compare with later.
     [[nodiscard]] child::IntentId last_intent() const { return last_intent_; }
@@ -79,6 +87,7 @@ class Driver {
     // Carries out what the engine wants; true if that brought answers, so that there may be more.
     [[nodiscard]] bool carry_out(Instant now);
     [[nodiscard]] bool supply(Instant now);
+    [[nodiscard]] bool keep(std::vector<ike::GroupRecord> records, Instant now);
     void send(const ike::Datagram& datagram, Instant now);
     void write_out(const std::vector<ike::KeyRecord>& keys);
     void arm(Instant now, bool unfinished);
@@ -97,6 +106,7 @@ class Driver {
     std::set<child::IntentId> unanswered_;
     child::IntentId last_intent_ = 0;
     HostNetwork* network_ = nullptr;
+    GroupKeeper* groups_ = nullptr;
     LoopSource timer_;
     std::vector<LoopSource> sources_;
 };

@@ -131,6 +131,17 @@ struct ToJson {
         return out;
     }
 
+    Json operator()(const ike::GroupChanged& e) const {
+        const bool of_member = !e.member.connection.empty();
+        Json out = of_member ? begin("group_changed", time, e.member) : begin("group_changed", time);
+        out["group"] = e.group;
+        out["what"] = ike::name(e.what);
+        if (e.spi != 0) out["group_spi"] = child_spi_text(e.spi);
+        if (e.generation != 0) out["generation"] = e.generation;
+        if (!e.why.empty()) out["why"] = e.why;
+        return out;
+    }
+
     Json operator()(const ike::ChildDown& e) const {
         Json out = begin("child_down", time, e.sa);
         if (!e.child.empty()) out["child"] = e.child;

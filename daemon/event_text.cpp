@@ -89,6 +89,33 @@ bool is_trouble(ike::DownReason reason) {
            reason == ike::DownReason::peer_silent || reason == ike::DownReason::expired;
 }
 
+bool is_trouble(ike::GroupChanged::What what) {
+    return what == ike::GroupChanged::What::member_failed || what == ike::GroupChanged::What::refused;
+}
+
+// "SA 0xf0000001 (generation 3)"
+std::string group_sa(const ike::GroupChanged& e) {
+    return fmt::format("SA {}{}", child_spi_text(e.spi),
+                       e.generation == 0 ? "" : fmt::format(" (generation {})", e.generation));
+}
+
+std::string change(const ike::GroupChanged& e) {
+    using What = ike::GroupChanged::What;
+    switch (e.what) {
+    case What::made: return group_sa(e) + " made";
+    case What::settled: return group_sa(e) + " is what all members send with";
+    case What::retired: return group_sa(e) + " is the only one from now on";
+    case What::joined: return subject(e.member) + " joined";
+    case What::left: return subject(e.member) + " left";
+    case What::member_failed: return fmt::format("{} does not have {}", subject(e.member), group_sa(e));
+    case What::installed: return group_sa(e) + " installed, packets under it are taken";
+    case What::sending: return group_sa(e) + " is sent with";
+    case What::removed: return group_sa(e) + " removed";
+    case What::refused: return group_sa(e) + " refused";
+    }
+    return group_sa(e) + " changed";
+}
+
 struct Describe {
     EventText operator()(const ike::MessageTraced& e) const {
         const auto& h = e.header;
@@ -146,6 +173,10 @@ struct Describe {
                 fmt::format("{}: path{}{} to {} is {}{}", subject_of_path(e.sa),
                             e.uplink.empty() ? "" : " over ", escaped(e.uplink), e.gateway.to_string(),
                             escaped(e.state), after_colon(e.why))};
+    }
+    EventText operator()(const ike::GroupChanged& e) const {
+        return {is_trouble(e.what) ? LogLevel::warning : LogLevel::info,
+                fmt::format("group \"{}\": {}{}", escaped(e.group), change(e), after_colon(e.why))};
     }
     EventText operator()(const ike::ChildDown& e) const {
         return {LogLevel::info,

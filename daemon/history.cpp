@@ -25,6 +25,8 @@ void History::note(const ike::Event& event, Instant now) {
     if (const auto* refused = std::get_if<ike::Refused>(&event)) note_refused(*refused, now);
     if (const auto* down = std::get_if<ike::IkeDown>(&event)) note_down(*down, now);
     if (const auto* pool = std::get_if<ike::PoolLow>(&event)) note_pool(*pool, now);
+    const auto* group = std::get_if<ike::GroupChanged>(&event);
+    if (group != nullptr && trouble(group->what)) note_group(*group, now);
     const auto* path = std::get_if<ike::PathChanged>(&event);
     if (path != nullptr && path->state != "up" && path->state != "opening") note_path(*path, now);
 }
@@ -84,13 +86,26 @@ void History::note_path(const ike::PathChanged& path, Instant now) {
     put(peers_, std::move(entry), kMostOfPeers);
 }
 
+void History::note_group(const ike::GroupChanged& change, Instant now) {
+    Entry entry;
+    entry.what = What::group;
+    entry.group = change.group;
+    entry.change = change.what;
+    entry.detail = change.why;
+    entry.connection = change.member.connection;
+    entry.peer_id = change.member.peer_id;
+    entry.peer = change.member.peer;
+    entry.first = entry.last = now;
+    put(peers_, std::move(entry), kMostOfPeers);
+}
+
 // A port changes with every attempt behind a NAT, an SPI with every attempt at all, and how full a pool is with
 // every client.
 bool History::same(const Entry& a, const Entry& b) {
     return a.what == b.what && a.rule == b.rule && a.reason == b.reason && a.peer.address == b.peer.address &&
            a.detail == b.detail && (a.connection == b.connection || a.what == What::refused) &&
            a.pool.pool == b.pool.pool && a.pool.exhausted == b.pool.exhausted && a.uplink == b.uplink &&
-           a.gateway == b.gateway && a.state == b.state;
+           a.gateway == b.gateway && a.state == b.state && a.group == b.group && a.change == b.change;
 }
 
 void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
@@ -106,7 +121,8 @@ void History::put(std::deque<Entry>& entries, Entry entry, std::size_t most) {
 
 bool History::concerns(const Entry& entry, std::string_view name) {
     return name.empty() || name == entry.connection || name == entry.peer_id || name == entry.pool.pool ||
-           name == entry.uplink || (entry.what == What::path && name == entry.gateway.to_string()) ||
+           name == entry.uplink || name == entry.group ||
+           (entry.what == What::path && name == entry.gateway.to_string()) ||
            (entry.peer.port != 0 &&
             (name == entry.peer.address.to_string() || name == entry.peer.to_string()));
 }
@@ -119,6 +135,7 @@ std::string_view event_of(History::What what) {
     case History::What::down: return "ike_down";
     case History::What::pool_low: return "pool_low";
     case History::What::path: return "path_changed";
+    case History::What::group: return "group_changed";
     }
     return "refused";
 }
@@ -131,6 +148,7 @@ std::string_view History::remedy_of(const Entry& entry) {
     case What::down: return remedy(entry.reason);
     case What::pool_low: return kPoolRemedy;
     case What::path: return path_remedy(entry.state);
+    case What::group: return trouble(entry.change)->remedy;
     }
     return {};
 }
@@ -161,6 +179,11 @@ Json History::to_json(const Entry& entry, Instant now) {
         out["gateway"] = entry.gateway.to_string();
         out["state"] = entry.state;
         out["sentence"] = path_sentence(entry.state);
+        break;
+    case What::group:
+        out["group"] = entry.group;
+        out["what"] = ike::name(entry.change);
+        out["sentence"] = trouble(entry.change)->sentence;
         break;
     }
     if (!entry.detail.empty()) out["detail"] = entry.detail;

@@ -12,7 +12,8 @@
 
 namespace sheaf::daemon {
 
-// What went wrong lately, for `sheafctl explain`: refusals, IKE SAs that ended, and pools that ran low, and paths that went down.
+// What went wrong lately, for `sheafctl explain`: refusals, IKE SAs that ended, pools that ran low, paths that went down, and
+// group SAs that were not taken.
 //
 // The same again is one entry that counts. What anyone can cause who can send a datagram has a place of its
 // own, so that a flood of it cannot push out what a person looks for.
@@ -21,11 +22,11 @@ class History {
     static constexpr std::size_t kMostOfStrangers = 64; // malformed and unexpected datagrams
     static constexpr std::size_t kMostOfPeers = 256;    // all else
 
-    enum class What : std::uint8_t { refused, down, pool_low, path };
+    enum class What : std::uint8_t { refused, down, pool_low, path, group };
 
     void note(const ike::Event& event, Instant now);
 
-    // Newest first: of a connection, a pool, a peer's identity or its address (with a port or without); all if
+    // Newest first: of a connection, a pool, a group, a peer's identity or its address (with a port or without); all if
     // `name` is empty. The form is that of the answer to "explain".
     [[nodiscard]] nlohmann::ordered_json explain(std::string_view name, Instant now) const;
 
@@ -44,6 +45,8 @@ class History {
         std::string uplink; // path
         IpAddress gateway;  // path
         std::string state;  // path
+        std::string group;
+        ike::GroupChanged::What change{}; // group
         Instant first;
         Instant last;
         std::uint64_t count = 1;
@@ -52,6 +55,7 @@ class History {
     void note_refused(const ike::Refused& refused, Instant now);
     void note_down(const ike::IkeDown& down, Instant now);
     void note_pool(const ike::PoolLow& pool, Instant now);
+    void note_group(const ike::GroupChanged& change, Instant now);
     void note_path(const ike::PathChanged& path, Instant now);
     static void put(std::deque<Entry>& entries, Entry entry, std::size_t most);
     static bool same(const Entry& a, const Entry& b);

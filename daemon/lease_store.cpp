@@ -1,6 +1,6 @@
 #include "daemon/lease_store.h"
 
-#include "daemon/lease_file.h"
+#include "daemon/state_file.h"
 
 #include <fmt/format.h>
 
@@ -21,35 +21,28 @@ constexpr std::string_view kRemove = "DELETE FROM lease WHERE block = ?1";
 constexpr std::string_view kRead = "SELECT block, pool, holder_type, holder, holder_text, link, since, until "
                                    "FROM lease ORDER BY since, block";
 
-std::string told(const std::string& path, std::string_view what) {
-    return fmt::format("lease file {}: {}", path, what);
-}
+// Text where a person may look with sqlite3(1). A block is one lease's only.
+constexpr std::string_view kTables = R"(
+    CREATE TABLE lease (
+        block       TEXT    NOT NULL PRIMARY KEY,
+        pool        TEXT    NOT NULL,
+        holder_type INTEGER NOT NULL, -- RFC 7296 3.5
+        holder      BLOB    NOT NULL,
+        holder_text TEXT    NOT NULL,
+        link        INTEGER NOT NULL, -- 0: the holder is away
+        since       INTEGER NOT NULL, -- seconds of UTC
+        until       INTEGER NOT NULL  -- away: so long it is kept
+    ) STRICT, WITHOUT ROWID;)";
 
-std::string damaged(const std::string& path, std::string_view how) {
-    return told(path, fmt::format("is damaged: {}: {}", how, lease_file_remedy(path)));
-}
-
-// What SQLite said while the file was opened, with what to do about it.
-std::string explained(const std::string& path, const sqlite::Failure& failure) {
-    using Kind = sqlite::Failure::Kind;
-    switch (failure.kind) {
-    case Kind::in_use:
-        return told(path,
-                    "is in use, by another sheafd or by whoever looks into it: end that one, or name another "
-                    "file with \"lease_file\"");
-    case Kind::damaged: return damaged(path, failure.text);
-    case Kind::denied:
-        return told(path,
-                    fmt::format("cannot be written: {}: let sheafd's user read and write it and its folder, "
-                                "or name another with \"lease_file\"",
-                                failure.text));
-    case Kind::full:
-        return told(path, fmt::format("cannot be written: {}: make room on its disk", failure.text));
-    case Kind::other: break;
-    }
-    return told(path, fmt::format("cannot be used: {}: look at its disk, or name another with \"lease_file\"",
-                                  failure.text));
-}
+constexpr StateFile kFile{
+    .noun = "lease file",
+    .key = "lease_file",
+    .loss = "clients may get other prefixes than before",
+    .application = LeaseStore::kApplicationId,
+    .version = LeaseStore::kSchema,
+    .tables = kTables,
+    .journal = "WAL",
+};
 
 WallTime wall(std::int64_t seconds) { return WallTime(std::chrono::seconds(seconds)); }
 
@@ -73,52 +66,19 @@ std::optional<Lease> read_row(const sqlite::Statement& row) {
                  wall(row.number(7))};
 }
 
-std::expected<void, std::string> check_version(const std::string& path, const std::string& version) {
-    if (version == std::to_string(LeaseStore::kSchema)) return {};
-    if (version.starts_with('-') || version == "0")
-        return std::unexpected(damaged(path, fmt::format("there is no version {} of it", version)));
-    return std::unexpected(told(
-        path,
-        fmt::format("is of a newer Sheaf: it has version {}, and this sheafd knows {}: install the newer one "
-                    "again, or name another file with \"lease_file\"",
-                    version, LeaseStore::kSchema)));
-}
-
-// Opens a file whose header is right, and makes it ours.
-std::expected<sqlite::Database, std::string> take(const std::string& path) {
-    auto database = sqlite::Database::open(path);
-    if (!database) return std::unexpected(explained(path, database.error()));
-    // The lock is taken with the first look, and kept.
-    if (const auto done = database->run("PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF");
-        !done)
-        return std::unexpected(explained(path, done.error()));
-    if (database->read_only())
-        return std::unexpected(explained(path, {sqlite::Failure::Kind::denied, "Permission denied"}));
-    const auto version = database->ask("PRAGMA user_version");
-    if (!version) return std::unexpected(explained(path, version.error()));
-    if (auto known = check_version(path, *version); !known) return std::unexpected(std::move(known.error()));
-    const auto sound = database->ask("PRAGMA quick_check(1)");
-    if (!sound) return std::unexpected(explained(path, sound.error()));
-    if (*sound != "ok") return std::unexpected(damaged(path, *sound));
-    // FULL: a commit is on the disk, not only on its way to it.
-    const auto safe =
-        database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE; COMMIT");
-    if (!safe) return std::unexpected(explained(path, safe.error()));
-    return std::move(*database);
-}
-
 std::expected<std::vector<Lease>, std::string> read_all(const std::string& path, sqlite::Database& database) {
     auto rows = database.prepare(kRead);
-    if (!rows) return std::unexpected(damaged(path, rows.error().text));
+    if (!rows) return std::unexpected(damaged(kFile, path, rows.error().text));
     std::vector<Lease> out;
     for (;;) {
         const auto row = rows->step();
-        if (!row) return std::unexpected(explained(path, row.error()));
+        if (!row) return std::unexpected(explained(kFile, path, row.error()));
         if (!*row) return out;
         auto lease = read_row(*rows);
         if (!lease)
-            return std::unexpected(damaged(
-                path, fmt::format("the row of block '{}' is none that sheafd has written", rows->text(0))));
+            return std::unexpected(
+                damaged(kFile, path,
+                        fmt::format("the row of block '{}' is none that sheafd has written", rows->text(0))));
         out.push_back(std::move(*lease));
     }
 }
@@ -126,20 +86,16 @@ std::expected<std::vector<Lease>, std::string> read_all(const std::string& path,
 } // namespace
 
 std::expected<LeaseStore::Opened, std::string> LeaseStore::open(const std::string& path) {
-    const auto state = look_at_lease_file(path);
-    if (!state) return std::unexpected(state.error());
-    const bool created = *state == LeaseFileState::missing;
-    if (created)
-        if (auto done = create_lease_file(path); !done) return std::unexpected(std::move(done.error()));
-    auto database = take(path);
-    if (!database) return std::unexpected(std::move(database.error()));
-    auto leases = read_all(path, *database);
+    auto file = open_state_file(kFile, path);
+    if (!file) return std::unexpected(std::move(file.error()));
+    auto& database = file->database;
+    auto leases = read_all(path, database);
     if (!leases) return std::unexpected(std::move(leases.error()));
-    auto put = database->prepare(kPut);
-    auto remove = database->prepare(kRemove);
-    if (!put || !remove) return std::unexpected(damaged(path, (put ? remove : put).error().text));
+    auto put = database.prepare(kPut);
+    auto remove = database.prepare(kRemove);
+    if (!put || !remove) return std::unexpected(damaged(kFile, path, (put ? remove : put).error().text));
     return Opened{
-        {path, std::move(*database), std::move(*put), std::move(*remove)}, std::move(*leases), created};
+        {path, std::move(database), std::move(*put), std::move(*remove)}, std::move(*leases), file->created};
 }
 
 sqlite::Result<void> LeaseStore::write(std::span<const LeaseChange> changes) {
@@ -169,7 +125,7 @@ std::expected<void, std::string> LeaseStore::apply(std::span<const LeaseChange> 
     const auto done = write(changes);
     if (done) return {};
     database_.roll_back();
-    return std::unexpected(explained(path_, done.error()));
+    return std::unexpected(explained(kFile, path_, done.error()));
 }
 
 } // namespace sheaf::daemon

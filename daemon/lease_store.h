@@ -23,7 +23,6 @@ class LeaseStore {
   public:
     static constexpr std::uint32_t kApplicationId = 0x53686c66; // "Shlf", in the file's header
     static constexpr int kSchema = 1;                           // user_version
-    static constexpr unsigned kFileMode = 0600;                 // identities are in it
 
     struct Opened;
     // A file that is missing is made, with its folder if only that is missing.

@@ -30,6 +30,32 @@ std::string_view path_remedy(std::string_view state) {
     return {};
 }
 
+std::optional<Trouble> trouble(const ike::GroupStatus& group) {
+    if (group.serves || (group.connected && !group.sas.empty())) return std::nullopt;
+    if (!group.sas.empty())
+        return Trouble{"goes on with the SA that it has until that expires, for its gateway is away",
+                       "see sheafctl explain of its connection"};
+    if (!group.connected)
+        return Trouble{"has no SA and carries nothing, for its gateway is away",
+                       "see sheafctl explain of its connection"};
+    return Trouble{
+        "has no SA and carries nothing, for its gateway has told none",
+        "see whether the gateway's connection for us names a group that it serves, and whether a NAT is on "
+        "the way, through which no group is told"};
+}
+
+std::optional<Trouble> trouble(ike::GroupChanged::What what) {
+    if (what == ike::GroupChanged::What::member_failed)
+        return Trouble{"a member does not have the newest SA",
+                       "see the member's log for why: it may know or allow no such \"suite\""};
+    if (what == ike::GroupChanged::What::refused)
+        return Trouble{
+            "the SA that the gateway told was refused",
+            "compare the gateway's \"suite\" with \"allow_sha1\" of the group here; AES-CBC with HMAC is all "
+            "that a group can have"};
+    return std::nullopt;
+}
+
 std::string_view sentence(ike::DownReason reason) {
     switch (reason) {
     case ike::DownReason::command: return "an operator asked for it";

@@ -2,7 +2,9 @@
 
 #include "lib/base/rule.h"
 #include "lib/ike/event.h"
+#include "lib/ike/status.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,15 @@ inline constexpr std::string_view kPoolRemedy =
 [[nodiscard]] std::string_view path_sentence(std::string_view state);
 // What can be done about it; empty where there is nothing to do but to wait.
 [[nodiscard]] std::string_view path_remedy(std::string_view state);
+
+// What is the matter with a group that we are in, after its name, and what can be done about it; none where nothing is.
+struct Trouble {
+    std::string_view sentence;
+    std::string_view remedy;
+};
+[[nodiscard]] std::optional<Trouble> trouble(const ike::GroupStatus& group);
+// Of an event about a group, after the group's name; none where it is no trouble.
+[[nodiscard]] std::optional<Trouble> trouble(ike::GroupChanged::What what);
 
 // Why an IKE SA ended, after "because".
 [[nodiscard]] std::string_view sentence(ike::DownReason reason);

@@ -3,6 +3,7 @@
 #include "daemon/clock.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
+#include "daemon/group_keeper.h"
 #include "daemon/host_network.h"
 #include "daemon/kernel_fit.h"
 #include "daemon/key_writer.h"
@@ -128,6 +129,10 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
     const auto addresses = PoolSource::open(settings.lease_file, settings.engine.pools, wall_time);
     if (!addresses) return std::unexpected(addresses.error());
 
+    GroupKeeper groups(settings.group_file);
+    if (auto done = groups.serve(settings.engine.group_services); !done)
+        return std::unexpected(std::move(done.error()));
+
     crypto::SystemRandom random;
     // After the sweep, which knows its rules and routes as ours.
     const auto network = HostNetwork::open(*os, kSocketMark);
@@ -141,6 +146,7 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
                    [&](const ike::NameServers& names) { resolver.set(names); }, network->get()},
                   {options.config, environment()}, std::move(settings), std::move(control->fd));
     if (keys) daemon.write_keys(std::move(*keys));
+    if (auto done = daemon.keep_groups(groups); !done) return std::unexpected(std::move(done.error()));
     return daemon.run();
 }
 

@@ -58,6 +58,12 @@ void Statement::bind(int parameter, View octets) {
     if (refused_ == SQLITE_OK) refused_ = code;
 }
 
+void Statement::lend(int parameter, View octets) {
+    const int code =
+        sqlite3_bind_blob64(statement_.get(), parameter, octets.data(), octets.size(), SQLITE_STATIC);
+    if (refused_ == SQLITE_OK) refused_ = code;
+}
+
 std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
 
 std::string Statement::text(int column) const {
@@ -65,11 +71,18 @@ std::string Statement::text(int column) const {
     return {octets.begin(), octets.end()};
 }
 
-Bytes Statement::octets(int column) const {
+View Statement::blob(int column) const {
     const auto* first = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.get(), column));
     const int size = sqlite3_column_bytes(statement_.get(), column);
-    return first == nullptr ? Bytes() : Bytes(first, first + size);
+    return first == nullptr ? View() : View(first, static_cast<std::size_t>(size));
 }
+
+Bytes Statement::octets(int column) const {
+    const auto view = blob(column);
+    return {view.begin(), view.end()};
+}
+
+Secret Statement::secret(int column) const { return Secret::copy_of(blob(column)); }
 
 Failure Database::failure(int code) const { return {kind_of(code), sqlite3_errmsg(database_.get())}; }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/base/bytes.h"
+#include "lib/base/secret.h"
 
 #include <cstdint>
 #include <expected>
@@ -32,9 +33,13 @@ class Statement {
     void bind(int parameter, std::string_view text);
     void bind(int parameter, View octets);
 
+    // Without a copy: what is lent must stay until the next reset().
+    void lend(int parameter, View octets);
+
     [[nodiscard]] std::int64_t number(int column) const;
     [[nodiscard]] std::string text(int column) const;
     [[nodiscard]] Bytes octets(int column) const;
+    [[nodiscard]] Secret secret(int column) const;
 
   private:
     friend class Database;
@@ -42,6 +47,7 @@ class Statement {
         void operator()(sqlite3_stmt* statement) const;
     };
     explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+    [[nodiscard]] View blob(int column) const; // until the next step
 
     std::unique_ptr<sqlite3_stmt, Finalize> statement_;
     int refused_ = 0; // the first bind that failed

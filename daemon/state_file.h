@@ -1,22 +1,44 @@
 #pragma once
 
+#include "daemon/sqlite.h"
+
 #include <cstdint>
 #include <expected>
 #include <string>
+#include <string_view>
 
-// The lease file before SQLite touches it, so that nothing of another program's is ever changed by a look at
-// it.
+// A file of what sheafd must know again after a restart: an SQLite database that is ours alone while we run.
+//
+// Nothing of another program's is ever changed by a look at it. A file that is damaged, somebody else's or in use is
+// an error and stays as it is; it is never replaced, for what it said would be lost.
+//
+// Errors are for people: they name the file, what is wrong with it, and what to do.
 namespace sheaf::daemon {
 
-enum class LeaseFileState : std::uint8_t { there, missing };
+// What such a file is about.
+struct StateFile {
+    std::string_view noun;         // "lease file"
+    std::string_view key;          // of the configuration: "lease_file"
+    std::string_view loss;         // what to put up with without the file, after "if"
+    std::uint32_t application = 0; // application_id, in the file's header
+    int version = 0;               // user_version
+    std::string_view tables;       // what makes them
+    std::string_view journal;      // of SQLite's journal modes
+};
 
-// Whether it can be ours, by its kind and header. Error: what is wrong with it, and what to do.
-[[nodiscard]] std::expected<LeaseFileState, std::string> look_at_lease_file(const std::string& path);
+struct OpenStateFile {
+    sqlite::Database database;
+    bool created = false; // it was missing
+};
+// What is committed to it is there after a crash of the daemon or the machine. A file that is missing is made, complete
+// or not at all, with its folder if only that is missing.
+[[nodiscard]] std::expected<OpenStateFile, std::string> open_state_file(const StateFile& kind,
+                                                                        const std::string& path);
 
-// Makes an empty one, complete or not at all. Error: what went wrong, and what to do.
-[[nodiscard]] std::expected<void, std::string> create_lease_file(const std::string& path);
-
-// What is to be done about a file that cannot be used as it is.
-[[nodiscard]] std::string lease_file_remedy(const std::string& path);
+// What SQLite said about it, with what to do.
+[[nodiscard]] std::string explained(const StateFile& kind, const std::string& path,
+                                    const sqlite::Failure& failure);
+// What is in it is none that sheafd has written.
+[[nodiscard]] std::string damaged(const StateFile& kind, const std::string& path, std::string_view how);
 
 } // namespace sheaf::daemon

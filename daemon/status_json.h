@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <map>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct Snapshot {
     std::optional<Usage> usage; // none: the kernel has not told in time, and the figures are left out
     Instant now;
     WallTime wall; // the same moment
+    // Of each group that we are in, by its number.
+    std::map<child::LinkNumber, std::vector<xfrm::GroupRoute>> group_routes{};
 };
 
 // Members of the answer to "status": ike_sas, connections, pools, half_open, counters.

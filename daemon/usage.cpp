@@ -1,6 +1,7 @@
 #include "daemon/usage.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -44,6 +45,13 @@ std::optional<Traffic> Usage::of(const ike::IkeSaStatus& sa, const ike::ChildSta
         traffic.packets_out = out->packets;
     }
     return traffic;
+}
+
+std::vector<xfrm::SaUsage> Usage::of(child::LinkNumber group) const {
+    std::vector<xfrm::SaUsage> out;
+    std::ranges::copy_if(entries_, std::back_inserter(out),
+                         [group](const xfrm::SaUsage& entry) { return entry.number == group; });
+    return out;
 }
 
 } // namespace sheaf::daemon

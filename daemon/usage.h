@@ -29,6 +29,9 @@ class Usage {
     // Nothing if the kernel told of neither direction, as before a Child SA is installed.
     [[nodiscard]] std::optional<Traffic> of(const ike::IkeSaStatus& sa, const ike::ChildStatus& child) const;
 
+    // Of the group that has this number in the kernel.
+    [[nodiscard]] std::vector<xfrm::SaUsage> of(child::LinkNumber group) const;
+
   private:
     [[nodiscard]] const xfrm::SaUsage* find(const IpAddress& destination, std::uint32_t spi) const;
 

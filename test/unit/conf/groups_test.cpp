@@ -76,7 +76,7 @@ std::string connected(std::string_view members) {
     return changed(kJoining, R"("group": "sites")", R"("group": "sites", )" + std::string(members));
 }
 
-IpAddress address(std::string_view text) { return IpAddress::parse(text).value(); }
+IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 Prefix prefix(std::string_view text) { return Prefix::parse(text).value(); }
 
 } // namespace
@@ -138,12 +138,12 @@ TEST_CASE("Every key of a joined group is read", "[conf]") {
         "sites": { "192.0.2.2": ["10.2.0.0/16", "2001:db8:2::/48"], "2001:db8::7": ["10.3.0.0/16"] })"));
     CHECK(config.group_services.empty());
     const std::vector<child::GroupSite> sites{
-        {address("192.0.2.2"), {prefix("10.2.0.0/16"), prefix("2001:db8:2::/48")}},
-        {address("2001:db8::7"), {prefix("10.3.0.0/16")}}};
+        {ip("192.0.2.2"), {prefix("10.2.0.0/16"), prefix("2001:db8:2::/48")}},
+        {ip("2001:db8::7"), {prefix("10.3.0.0/16")}}};
     CHECK(
         config.group_memberships ==
         std::vector<ike::GroupMembership>{
-            {"sites", "sheaf-sites", {.sha1 = true}, {address("192.0.2.5"), address("2001:db8::5")}, sites}});
+            {"sites", "sheaf-sites", {.sha1 = true}, {ip("192.0.2.5"), ip("2001:db8::5")}, sites}});
     const auto& connection = config.connections[0];
     CHECK(connection.start);
     CHECK(connection.group == "sites");

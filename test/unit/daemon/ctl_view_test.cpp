@@ -3,6 +3,7 @@
 #include "daemon/event_json.h"
 #include "daemon/paths_json.h"
 #include "daemon/status_json.h"
+#include "daemon/view_words.h"
 #include "test/unit/daemon/samples.h"
 
 #include <catch2/catch.hpp>
@@ -175,8 +176,10 @@ TEST_CASE("Changes are confirmed in one line", "[daemon]") {
     CHECK(render({Verb::down, "home"}, success(), false) == "home is down\n");
     CHECK(render({Verb::down, "b", "office"}, success(), false) == "b office is down\n");
     CHECK(render({Verb::rekey, "b"}, success(), false) == "b: keys of the Child SAs are being replaced\n");
-    CHECK(render({Verb::rekey, "b", {}, true}, success(), false) ==
+    CHECK(render({Verb::rekey, "b", {}, Rekeyed::ike}, success(), false) ==
           "b: keys of the IKE SAs are being replaced\n");
+    CHECK(render({Verb::rekey, "g", {}, Rekeyed::group}, success(), false) ==
+          "g: the SA of the group is being replaced\n");
     CHECK(render({Verb::reauth, "b"}, success(), false) == "b: authenticating anew\n");
     CHECK(render({Verb::clone, "b"}, success(), false) == "b: an IKE SA is being cloned\n");
     up["ike_sa"].erase("link");

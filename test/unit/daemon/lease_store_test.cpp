@@ -1,4 +1,3 @@
-#include "daemon/lease_file.h"
 #include "daemon/lease_store.h"
 #include "test/unit/daemon/scratch_folder.h"
 #include "test/unit/daemon/small_disk.h"

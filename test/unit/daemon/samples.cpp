@@ -134,6 +134,66 @@ Snapshot paths_snapshot() {
     return out;
 }
 
+Snapshot served_group_snapshot() {
+    Snapshot out{{}, {}, {}, kNow, kWall};
+    ike::GroupStatus group;
+    group.name = "sites";
+    group.serves = true;
+    group.suite = "aes256-sha256-prfsha256";
+    group.standing.generation = 2;
+    group.standing.spi = 0xf0000002;
+    group.standing.begun = kNow - 20s;
+    group.standing.expires = kNow + 3580s;
+    group.standing.old_spi = 0xf0000001;
+    group.standing.switch_at = kNow + 40s;
+    group.standing.stored = true;
+    group.standing.members = 2;
+    group.standing.behind = 1;
+    group.members = {{{0xaa, "sites", at("192.0.2.5"), "alice.example.org"}, 2, false, false},
+                     {{0xbb, "sites", at("192.0.2.6"), "bob.example.org"}, 1, false, true}};
+    out.status.groups.push_back(group);
+    return out;
+}
+
+Snapshot joined_group_snapshot() {
+    constexpr child::LinkNumber kNumber = 0x53000003;
+    Snapshot out{{}, {}, {}, kNow, kWall};
+    ike::GroupStatus group;
+    group.name = "sites";
+    group.interface = "sheaf-sites";
+    group.number = kNumber;
+    group.connection = "gateway";
+    group.connected = true;
+    group.sas = {{0xf0000001, "aes256-sha256-prfsha256", kNow - 600s, kNow + 3000s, true},
+                 {0xf0000002, "aes256-sha256-prfsha256", kNow - 10s, kNow + 3590s, false}};
+    out.status.groups.push_back(group);
+    const auto us = *IpAddress::parse("192.0.2.5");
+    const auto berlin = *IpAddress::parse("192.0.2.2");
+    const auto bern = *IpAddress::parse("2001:db8:14::2");
+    out.group_routes[kNumber] = {{*Prefix::parse("10.2.0.0/16"), berlin, true},
+                                 {*Prefix::parse("10.22.0.0/16"), berlin, false},
+                                 {*Prefix::parse("10.3.0.0/16"), bern, false}};
+    const auto entry = [](IpAddress from, IpAddress to, std::uint32_t spi, std::uint64_t bytes,
+                          std::uint64_t packets) {
+        xfrm::SaUsage usage;
+        usage.destination = to;
+        usage.spi = spi;
+        usage.bytes = bytes;
+        usage.packets = packets;
+        usage.source = from;
+        usage.number = kNumber;
+        return usage;
+    };
+    std::vector<xfrm::SaUsage> entries{
+        entry(berlin, us, 0xf0000001, 1000, 10), entry(berlin, us, 0xf0000002, 2000, 20),
+        entry(us, berlin, 0xf0000001, 700, 7), entry(us, berlin, 0xf0000002, 1, 1)};
+    entries[0].replayed = 2;
+    entries[1].forged = 1;
+    entries[3].number = kNumber + 1; // another group's
+    out.usage = Usage(std::move(entries));
+    return out;
+}
+
 child::Link client_link() {
     return {0x53000002,
             child::LinkRole::client,
@@ -169,6 +229,14 @@ ike::PathChanged path_down() {
             *IpAddress::parse("192.0.2.2"),
             "down",
             "wwan0 has no carrier"};
+}
+
+ike::GroupChanged group_made() {
+    return {"sites", ike::GroupChanged::What::made, 0xf0000002, 2, {}, "a member left"};
+}
+
+ike::GroupChanged member_failed() {
+    return {"sites", ike::GroupChanged::What::member_failed, 0xf0000002, 2, sa_name(), "NO_PROPOSAL_CHOSEN"};
 }
 
 ike::Refused refused() { return {Rule::integrity_check, at("192.0.2.1"), 0xff, {}}; }

@@ -20,6 +20,10 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::Status waiting_status();
 // A client with one path in use over eth0, one over wwan0 that is down, and one that stands by.
 [[nodiscard]] Snapshot paths_snapshot();
+// Of a gateway with two members, of whom one has yet to take the newest SA.
+[[nodiscard]] Snapshot served_group_snapshot();
+// Of an endpoint with two SAs, before it sends with the newer one, and two other endpoints.
+[[nodiscard]] Snapshot joined_group_snapshot();
 [[nodiscard]] child::Link client_link();
 [[nodiscard]] ike::SaName sa_name();
 [[nodiscard]] ike::IkeUp ike_up();
@@ -29,6 +33,8 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::Leased leased(ike::Leased::What what);
 [[nodiscard]] ike::PoolLow pool_low(bool exhausted);
 [[nodiscard]] ike::PathChanged path_down(); // without an IKE SA
+[[nodiscard]] ike::GroupChanged group_made();
+[[nodiscard]] ike::GroupChanged member_failed();
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();
 

@@ -250,6 +250,13 @@ TEST_CASE("Events as JSON", "[daemon]") {
     CHECK(line(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}) ==
           R"({"schema":1,"time":"T","event":"path_changed","name":"clients","spi":"00000000000000ff",)"
           R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","gateway":"192.0.2.2","state":"up"})");
+    CHECK(line(group_made()) ==
+          R"({"schema":1,"time":"T","event":"group_changed","group":"sites","what":"made",)"
+          R"("group_spi":"0xf0000002","generation":2,"why":"a member left"})");
+    CHECK(line(member_failed()) ==
+          R"({"schema":1,"time":"T","event":"group_changed","name":"clients","spi":"00000000000000ff",)"
+          R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","group":"sites","what":"member_failed",)"
+          R"("group_spi":"0xf0000002","generation":2,"why":"NO_PROPOSAL_CHOSEN"})");
     CHECK(
         line(ike::ChildDown{sa_name(), {}, 0x100, 0x200}) ==
         R"({"schema":1,"time":"T","event":"child_down","name":"clients","spi":"00000000000000ff",)"
@@ -307,6 +314,28 @@ TEST_CASE("Events as log lines", "[daemon]") {
        "home gw.example.org: path over wwan0 to 192.0.2.2 is down: wwan0 has no carrier");
     is(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: path to 192.0.2.2 is up");
+    is(group_made(), LogLevel::info, "group \"sites\": SA 0xf0000002 (generation 2) made: a member left");
+    is(member_failed(), LogLevel::warning,
+       "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 does not have SA "
+       "0xf0000002 "
+       "(generation 2): NO_PROPOSAL_CHOSEN");
+    using What = ike::GroupChanged::What;
+    is(ike::GroupChanged{"sites", What::settled, 2, 2, {}, {}}, LogLevel::info,
+       "group \"sites\": SA 0x00000002 (generation 2) is what all members send with");
+    is(ike::GroupChanged{"sites", What::retired, 2, 2, {}, {}}, LogLevel::info,
+       "group \"sites\": SA 0x00000002 (generation 2) is the only one from now on");
+    is(ike::GroupChanged{"sites", What::joined, 2, 2, sa_name(), {}}, LogLevel::info,
+       "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 joined");
+    is(ike::GroupChanged{"sites", What::left, 2, 2, sa_name(), "deleted"}, LogLevel::info,
+       "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 left: deleted");
+    is(ike::GroupChanged{"sites", What::installed, 2, 0, {}, {}}, LogLevel::info,
+       "group \"sites\": SA 0x00000002 installed, packets under it are taken");
+    is(ike::GroupChanged{"sites", What::sending, 2, 0, {}, {}}, LogLevel::info,
+       "group \"sites\": SA 0x00000002 is sent with");
+    is(ike::GroupChanged{"sites", What::removed, 2, 0, {}, {}}, LogLevel::info,
+       "group \"sites\": SA 0x00000002 removed");
+    is(ike::GroupChanged{"sites", What::refused, 2, 0, {}, "SHA-1 is used"}, LogLevel::warning,
+       "group \"sites\": SA 0x00000002 refused: SHA-1 is used");
     is(ike::ChildDown{sa_name(), {}, 0x100, 0x200}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA down, in 0x00000100 out "
        "0x00000200");
