@@ -140,10 +140,9 @@ TEST_CASE("Every key of a joined group is read", "[conf]") {
     const std::vector<child::GroupSite> sites{
         {ip("192.0.2.2"), {prefix("10.2.0.0/16"), prefix("2001:db8:2::/48")}},
         {ip("2001:db8::7"), {prefix("10.3.0.0/16")}}};
-    CHECK(
-        config.group_memberships ==
-        std::vector<ike::GroupMembership>{
-            {"sites", "sheaf-sites", {.sha1 = true}, {ip("192.0.2.5"), ip("2001:db8::5")}, sites}});
+    CHECK(config.group_memberships ==
+          std::vector<ike::GroupMembership>{
+              {"sites", "sheaf-sites", {.sha1 = true}, {ip("192.0.2.5"), ip("2001:db8::5")}, sites}});
     const auto& connection = config.connections[0];
     CHECK(connection.start);
     CHECK(connection.group == "sites");
