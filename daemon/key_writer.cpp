@@ -62,6 +62,9 @@ std::string_view esp_integrity(crypto::IntegId integ) {
     return {};
 }
 
+// Of a group's SA, under which everybody sends to everybody.
+std::string pattern(const IpAddress& address) { return address.is_any() ? "*" : address.to_string(); }
+
 std::expected<FileDescriptor, std::string> open_table(const std::string& folder, std::string_view name) {
     const std::string path = fmt::format("{}/{}", folder, name);
     constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
@@ -102,8 +105,8 @@ std::string wireshark_line(const ike::ChildKeys& keys) {
     const bool unknown = keys.suite.encr == crypto::EncrId::chacha20_poly1305;
     const std::string integrity = hex(keys.integrity.view());
     return fmt::format("{}\"{}\",\"{}\",\"{}\",\"{:#010x}\",\"{}\",\"0x{}\",\"{}\",\"{}{}\"",
-                       unknown ? "# " : "", keys.source.is_v6() ? "IPv6" : "IPv4", keys.source.to_string(),
-                       keys.destination.to_string(), keys.spi, esp_cipher(keys.suite.encr),
+                       unknown ? "# " : "", keys.source.is_v6() ? "IPv6" : "IPv4", pattern(keys.source),
+                       pattern(keys.destination), keys.spi, esp_cipher(keys.suite.encr),
                        hex(keys.encryption.view()), esp_integrity(keys.suite.integ),
                        integrity.empty() ? "" : "0x", integrity);
 }

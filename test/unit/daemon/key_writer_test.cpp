@@ -85,6 +85,9 @@ TEST_CASE("Keys of Child SAs in Wireshark's words", "[daemon]") {
           R"("HMAC-SHA-512-256 [RFC4868]","0x3333")");
     CHECK(wireshark_line(child_keys(EncrId::chacha20_poly1305, IntegId::none, "192.0.2.1", "192.0.2.2"))
               .starts_with("# \"IPv4\","));
+    // A group's, between all addresses.
+    CHECK(wireshark_line(child_keys(EncrId::aes_cbc, IntegId::hmac_sha2_256_128, "::", "::"))
+              .starts_with(R"("IPv6","*","*","0x00000abc","AES-CBC [RFC3602]")"));
 }
 
 TEST_CASE("Keys are appended to files of their owner alone", "[daemon]") {
