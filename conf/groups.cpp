@@ -3,11 +3,13 @@
 #include "conf/proposal_words.h"
 #include "conf/read.h"
 #include "conf/text.h"
+#include "conf/words.h"
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -33,7 +35,8 @@ Place place_at(const Value& object, std::string_view key, Place otherwise) {
 }
 
 seconds seconds_at(const Value& object, std::string_view key, seconds otherwise) {
-    return std::chrono::floor<seconds>(duration_at(object, key, otherwise));
+    const auto word = string_at(object, key);
+    return check_seconds(word) ? otherwise : std::chrono::floor<seconds>(*parse_duration(word));
 }
 
 // From the first transmission of a request until its sender gives up.
@@ -115,7 +118,8 @@ class Checker {
     void serving(const ike::GroupService& service, const Value& serve, const Member& member);
     void membership(const ike::GroupMembership& membership, const Value& join, const std::string& path);
     void addresses(const Value& join, const std::string& path);
-    void site(const ike::GroupMembership& membership, const Member& site, const std::string& path);
+    void site(const ike::GroupMembership& membership, const Member& site, const std::string& path,
+              std::set<IpAddress>& seen);
     void overlaps(std::vector<Net> nets, const std::string& path);
     [[nodiscard]] bool has(std::string_view group, std::string_view part) const;
     [[nodiscard]] bool reaches(const ike::GroupMembership& membership, Family family) const;
@@ -250,8 +254,9 @@ void Checker::membership(const ike::GroupMembership& membership, const Value& jo
     }
     addresses(join, path);
     std::vector<Net> nets;
+    std::set<IpAddress> seen;
     for (const auto& entry : object_at(join, "sites").members) {
-        site(membership, entry, path + ".sites." + entry.key);
+        site(membership, entry, path + ".sites." + entry.key, seen);
         for (const auto& item : entry.value.items)
             if (const auto prefix = Prefix::parse(item.string))
                 nets.push_back({*prefix, item.place, entry.key});
@@ -277,13 +282,10 @@ void Checker::addresses(const Value& join, const std::string& path) {
     }
 }
 
-void Checker::site(const ike::GroupMembership& membership, const Member& site, const std::string& path) {
+void Checker::site(const ike::GroupMembership& membership, const Member& site, const std::string& path,
+                   std::set<IpAddress>& seen) {
     const auto endpoint = IpAddress::parse(site.key);
     if (!endpoint) return;
-    const auto& sites = membership.sites;
-    const auto first = std::ranges::find(sites, *endpoint, &child::GroupSite::endpoint);
-    const bool twin = std::ranges::find(std::next(first), sites.end(), *endpoint,
-                                        &child::GroupSite::endpoint) != sites.end();
     if (!is_hosts(*endpoint))
         report_.add(site.place, path + ": that is nobody's address");
     else if (std::ranges::find(membership.addresses, *endpoint) != membership.addresses.end())
@@ -295,7 +297,7 @@ void Checker::site(const ike::GroupMembership& membership, const Member& site, c
                         " is not reached from " +
                         (membership.addresses.empty() ? "the address that IKE uses" : "\"addresses\""),
                     "add an address of that family to \"addresses\"");
-    else if (twin)
+    else if (!seen.insert(*endpoint).second)
         report_.add(site.place, path + ": the same address stands twice, written in two ways",
                     "put all prefixes into one of them");
 }

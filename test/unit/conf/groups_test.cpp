@@ -249,7 +249,7 @@ TEST_CASE("Connections and groups fit each other", "[conf]") {
     CHECK(mistake(changed(kServing, R"("groups": { "sites": { "serve": {} } },)", "")) ==
           "connections.sites.group: there is no group \"sites\"\nadd it to \"groups\" at the top level");
     const auto both = changed(kServing, R"("groups": {)", R"("groups": { "site": { "serve": {} },)");
-    CHECK(mistakes(changed(both, R"("group": "sites")", R"("group": "sitse")"))
+    CHECK(mistakes(changed(both, R"("group": "sites")", R"("group": "sides")"))
               .find("did you mean \"sites\"?") != std::string::npos);
 }
 
@@ -334,9 +334,9 @@ TEST_CASE("What is behind other endpoints", "[conf]") {
     };
     CHECK(
         mistakes(sites(R"("192.0.2.2": ["10.2.0.0/16"], "192.0.2.3": ["10.3.0.0/16", "10.2.9.0/24"])")) ==
-        R"(sheafd.json:2:144: groups.sites.join.sites: 10.2.9.0/24 of 192.0.2.3 overlaps 10.2.0.0/16 of 192.0.2.2
-    2 |   "groups": { "sites": { "join": { "interface": "sheaf-sites", "sites": { "192.0.2.2": ["10.2.0.0/16"], "192.0.2.3": ["10.3.0.0/16", "10.2.9.0/24"] } } } },
-      |                                                                                                                                                ^~~~~~~~~~~~~
+        R"(sheafd.json:2:134: groups.sites.join.sites: 10.2.9.0/24 of 192.0.2.3 overlaps 10.2.0.0/16 of 192.0.2.2
+    2 | .0.0/16"], "192.0.2.3": ["10.3.0.0/16", "10.2.9.0/24"] } } } },
+      |                                         ^~~~~~~~~~~~~
    what is behind one endpoint must come from that endpoint alone: make them distinct
 )");
     CHECK(mistake(sites(R"("192.0.2.2": ["10.2.0.0/16"], "192.0.2.3": ["10.2.0.0/16"])")) ==
@@ -356,7 +356,7 @@ TEST_CASE("What is behind other endpoints", "[conf]") {
           "\"sites\" are those of others: remove it");
     CHECK(mistake(joining(R"("addresses": ["2001:db8::5"], "sites": { "2001:db8::2": ["10.2.0.0/16"],
                              "2001:DB8::2": ["10.3.0.0/16"] })")) ==
-          "groups.sites.join.sites.2001:db8::2: the same address stands twice, written in two ways\n"
+          "groups.sites.join.sites.2001:DB8::2: the same address stands twice, written in two ways\n"
           "put all prefixes into one of them");
     CHECK(mistake(sites(R"("10.0.0.0/8": ["10.2.0.0/16"])")) ==
           "groups.sites.join.sites: \"10.0.0.0/8\" is a prefix, not an address\ndid you mean \"10.0.0.0\"?");
