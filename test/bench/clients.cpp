@@ -16,7 +16,7 @@ using namespace sheaf::bench;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = CpuClock;
 
 // As few as give a steady median.
 constexpr std::size_t kSample = 500;

@@ -22,7 +22,7 @@ using namespace sheaf::test;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = CpuClock;
 
 struct Result {
     std::vector<double> handshakes; // microseconds that the responder worked, per client

@@ -28,7 +28,8 @@ IKE, ESP = 1, 3  # protocols
 INITIATOR, RESPONSE = 0x08, 0x20  # flags of the header
 
 # Notify types, RFC 7296 3.10.1.
-NO_PROPOSAL_CHOSEN, INVALID_KE_PAYLOAD, NO_ADDITIONAL_SAS, TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 14, 17, 35, 43, 44
+INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, INVALID_KE_PAYLOAD, NO_ADDITIONAL_SAS = 7, 14, 17, 35
+TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 43, 44
 INITIAL_CONTACT, REKEY_SA = 16384, 16393
 
 ENCRYPTION, PRF, GROUP, ESN = 1, 2, 4, 5  # types of transforms
@@ -85,6 +86,12 @@ class IDr(Identification):
     pass
 
 
+class VendorId(Packet):
+    fields_desc = [ByteField('next_payload', 0), ByteField('res', 0),
+                   FieldLenField('length', None, 'load', 'H', adjust=lambda p, n: n + 4),
+                   StrLenField('load', b'', length_from=lambda p: p.length - 4)]
+
+
 class Attribute(Packet):
     fields_desc = [ShortField('type', 1), FieldLenField('length', None, 'value', 'H'),
                    StrLenField('value', b'', length_from=lambda p: p.length)]
@@ -101,8 +108,8 @@ class Configuration(Packet):
 
 
 ENCRYPTED = 46
-PAYLOADS = {33: Sa, 34: KeyExchange, 35: IDi, 36: IDr, 39: Auth, 40: Nonce, 41: Notify, 42: Delete, 44: TSi, 45: TSr,
-            47: Configuration}
+PAYLOADS = {33: Sa, 34: KeyExchange, 35: IDi, 36: IDr, 39: Auth, 40: Nonce, 41: Notify, 42: Delete, 43: VendorId, 44: TSi,
+            45: TSr, 47: Configuration}
 TYPES = {kind: number for number, kind in PAYLOADS.items()}
 
 
@@ -152,6 +159,9 @@ class Message:
 
     def notify(self, number):
         return next((p for p in self.payloads if isinstance(p, Notify) and p.type == number), None)
+
+    def vendors(self):
+        return [payload.load for payload in self.payloads if isinstance(payload, VendorId)]
 
     def notifies(self):
         return [payload.type for payload in self.payloads if isinstance(payload, Notify)]
@@ -454,16 +464,17 @@ class Peer:
         self.child = child(sa, spi_in, accepted(answer.one(Sa), ESP, ESP_SUITE, 4), nonces, True, answer)
         return sa
 
-    def accept_login(self, identity, secret, notifies=(), address=b'\x0a\x4d\0\x07'):
-        """As responder, a gateway that gives out this address. Keeps the request in auth_request."""
+    def accept_login(self, identity, secret, notifies=(), address=b'\x0a\x4d\0\x07', tell=()):
+        """As responder, a gateway that gives out this address. Keeps the requests in first_request and auth_request. `tell`
+        as in login()."""
         half, spi_in = Half(8), os.urandom(4)
-        first = self.wait(lambda: self.plain and self.plain.popleft())
+        first = self.first_request = self.wait(lambda: self.plain and self.plain.popleft())
         require(first, 'no IKE_SA_INIT comes')
         _, answer = accept(first.one(Sa), IKE, IKE_SUITE, b'')
         nonces = first.one(Nonce).load + half.nonce
         keys = Keys(prf(nonces, half.agree(first)), nonces, first.spi_i + half.spi)
         header = IKEv2(init_SPI=first.spi_i, resp_SPI=half.spi, exch_type=IKE_SA_INIT, flags=RESPONSE)
-        header.next_payload, inner = chained([answer, half.ke(), Nonce(load=half.nonce)])
+        header.next_payload, inner = chained([answer, half.ke(), Nonce(load=half.nonce), *tell])
         header.length = 28 + len(inner)
         second = bytes(header) + inner
         sa = self.add(IkeSa(first.spi_i, half.spi, False, keys))

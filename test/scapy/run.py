@@ -9,9 +9,10 @@ import traceback
 
 import clone
 import ikev2
+import mpsa
 import sheaf
 
-MODULES = [clone]
+MODULES = [clone, mpsa]
 
 
 def name(function):

@@ -64,3 +64,16 @@ def client(port, most):
             'role': 'client', 'local': {'id': 'alice.example.org'},
             'remote': {'id': 'gw.example.org', 'address': '127.0.0.1', 'port': port},
             'request': ['ipv4'], 'liveness': '0s', 'retransmit': {'first': '5s'}, 'paths': {'most': most}}}}
+
+
+def group_gateway(**serve):
+    """The same with a group for all its clients."""
+    configuration = gateway(8)
+    configuration['connections']['clients']['group'] = 'office'
+    return configuration | {'groups': {'office': {'serve': serve}}}
+
+
+def endpoint(port, **join):
+    configuration = client(port, 8)
+    configuration['connections']['home']['group'] = 'office'
+    return configuration | {'groups': {'office': {'join': {'interface': 'office0', 'sites': {'192.0.2.9': ['10.9.0.0/16']}, **join}}}}

@@ -2,8 +2,8 @@
 // given, and a clock that can be put forward.
 //
 // sheaf-process CONFIGURATION: tells its ports, then each event, as lines of JSON; obeys the lines that it reads,
-// with one line of JSON for each: up, clone, rekey or down and a name; advance and a number of seconds; status. It
-// ends with its input.
+// with one line of JSON for each: up, clone, rekey or down and a name; rekey-group and the name of a group; advance and a
+// number of seconds; refuse-group-sa, what the kernel then does with the next one; status. It ends with its input.
 
 #include "conf/settings.h"
 #include "daemon/clock.h"
@@ -123,7 +123,12 @@ class Sheaf {
         if (verb == "up") return command(verb, ike::Up{what});
         if (verb == "clone") return command(verb, ike::Clone{what});
         if (verb == "rekey") return command(verb, ike::Rekey{what, ike::Rekey::What::ike});
+        if (verb == "rekey-group") return command(verb, ike::RekeyGroup{what});
         if (verb == "down") return command(verb, ike::Down{what});
+        if (verb == "refuse-group-sa") {
+            host_.kernel.fail_step = child::KernelStep(child::InstallGroupSa{}).index();
+            return {{"answer", verb}};
+        }
         give_up("no command \"" + verb + "\"");
     }
 
@@ -149,8 +154,24 @@ class Sheaf {
         out["kernel"] = {{"sas", std::move(sas)},
                          {"policies", host_.kernel.policies.size()},
                          {"links", host_.kernel.links.size()},
+                         {"groups", groups()},
                          {"breaches", host_.kernel.breaches}};
         return out;
+    }
+
+    [[nodiscard]] Json groups() const {
+        Json all = Json::array();
+        for (const auto& [number, group] : host_.kernel.groups) {
+            Json sas = Json::array();
+            for (const auto& [spi, sa] : group.sas)
+                sas.push_back({{"spi", daemon::child_spi_text(spi)},
+                               {"expires_in", daemon::seconds(sa.expires - now())},
+                               {"encryption", test::to_hex(sa.encryption)},
+                               {"integrity", test::to_hex(sa.integrity)}});
+            all.push_back({{"interface", group.link.interface}, {"sas", std::move(sas)}, {"sends", nullptr}});
+            if (group.sending != 0) all.back()["sends"] = daemon::child_spi_text(group.sending);
+        }
+        return all;
     }
 
     daemon::UdpPorts ports_;

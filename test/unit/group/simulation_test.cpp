@@ -35,16 +35,7 @@ TEST_CASE("a group in a bad network: who is up to date can talk, and no SA outli
         const std::string wrong = world.run();
         INFO("seed " << seed);
         REQUIRE(wrong == "");
-        const Tally& tally = world.tally();
-        sum.pairs += tally.pairs;
-        sum.rolling_pairs += tally.rolling_pairs;
-        sum.generations += tally.generations;
-        sum.crashes += tally.crashes;
-        sum.joins += tally.joins;
-        sum.leaves += tally.leaves;
-        sum.lost += tally.lost;
-        sum.refused += tally.refused;
-        sum.expired += tally.expired;
+        sum += world.tally();
     }
     if (only) return;
     // The runs were about something.

@@ -19,6 +19,20 @@ std::string text(wire::ChildSpi spi) { return "SPI ..." + std::to_string(spi & 0
 
 } // namespace
 
+Tally& Tally::operator+=(const Tally& other) {
+    pairs += other.pairs;
+    rolling_pairs += other.rolling_pairs;
+    hurried += other.hurried;
+    generations += other.generations;
+    crashes += other.crashes;
+    joins += other.joins;
+    leaves += other.leaves;
+    lost += other.lost;
+    refused += other.refused;
+    expired += other.expired;
+    return *this;
+}
+
 World::World(std::uint64_t seed) : chance_(seed) {
     terms_.lifetime = seconds(480 + chance_.below(600));
     terms_.rekey_on_leave = !one_in(4);

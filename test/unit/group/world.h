@@ -30,6 +30,8 @@ struct Tally {
     std::uint64_t lost = 0;    // IKE SAs given up by the gateway
     std::uint64_t refused = 0; // announcements
     std::uint64_t expired = 0; // SAs that ended without a successor's doing
+
+    Tally& operator+=(const Tally& other);
 };
 
 // A gateway and its endpoints in a bad network. Each run follows from its seed.

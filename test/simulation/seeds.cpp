@@ -1,7 +1,4 @@
-// moving-simulation [--seeds N] [--first N]: N worlds (10,000 unless told otherwise) in which a client's uplinks come
-// and go. In each: ESP goes only where the client has answered from, one login carries it all for as long as one
-// uplink works, and when there is peace both ends agree and nothing is left over.
-#include "test/simulation/moving_world.h"
+#include "test/simulation/seeds.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
+namespace sheaf::test {
 namespace {
 
 std::uint64_t number(std::string_view text) {
@@ -22,24 +20,28 @@ std::uint64_t number(std::string_view text) {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int run_seeds(int argc, char** argv, const std::function<std::string(std::uint64_t seed)>& run,
+              const std::function<std::string()>& summary) {
     std::uint64_t seeds = 10'000, first = 1;
     for (int i = 1; i < argc; ++i) {
         const std::string_view option = argv[i];
         if ((option != "--seeds" && option != "--first") || i + 1 == argc) {
-            fmt::print(stderr, "usage: moving-simulation [--seeds N] [--first N]\n");
+            fmt::print(stderr, "usage: {} [--seeds N] [--first N]\n", argv[0]);
             return 2;
         }
         (option == "--seeds" ? seeds : first) = number(argv[++i]);
     }
     std::uint64_t failed = 0;
     for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
-        const std::string wrong = sheaf::test::MovingWorld(seed).run();
+        const std::string wrong = run(seed);
         if (wrong.empty()) continue;
         ++failed;
         fmt::print("seed {}: {}\n", seed, wrong);
         std::fflush(stdout);
     }
+    if (summary) fmt::print("{}\n", summary());
     fmt::print("{} passed, {} failed, 0 skipped\n", seeds - failed, failed);
     return failed == 0 ? 0 : 1;
 }
+
+} // namespace sheaf::test
