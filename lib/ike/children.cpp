@@ -1,6 +1,6 @@
 // Child SAs in the kernel.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -211,6 +211,7 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     } else if (!pending.afterwards.empty()) {
         submit(std::move(pending.afterwards));
     }
+    groups_->on_intent_done(now, done);
     if (!child || child->intent != done.id) return;
     if (child->state != ChildState::installing) {
         // It could not be moved with its peer, and so reaches nobody.

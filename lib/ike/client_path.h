@@ -45,6 +45,13 @@ struct Silence {
     bool refused = false; // it does answer: that the gateway does not take us from there
 };
 
+// Where a path can run.
+struct PlacedPath {
+    UplinkPair pair;
+    IpAddress local;
+    bool own = false; // and it answers, as far as we know
+};
+
 struct ClientPaths {
     std::vector<ClientPath> all;     // in order of preference; the first has the IKE SA of the login
     std::vector<IpAddress> gateways; // the addresses that we know, the configured ones first

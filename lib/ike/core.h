@@ -52,18 +52,24 @@
 //   lifecycle.cpp      the end of an IKE SA, timers
 //   initiation.cpp     connections that we begin, and begin again; traps
 //   reload.cpp         another configuration
+//   groups.h           multi-point SAs, gateway and endpoint
 //   snapshot.cpp       status()
 namespace sheaf::ike {
 
 class Engine::Core {
   public:
     Core(Config config, Random& random, Surroundings& host, Instant now, auth::MethodsMaker make_methods);
+    ~Core();
 
     void datagram(Instant now, const Datagram& datagram);
     std::expected<void, std::string> command(Instant now, Command command);
     void kernel_event(Instant now, const child::KernelEvent& event);
     void network_changed(Instant now);
     void addresses(Instant now, const address::Assigned& answer) { on_addresses(now, answer); }
+    std::expected<void, std::string> recall_group(Instant now, const std::string& group, View octets);
+    void group_stored(Instant now, const std::string& group, std::uint64_t change);
+    // After each of these: what has come of it for groups.
+    void settle_groups(Instant now);
     std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
     Outputs take();
@@ -74,6 +80,7 @@ class Engine::Core {
     void write_keys(bool on) { write_keys_ = on; }
 
   private:
+    class Groups;
     // What is known of the datagram that is being worked on.
     struct Input {
         Instant now;
@@ -327,12 +334,6 @@ class Engine::Core {
     void move_children(IkeSa& sa);
 
     // ways.cpp
-    struct WayUse {
-        child::LinkNumber number = 0;
-        unsigned weight = 1;
-        std::uint32_t mark = 0;
-        bool live = false; // a Child SA is there
-    };
     std::vector<IkeSa*> users_of(const std::shared_ptr<VirtualLink>& link, const IkeSa& any);
     child::LinkNumber way_of(IkeSa& sa);
     static bool carries(const IkeSa& sa);
@@ -343,17 +344,12 @@ class Engine::Core {
     void share_out(const std::shared_ptr<VirtualLink>& shared, const IkeSa& any, const IkeSa* leaving);
 
     // paths.cpp
-    struct Placed {
-        UplinkPair pair;
-        IpAddress local;
-        bool own = false; // and it answers, as far as we know
-    };
     static bool has_uplinks(const IkeSa& sa);
     IkeSa* login_of(const Initiation& initiation);
     void plan_paths(Initiation& initiation);
     std::vector<std::pair<UplinkPair, IpAddress>> usable_pairs(const Initiation& initiation) const;
     std::optional<std::pair<IpAddress, IpAddress>> first_pair(Initiation& initiation);
-    std::optional<Placed> place_of(const Initiation& initiation, const ClientPath& path);
+    std::optional<PlacedPath> place_of(const Initiation& initiation, const ClientPath& path);
     const IkeSa* proved_at(const IkeSa& sa, const IpAddress& local, const IpAddress& peer);
     void set_path(Instant now, const Initiation& initiation, ClientPath& path, PathState state,
                   std::string why);
@@ -493,6 +489,7 @@ class Engine::Core {
     std::set<child::LinkNumber> numbers_;          // of links and requests, in use
     child::IntentId last_intent_ = 0;
     child::LinkNumber last_number_ = child::kLastLink;
+    std::unique_ptr<Groups> groups_;
 };
 
 } // namespace sheaf::ike

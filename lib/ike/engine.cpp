@@ -1,6 +1,7 @@
 #include "lib/ike/engine.h"
 
 #include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -12,15 +13,39 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-void Engine::datagram(Instant now, const Datagram& datagram) { core_->datagram(now, datagram); }
-std::expected<void, std::string> Engine::command(Instant now, Command command) {
-    return core_->command(now, std::move(command));
+void Engine::datagram(Instant now, const Datagram& datagram) {
+    core_->datagram(now, datagram);
+    core_->settle_groups(now);
 }
-void Engine::kernel_event(Instant now, const child::KernelEvent& event) { core_->kernel_event(now, event); }
-void Engine::network_changed(Instant now) { core_->network_changed(now); }
-void Engine::addresses(Instant now, const address::Assigned& answer) { core_->addresses(now, answer); }
+std::expected<void, std::string> Engine::command(Instant now, Command command) {
+    auto out = core_->command(now, std::move(command));
+    core_->settle_groups(now);
+    return out;
+}
+void Engine::kernel_event(Instant now, const child::KernelEvent& event) {
+    core_->kernel_event(now, event);
+    core_->settle_groups(now);
+}
+void Engine::network_changed(Instant now) {
+    core_->network_changed(now);
+    core_->settle_groups(now);
+}
+void Engine::addresses(Instant now, const address::Assigned& answer) {
+    core_->addresses(now, answer);
+    core_->settle_groups(now);
+}
+std::expected<void, std::string> Engine::recall_group(Instant now, const std::string& group, View octets) {
+    return core_->recall_group(now, group, octets);
+}
+void Engine::group_stored(Instant now, const std::string& group, std::uint64_t change) {
+    core_->group_stored(now, group, change);
+    core_->settle_groups(now);
+}
 std::optional<Instant> Engine::next_timeout() const { return core_->next_timeout(); }
-void Engine::on_timeout(Instant now) { core_->on_timeout(now); }
+void Engine::on_timeout(Instant now) {
+    core_->on_timeout(now);
+    core_->settle_groups(now);
+}
 Engine::Outputs Engine::take() { return core_->take(); }
 Status Engine::status() const { return core_->status(); }
 const Counters& Engine::counters() const { return core_->counters(); }
@@ -54,6 +79,8 @@ Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant no
     }
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(now, initiation);
+    groups_ = std::make_unique<Groups>(*this, now);
+    groups_->settle(now);
 }
 
 Engine::Outputs Engine::Core::take() { return std::exchange(out_, {}); }
@@ -74,6 +101,7 @@ std::expected<void, std::string> Engine::Core::command(Instant now, Command comm
     if (const auto* fresh = std::get_if<Rekey>(&command)) return rekey(now, *fresh);
     if (const auto* cloned = std::get_if<Clone>(&command)) return clone(now, *cloned);
     if (const auto* again = std::get_if<Reauthenticate>(&command)) return reauthenticate(now, *again);
+    if (const auto* group = std::get_if<RekeyGroup>(&command)) return groups_->rekey(group->group);
     return up(now, std::get<Up>(command));
 }
 
@@ -212,16 +240,20 @@ void Engine::Core::shut_down(Instant now) {
         const auto* deleting = sa->in<Deleting>();
         if (deleting && deleting->expires != Instant::max())
             erase(*sa);
+        else if (sa->member != 0) // a DELETE would end the group's SA there
+            drop(now, *sa, DownReason::shutdown, {});
         else
             close(now, *sa, DownReason::shutdown, {});
     }
     for (auto& [connection_name, initiation] : initiations_)
         lift_traps(initiation);
+    groups_->shut_down(now);
 }
 
 void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* done = std::get_if<child::IntentDone>(&event)) return on_intent_done(now, *done);
     if (const auto* gone = std::get_if<child::SaGone>(&event)) {
+        if (groups_->holds(gone->spi)) return; // it goes by our clock
         if (!gone->hard) return sa_worn(now, gone->destination, gone->spi);
         return lose_sa(now, gone->destination, gone->spi, "the kernel no longer holds its SA");
     }
@@ -252,6 +284,7 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
 
 std::optional<Instant> Engine::Core::next_timeout() const {
     std::optional<Instant> next = timers_.next();
+    if (const auto at = groups_->next_timeout(); at && (!next || *at < *next)) next = at;
     for (const auto& [connection_name, initiation] : initiations_) {
         for (const auto& at : {initiation.next_attempt, initiation.traps_at, initiation.paths.due}) {
             if (at && (!next || *at < *next)) next = at;
@@ -278,6 +311,7 @@ void Engine::Core::on_timeout(Instant now) {
         else
             start(now, initiation);
     }
+    groups_->on_timeout(now);
 }
 
 IkeSa* Engine::Core::find(wire::Spi our_spi) {
@@ -315,7 +349,8 @@ wire::ChildSpi Engine::Core::fresh_child_spi() {
     wire::ChildSpi spi = 0;
     do
         spi = random_->u32();
-    while (spi < 256 || spi >= 0xf0000000 || by_child_spi_.contains(spi));
+    while (spi < group::kFirstFreeSpi || spi >= group::kFirstGroupSpi || by_child_spi_.contains(spi) ||
+           groups_->holds(spi));
     return spi;
 }
 

@@ -87,7 +87,9 @@ struct DownChild {
 struct RekeyGroup {
     std::string group;
 };
-// Ends everything. The engine is done when idle() is true.
+// Ends everything. The engine is done when idle() is true. IKE SAs of members of a group that we serve are
+// forgotten without a word: to delete one would be to take the group's SA from a member, which is to go on with
+// it while we are away.
 struct Shutdown {};
 using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, RekeyGroup, Shutdown>;
 

@@ -1,6 +1,6 @@
 // Requests, responses, windows and retransmission (RFC 7296 2.1 to 2.3).
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -81,7 +81,10 @@ void Engine::Core::send_request(Instant now, IkeSa& sa, ExchangeType exchange, P
     trace_message(true, header, sa.path.local, sa.path.peer, payloads);
     const bool may_shrink = sa.fragmentation && request.datagrams.size() > 1 &&
                             !sa.path.peer.address.is_v6() && !sa.small_fragments;
-    if (may_shrink) request.payloads = std::move(payloads);
+    if (may_shrink)
+        request.payloads = std::move(payloads);
+    else
+        wipe_keys(payloads);
     if (over) {
         request.everywhere = request.over = true;
         request.wait = policy.first;
@@ -200,6 +203,7 @@ template const DeletingChild* Engine::Core::under_way(const IkeSa&);
 template const RekeyingIke* Engine::Core::under_way(const IkeSa&);
 template const Moving* Engine::Core::under_way(const IkeSa&);
 template const CloningIke* Engine::Core::under_way(const IkeSa&);
+template const TellingGroup* Engine::Core::under_way(const IkeSa&);
 
 void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {
     if (std::ranges::find(sa.wanted, wanted) == sa.wanted.end()) sa.wanted.push_back(std::move(wanted));
@@ -222,6 +226,7 @@ bool Engine::Core::may_start(const IkeSa& sa, const Want& wanted) const {
     case Want::Kind::tell_lifetime:
     case Want::Kind::update_addresses:
     case Want::Kind::prove_route: return true;
+    case Want::Kind::tell_group:
     case Want::Kind::clone_ike: return !under_way<RekeyingIke>(sa) && !sa.theirs;
     case Want::Kind::delete_ike: return quiet;
     case Want::Kind::rekey_ike: {
@@ -246,6 +251,7 @@ void Engine::Core::begin(Instant now, IkeSa& sa, const Want& wanted) {
                             {wire::Delete{wire::Protocol::ike, {}}});
     case Want::Kind::rekey_ike: return rekey_ike(now, sa, wanted);
     case Want::Kind::clone_ike: return clone_ike(now, sa, wanted);
+    case Want::Kind::tell_group: return groups_->tell(now, sa);
     case Want::Kind::create_child:
     case Want::Kind::rekey_child: return create_child(now, sa, wanted);
     case Want::Kind::delete_child: return delete_child(now, sa, wanted);

@@ -1,7 +1,7 @@
 // The Child SA of IKE_AUTH (RFC 7296 1.2), and the virtual link that comes with it.
 
 #include "lib/ike/assignment.h"
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -33,6 +33,8 @@ void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& requ
         if (connection.childless && sa.peer_childless) return;
         const Initiation* initiation = initiation_of(sa);
         const bool wanted = initiation && !initiation->children.empty();
+        // For its group a connection begins without being asked for a Child SA.
+        if (!wanted && sa.peer_childless && groups_->is_joined_by(connection)) return;
         if (connection.children.empty()) return;
         state.child = wanted ? *initiation->children.begin() : connection.children.front().name;
         const ChildConfig* config = child_config(connection, state.child);

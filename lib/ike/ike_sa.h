@@ -7,6 +7,7 @@
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
 #include "lib/crypto/key_exchange.h"
+#include "lib/group/group.h"
 #include "lib/ike/assignment.h"
 #include "lib/ike/child_sa.h"
 #include "lib/ike/config.h"
@@ -176,11 +177,13 @@ struct IkeSa {
     std::optional<Protection> protection;  // from the moment the keys exist
     std::optional<auth::Identity> peer_id; // as proved; stays through Deleting
     Mobility mobility;
-    std::shared_ptr<Family> family;                     // null: it cannot be cloned
-    bool fragmentation = false;                         // both sides announced RFC 7383
-    bool small_fragments = false;                       // the larger ones did not get through
-    bool peer_childless = false;                        // the responder announced RFC 6023
-    std::vector<crypto::HashId> peer_hashes;            // RFC 7427 4
+    std::shared_ptr<Family> family;          // null: it cannot be cloned
+    bool fragmentation = false;              // both sides announced RFC 7383
+    bool small_fragments = false;            // the larger ones did not get through
+    bool peer_childless = false;             // the responder announced RFC 6023
+    std::vector<crypto::HashId> peer_hashes; // RFC 7427 4
+    bool multipoint = false;     // both sides announced multi-point SAs; its heirs and clones have it from it
+    group::MemberKey member = 0; // gateway: who is told a group's SA on it, and on its family; 0: nobody
     std::unique_ptr<auth::Authenticator> authenticator; // until the peer has proved itself
 
     std::uint32_t next_request = 0; // message ID of our next request

@@ -1,6 +1,6 @@
 // INFORMATIONAL (RFC 7296 1.4): DELETE and liveness.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -40,8 +40,14 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     Reply reply;
     on_addresses_told(in, sa, payloads, reply);
     const wire::Spi spi = sa.our_spi();
+    const Groups::Told told = groups_->on_informational(in, sa, payloads, theirs, reply);
     const bool lost_all = !theirs.empty() && on_children_deleted(in, sa, theirs, reply);
-    send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
+    if (told.waits_for != 0)
+        groups_->answer_later(in, sa, told.waits_for, std::move(reply));
+    else
+        send_response(in.now, sa, in.header.exchange, in.header.message_id, reply);
+    // RFC 7296 2.21.3: INVALID_SYNTAX ends the IKE SA on both sides.
+    if (told.fatal) return drop(in.now, sa, DownReason::failed, std::string(group::sentence(*told.fatal)));
     // A client has nothing without its Child SA: it begins anew if it is to be up.
     if (lost_all) return close(in.now, sa, DownReason::deleted_by_peer, "the peer deleted the Child SA");
     serve(in.now, sa);
@@ -58,6 +64,7 @@ void Engine::Core::on_ike_deleted(const Input& in, IkeSa& sa) {
     // A rekeying that the peer has given up is none.
     if (IkeSa* old = sa.standing == Standing::undecided ? replaced_by(sa) : nullptr) old->theirs.reset();
     if (sa.in<Deleting>() || sa.standing != Standing::current) return erase(sa);
+    groups_->on_ike_deleted(in.now, sa);
     drop(in.now, sa, DownReason::deleted_by_peer, {});
 }
 

@@ -1,6 +1,6 @@
 // Connections that we begin, and begin again; traps, and links that stay open without an IKE SA.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -123,11 +123,12 @@ IkeSa* Engine::Core::established_of(const Initiation& initiation) {
 }
 
 // An IKE SA that the peer began serves as well as one of ours. What is missing on it is asked for after a
-// while, when the peer has had the time to do so itself.
+// while, when the peer has had the time to do so itself. But we are told a group's SA only on one that we began.
 void Engine::Core::adopt(Instant now, IkeSa& sa) {
     const auto found = initiations_.find(sa.connection->name);
     if (found == initiations_.end() || found->second.connection != sa.connection || found->second.sa != 0)
         return;
+    if (groups_->is_joined_by(*sa.connection)) return;
     Initiation& initiation = found->second;
     initiation.sa = sa.our_spi();
     initiation.next_attempt.reset();

@@ -1,7 +1,8 @@
 // IKE_SA_INIT and IKE_AUTH as the initiator (RFC 7296 1.2).
 
+#include "lib/group/put.h"
 #include "lib/ike/assignment.h"
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 #include "lib/ike/nat_detection.h"
 
 #include <algorithm>
@@ -87,6 +88,7 @@ void Engine::Core::send_init(Instant now, IkeSa& sa) {
         nat_detection(backend_, NotifyType::nat_detection_destination_ip, sa.spi_i, 0, sa.path.peer));
     payloads.emplace_back(notify(NotifyType::fragmentation_supported));
     payloads.emplace_back(sa.authenticator->hash_algorithms());
+    if (groups_->is_joined_by(*sa.connection)) payloads.emplace_back(group::vendor_id());
     sa.next_request = 0; // RFC 7296 2.6: a retry with cookie or another group keeps message ID 0
     sa.outstanding.clear();
     send_request(now, sa, wire::ExchangeType::ike_sa_init, FirstExchange{}, payloads);
@@ -159,6 +161,7 @@ void Engine::Core::on_init_response(const Input& in, IkeSa& sa, std::span<const 
     }
     sa.fragmentation = find_notify(payloads, NotifyType::fragmentation_supported) != nullptr;
     sa.peer_childless = find_notify(payloads, NotifyType::childless_supported) != nullptr;
+    sa.multipoint = groups_->is_joined_by(*sa.connection) && Groups::announced(payloads);
     sa.peer_hashes = announced_hashes(payloads);
     const crypto::Nonces nonces{state.nonce, (*nonce_r)->data};
     const Secret seed = crypto::skeyseed(backend_, chosen->suite.prf, nonces, shared->view());

@@ -1,6 +1,6 @@
 // The end of an IKE SA, and its timers.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 #include <functional>
@@ -255,6 +255,7 @@ IkeSa* Engine::Core::other_of_login(const IkeSa& sa) {
 
 void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const std::string& detail) {
     wake_paths(now, sa);
+    groups_->on_down(now, sa, reason);
     Initiation* initiation = initiation_of(sa);
     if (initiation) {
         if (initiation->before == sa.our_spi()) {
@@ -277,7 +278,8 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
         for (const wire::Spi spi : others_of_peer(sa)) {
             const IkeSa* other = find(spi);
             const bool serves = other->in<Established>() && other->standing == Standing::current &&
-                                other->connection == sa.connection;
+                                other->connection == sa.connection &&
+                                (other->began || !groups_->is_joined_by(*sa.connection));
             if (serves) initiation->sa = spi;
         }
         IkeSa* other = find(initiation->sa);
@@ -304,6 +306,7 @@ void Engine::Core::erase(IkeSa& sa) {
         initiation->paths.due = Instant::min();
     if (sa.family && sa.standing == Standing::current) sa.family->full = false;
     set_unproved(sa, false);
+    if (const auto* telling = under_way<TellingGroup>(sa)) groups_->on_abandoned(sa, *telling);
     if (!sa.initiator) {
         const auto init = by_init_.find({sa.spi_i, sa.init_peer});
         if (init != by_init_.end() && init->second == spi) by_init_.erase(init);

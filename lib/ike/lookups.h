@@ -4,6 +4,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/ip.h"
 #include "lib/crypto/suite.h"
+#include "lib/group/suite.h"
 #include "lib/ike/config.h"
 #include "lib/wire/payload.h"
 
@@ -24,5 +25,6 @@ selectors_of(const std::vector<wire::TrafficSelector>& configured, const IpAddre
 [[nodiscard]] std::uint64_t peer_hash(const auth::Identity& identity);
 [[nodiscard]] std::string describe(const crypto::IkeSuite& suite);
 [[nodiscard]] std::string describe(const crypto::EspSuite& suite);
+[[nodiscard]] std::string describe(const group::Suite& suite);
 
 } // namespace sheaf::ike

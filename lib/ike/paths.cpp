@@ -134,10 +134,9 @@ std::optional<std::pair<IpAddress, IpAddress>> Engine::Core::first_pair(Initiati
 }
 
 // Where a path is to run: its own pairs first, then one that another path is known to run over, then any.
-std::optional<Engine::Core::Placed> Engine::Core::place_of(const Initiation& initiation,
-                                                           const ClientPath& path) {
+std::optional<PlacedPath> Engine::Core::place_of(const Initiation& initiation, const ClientPath& path) {
     const auto usable = usable_pairs(initiation);
-    std::optional<Placed> best;
+    std::optional<PlacedPath> best;
     std::tuple<bool, bool, bool, bool> best_rank{};
     const IkeSa* sa = find(path.sa);
     for (const auto& [pair, local] : usable) {
@@ -147,7 +146,7 @@ std::optional<Engine::Core::Placed> Engine::Core::place_of(const Initiation& ini
         const bool proved = sa && proved_at(*sa, local, pair.gateway);
         const std::tuple rank{answers, own, here, proved};
         if (best && rank <= best_rank) continue;
-        best = Placed{pair, local, own && answers};
+        best = PlacedPath{pair, local, own && answers};
         best_rank = rank;
     }
     return best;

@@ -1,5 +1,6 @@
 // Finding payloads in a message, and the notifies that answer one.
 
+#include "lib/group/put.h"
 #include "lib/ike/core.h"
 
 #include <algorithm>
@@ -69,6 +70,18 @@ std::string describe(const crypto::EspSuite& suite) {
     if (suite.integ != crypto::IntegId::none) out.append("-").append(crypto::to_string(suite.integ));
     if (suite.ke) out.append("-").append(crypto::to_string(*suite.ke));
     return out;
+}
+
+std::string describe(const group::Suite& suite) {
+    std::string out = describe(crypto::EspSuite{suite.encr.id, suite.encr.key_bits, suite.integ, {}});
+    return out.append("-").append(crypto::to_string(suite.prf));
+}
+
+void wipe_keys(std::span<wire::Payload> payloads) {
+    for (wire::Payload& payload : payloads) {
+        auto* notify = std::get_if<wire::Notify>(&payload);
+        if (notify && notify->type == group::kMpsaPut) wipe(notify->data);
+    }
 }
 
 } // namespace sheaf::ike

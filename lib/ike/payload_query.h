@@ -54,6 +54,8 @@ single_ts(std::span<const wire::Payload> payloads, bool initiator);
 // The error notify that a broken rule asks for; REQUIRES notify_type(rule) != 0.
 [[nodiscard]] wire::Notify notify(Rule rule);
 
+// Overwrites what MPSA_PUT carries: the keys of a group.
+void wipe_keys(std::span<wire::Payload> payloads);
 [[nodiscard]] std::vector<crypto::HashId> announced_hashes(std::span<const wire::Payload> payloads);
 [[nodiscard]] std::uint32_t announced_window(std::span<const wire::Payload> payloads);
 } // namespace sheaf::ike

@@ -6,6 +6,9 @@
 namespace sheaf::ike {
 namespace {
 
+// MPSA_PUT fits into it: its keys are not left behind where a vector grew.
+constexpr std::size_t kRoomForKeys = 512;
+
 Bytes seal_one(crypto::Backend& backend, Protection& protection, Random& random, const crypto::SkKeys& keys,
                Bytes head, View plaintext) {
     crypto::seal(backend, keys, protection.ivs, random, head, plaintext);
@@ -26,11 +29,14 @@ std::vector<Bytes> seal_message(crypto::Backend& backend, Protection& protection
                                 bool may_fragment, std::size_t most) {
     const auto keys = crypto::sk_keys(protection.suite, protection.keys, header.from_initiator);
     Bytes plaintext;
+    plaintext.reserve(kRoomForKeys);
     const wire::PayloadType first = wire::encode_payloads(payloads, plaintext);
     const std::size_t sealed = crypto::sealed_length(keys, plaintext.size());
     if (!may_fragment || wire::kHeaderSize + 4 + sealed <= most) {
         Bytes head = wire::encode_encrypted_prefix(header, first, sealed);
-        return {seal_one(backend, protection, random, keys, std::move(head), plaintext)};
+        Bytes whole = seal_one(backend, protection, random, keys, std::move(head), plaintext);
+        wipe(plaintext); // there are keys in MPSA_PUT
+        return {std::move(whole)};
     }
     const std::size_t room = room_for_plaintext(keys, most);
     const auto total = static_cast<std::uint16_t>((plaintext.size() + room - 1) / room);

@@ -1,6 +1,6 @@
 // From a datagram to the payloads of an exchange.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -96,10 +96,13 @@ void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& out
         // A bad public value stays bad: nothing is computed a second time.
         if (!derive_half_open_keys(*sa)) return erase(*sa);
     }
-    const auto whole = open(in, *sa, *outer.encrypted);
+    auto whole = open(in, *sa, *outer.encrypted);
     if (!whole) return;
-    if (in.header.response) return on_response(in, *sa, *whole);
-    on_request(in, *sa, *whole);
+    if (in.header.response)
+        on_response(in, *sa, *whole);
+    else
+        on_request(in, *sa, *whole);
+    wipe(whole->plaintext); // there are keys in MPSA_PUT
 }
 
 // RFC 7296 2.4: what is not protected is no more than a hint. That the peer says it has no such IKE SA is a
@@ -181,11 +184,12 @@ void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whol
     } else {
         follow_peer(sa, in.datagram.local, in.datagram.peer);
     }
-    const auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
+    auto payloads = wire::parse_payloads(whole.first_inner, whole.plaintext);
     sa.answers[id]; // being worked on
     if (payloads) {
         trace_message(false, in.header, in.datagram.local, in.datagram.peer, *payloads);
-        return dispatch_request(in, sa, *payloads);
+        dispatch_request(in, sa, *payloads);
+        return wipe_keys(*payloads);
     }
     const Rule rule = payloads.error().rule;
     refuse(in.datagram.peer, rule, sa.our_spi());
@@ -258,6 +262,8 @@ void Engine::Core::dispatch_response(const Input& in, IkeSa& sa, Outstanding req
     } else if (std::holds_alternative<Liveness>(request.purpose)) {
         note_round_trip(sa, request, in.now);
         on_liveness_answered(in, sa, payloads);
+    } else if (const auto* telling = std::get_if<TellingGroup>(&request.purpose)) {
+        groups_->on_answer(in.now, sa, *telling, payloads);
     }
     // The IKE SA may have ended with the answer.
     IkeSa* left = find(spi);

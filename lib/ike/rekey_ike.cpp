@@ -1,6 +1,6 @@
 // CREATE_CHILD_SA for the IKE SA itself (RFC 7296 1.3.2, 2.18, 2.25.2).
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 #include <array>
@@ -251,6 +251,8 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     made->init_peer = old.init_peer;
     made->peer_id = old.peer_id;
     made->family = old.family;
+    made->multipoint = old.multipoint;
+    made->member = old.member;
     made->mobility = old.mobility;
     made->mobility.latest_request.reset(); // message IDs begin anew
     made->mobility.seen_as.clear();        // the hash has the SPIs in it
@@ -307,6 +309,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     heir.mobility = old.mobility;
     heir.mobility.latest_request.reset();
     heir.mobility.seen_as.clear();
+    groups_->on_rekeyed(old, heir);
     tell(IkeRekeyed{heir.name(), old.our_spi(), describe(heir.protection->suite)});
     arm(old);
     catch_up(now, old, heir);

@@ -1,6 +1,6 @@
 // Another configuration: what is unchanged keeps its SAs.
 
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -81,6 +81,7 @@ void Engine::Core::reload(Instant now, Config config) {
     }
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(now, initiation);
+    groups_->reload(now);
     forget_methods();
 }
 

@@ -3,6 +3,7 @@
 #include "lib/base/ip.h"
 #include "lib/base/time.h"
 #include "lib/crypto/key_exchange.h"
+#include "lib/group/group.h"
 #include "lib/wire/header.h"
 #include "lib/wire/payload.h"
 
@@ -30,6 +31,7 @@ struct Want {
         update_addresses, // RFC 4555 3.5
         prove_route,      // RFC 4555 3.7
         clone_ike,        // RFC 7791
+        tell_group,       // MPSA_PUT, what is due of it
     };
     Kind kind{};
     std::string child{};                     // create_child: the name; empty: that of the link
@@ -77,8 +79,14 @@ struct ProvingRoute {
            // places, and proves nothing
     Bytes cookie;
 };
+// A member of a group is told its SA.
+struct TellingGroup {
+    group::MemberKey member = 0;
+    std::uint64_t generation = 0;
+    wire::ChildSpi spi = 0;
+};
 using Purpose = std::variant<FirstExchange, Liveness, CreatingChild, DeletingChild, RekeyingIke, CloningIke,
-                             DeletingIke, Moving, ProvingRoute>;
+                             DeletingIke, Moving, ProvingRoute, TellingGroup>;
 
 // A request that is not answered yet.
 struct Outstanding {

@@ -1,8 +1,9 @@
 // IKE_SA_INIT and IKE_AUTH as the responder (RFC 7296 1.2).
 
 #include "lib/crypto/psk_auth.h"
+#include "lib/group/put.h"
 #include "lib/ike/assignment.h"
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 #include "lib/ike/nat_detection.h"
 
 #include <algorithm>
@@ -170,6 +171,13 @@ void Engine::Core::answer_init(const Input& in, std::span<const Payload> payload
     if (!sa.peer_hashes.empty()) reply.emplace_back(sa.authenticator->hash_algorithms());
     for (Payload& request : sa.authenticator->requests(backend_))
         reply.emplace_back(std::move(request));
+    // Who the peer is, and so whether a group is meant for it, comes later.
+    sa.multipoint =
+        Groups::announced(payloads) && std::ranges::any_of(connections_, [&](const ConnectionPtr& other) {
+            return groups_->is_served_by(*other) &&
+                   answers(*other, in.datagram.local.address, in.datagram.peer.address);
+        });
+    if (sa.multipoint) reply.emplace_back(group::vendor_id());
     const wire::Header header = header_for(sa, wire::ExchangeType::ike_sa_init, 0, true);
     half_open.response = wire::encode_message(header, reply);
     trace_message(true, header, path.local, path.peer, reply);
@@ -411,6 +419,7 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     const Duration reauth = sa.connection->reauth;
     if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);
     tell(IkeUp{sa.name(), describe(sa.protection->suite), sa.path.nat()});
+    groups_->on_up(now, sa);
     replace_others(now, sa);
     if (sa.connection->role == Role::gateway && has_old_blocks(sa)) renumber(now, sa); // reloaded meanwhile
     if (!sa.initiator)

@@ -1,5 +1,5 @@
 #include "lib/child/selector.h"
-#include "lib/ike/core.h"
+#include "lib/ike/groups.h"
 
 #include <algorithm>
 
@@ -92,6 +92,7 @@ Status Engine::Core::status() const {
         }
         out.connections.push_back(std::move(status));
     }
+    groups_->tell_status(out);
     tell_paths(out);
     return out;
 }

@@ -49,6 +49,14 @@ struct VirtualLink {
     [[nodiscard]] bool is_named(View link_id) const;
 };
 
+// What a way into a link is used for.
+struct WayUse {
+    child::LinkNumber number = 0;
+    unsigned weight = 1;
+    std::uint32_t mark = 0;
+    bool live = false; // a Child SA is there
+};
+
 // What a link is to be before something is installed on it.
 struct Opening {
     std::shared_ptr<VirtualLink> link; // null: nothing is to be done

@@ -77,8 +77,8 @@ void Engine::Core::settle_ways(const IkeSa& sa, const IkeSa* leaving) {
 }
 
 // The ways of a link, the preferred ones first: a client prefers by its paths, a gateway by age.
-std::vector<Engine::Core::WayUse> Engine::Core::uses_of(const VirtualLink& link, const IkeSa& any,
-                                                        const std::vector<IkeSa*>& users) {
+std::vector<WayUse> Engine::Core::uses_of(const VirtualLink& link, const IkeSa& any,
+                                          const std::vector<IkeSa*>& users) {
     std::vector<WayUse> out;
     const auto use_of = [&](child::LinkNumber number) -> WayUse& {
         const auto found = std::ranges::find(out, number, &WayUse::number);

@@ -55,6 +55,7 @@ std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
                            policies.erase(found);
                    },
                    [&](MoveSas& s) { move(s); },
+                   [&](auto& s) { carry_out(s); },
                },
                step);
     return std::nullopt;
@@ -87,6 +88,56 @@ void FakeKernel::install(InstallSas& s) {
         const Bytes key(keys->encryption.view().begin(), keys->encryption.view().end());
         if (!keys_seen.insert(key).second) breaches.emplace_back("a key is used twice");
     }
+}
+
+FakeKernel::Group* FakeKernel::group(child::LinkNumber number) {
+    const auto found = groups.find(number);
+    if (found == groups.end()) breaches.emplace_back("a group that is not open");
+    return found == groups.end() ? nullptr : &found->second;
+}
+
+FakeKernel::GroupSa* FakeKernel::group_sa(child::LinkNumber number, wire::ChildSpi spi) {
+    Group* there = group(number);
+    if (!there) return nullptr;
+    const auto found = there->sas.find(spi);
+    if (found == there->sas.end()) breaches.emplace_back("a group's SA that is not there");
+    return found == there->sas.end() ? nullptr : &found->second;
+}
+
+void FakeKernel::carry_out(OpenGroup& s) {
+    if (!groups.emplace(s.link.number, Group{s.link, {}}).second)
+        breaches.emplace_back("a group opened twice");
+}
+
+void FakeKernel::carry_out(UpdateGroup& s) {
+    if (Group* there = group(s.link.number)) there->link = s.link;
+}
+
+void FakeKernel::carry_out(CloseGroup& s) { groups.erase(s.number); }
+
+void FakeKernel::carry_out(InstallGroupSa& s) {
+    Group* there = group(s.group);
+    if (!there) return;
+    const auto octets = [](const Secret& key) { return Bytes(key.view().begin(), key.view().end()); };
+    const bool fresh =
+        there->sas.try_emplace(s.spi, GroupSa{s.suite, octets(s.encryption), octets(s.integrity), s.expires})
+            .second;
+    if (!fresh || sas.contains(s.spi)) breaches.emplace_back("a group's SA on an SPI that is in use");
+    if (s.encryption.empty() || s.integrity.empty()) breaches.emplace_back("a group's SA without keys");
+}
+
+void FakeKernel::carry_out(SendWithGroupSa& s) {
+    if (group_sa(s.group, s.spi)) groups[s.group].sending = s.spi;
+}
+
+void FakeKernel::carry_out(RefreshGroupSa& s) {
+    if (GroupSa* sa = group_sa(s.group, s.spi)) sa->expires = s.expires;
+}
+
+void FakeKernel::carry_out(RemoveGroupSa& s) {
+    if (!group_sa(s.group, s.spi)) return;
+    groups[s.group].sas.erase(s.spi);
+    if (groups[s.group].sending == s.spi) groups[s.group].sending = 0;
 }
 
 void FakeKernel::remove(const RemoveSas& s) {

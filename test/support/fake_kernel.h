@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/base/time.h"
 #include "lib/child/kernel.h"
 
 #include <cstddef>
@@ -36,13 +37,28 @@ class FakeKernel {
         child::EspKeys out;
     };
 
+    struct GroupSa {
+        crypto::EspSuite suite;
+        Bytes encryption;
+        Bytes integrity;
+        Instant expires;
+    };
+    struct Group {
+        child::GroupLink link;
+        std::map<wire::ChildSpi, GroupSa> sas;
+        wire::ChildSpi sending = 0; // 0: nothing is sent
+    };
+
+    std::map<child::LinkNumber, Group> groups;
     std::map<child::LinkNumber, child::Link> links;
     std::map<wire::ChildSpi, Pair> sas; // by inbound SPI
     std::vector<child::PolicySet> policies;
     std::set<Bytes> keys_seen;
     std::vector<std::string> breaches; // of the contract; a test ends with none
 
-    [[nodiscard]] bool empty() const { return links.empty() && sas.empty() && policies.empty(); }
+    [[nodiscard]] bool empty() const {
+        return links.empty() && sas.empty() && policies.empty() && groups.empty();
+    }
     // Child SAs that are there in both directions.
     [[nodiscard]] std::size_t pairs() const;
 
@@ -51,6 +67,16 @@ class FakeKernel {
     void install(child::InstallSas& step);
     void remove(const child::RemoveSas& step);
     void move(const child::MoveSas& step);
+    // Groups must be open, and their SAs there.
+    Group* group(child::LinkNumber number);
+    GroupSa* group_sa(child::LinkNumber number, wire::ChildSpi spi);
+    void carry_out(child::OpenGroup& step);
+    void carry_out(child::UpdateGroup& step);
+    void carry_out(child::CloseGroup& step);
+    void carry_out(child::InstallGroupSa& step);
+    void carry_out(child::SendWithGroupSa& step);
+    void carry_out(child::RefreshGroupSa& step);
+    void carry_out(child::RemoveGroupSa& step);
     void undo(const child::KernelStep& step);
 };
 

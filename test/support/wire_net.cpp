@@ -40,7 +40,13 @@ bool Host::has(const IpAddress& one) const {
 void Host::pump(Instant now) {
     for (int round = 0; round < 16; ++round) {
         auto out = engine.take();
-        if (out.datagrams.empty() && out.intents.empty() && out.events.empty() && out.demands.empty()) return;
+        for (auto& record : out.group_records)
+            unstored.push_back(std::move(record));
+        const bool storing = stores && !unstored.empty();
+        if (storing) store(now);
+        if (!storing && out.datagrams.empty() && out.intents.empty() && out.events.empty() &&
+            out.demands.empty())
+            return;
         for (auto& demand : out.demands)
             demands.push_back(std::move(demand));
         for (auto& servers : out.name_servers)
@@ -59,6 +65,14 @@ void Host::pump(Instant now) {
                 held.push_back(std::move(intent));
             }
         }
+    }
+}
+
+void Host::store(Instant now) {
+    for (const auto& record : std::exchange(unstored, {})) {
+        stored[record.group] = {record.octets.view().begin(), record.octets.view().end()};
+        if (record.octets.empty()) stored.erase(record.group);
+        engine.group_stored(now, record.group, record.change);
     }
 }
 

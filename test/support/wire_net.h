@@ -74,6 +74,10 @@ class Host final : public ike::Surroundings {
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
     std::vector<ike::KeyRecord> keys;
+    bool stores = true; // false: what is to be stored of groups waits in `unstored`
+    std::deque<ike::GroupRecord> unstored;
+    std::map<std::string, Bytes> stored;        // by group
+    void store(Instant now);                    // all that waits
     std::vector<ike::NameServers> name_servers; // as told, oldest first
 };
 
