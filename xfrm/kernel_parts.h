@@ -44,7 +44,8 @@ struct Kernel::Parts {
     std::optional<Instant> usage_again;
     std::optional<std::vector<SaUsage>> usage;
 
-    Parts(netlink::Os& system, const Settings& chosen) : os(system), settings(chosen) {}
+    Parts(netlink::Os& system, const Settings& chosen, std::unique_ptr<PacketMarks> marks)
+        : os(system), settings(chosen), books{.groups = GroupBook(std::move(marks))} {}
 
     [[nodiscard]] std::expected<void, std::string> open();
     [[nodiscard]] Sockets sockets() const { return {*route, *xfrm}; }
@@ -54,9 +55,15 @@ struct Kernel::Parts {
     [[nodiscard]] Touched touched_by(const child::KernelIntent& intent) const;
     void start_ready();
     void start(child::KernelIntent intent);
+    void run(std::expected<Plan, std::string> plan, Touched touched, Transaction::Finished finished);
+    // A group of whose news no intent tells, and that may be seen to now.
+    [[nodiscard]] std::optional<child::LinkNumber> startable_group() const;
+    void start_groups();
+    bool on_group_event(const nlmsghdr& message); // whether it was one
     void on_event(const nlmsghdr& message);
     void remove_leftovers();
     void resync();
+    void tell_present(const std::vector<SaUsage>& list);
     void ask_usage();
     void list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found);
 
