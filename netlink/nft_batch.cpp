@@ -1,7 +1,5 @@
 #include "netlink/nft_batch.h"
 
-#include <netinet/in.h> // before the kernel's own, which then leave out what is here
-
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -10,7 +8,9 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <bit>
 #include <iterator>
+#include <netinet/in.h> // before the kernel's own, which then leave out what is here
 #include <span>
 
 namespace sheaf::netlink {
@@ -23,6 +23,14 @@ constexpr std::size_t kMarksPerMessage = 512; // of at most 72 octets each, in a
 // How `nft list` shows keys and values: IPv4 and IPv6 addresses, joined, and marks.
 constexpr std::uint32_t kShownAsIpv4 = 7, kShownAsIpv6 = 8, kShownAsMark = 19;
 constexpr unsigned kShownBits = 6;
+// And in what order their octets stand: pairs of type, length and value, of which keys are 0 and data 1; the
+// network's order is 2, the host's 1.
+struct ShownOrder {
+    std::uint8_t key_type = 0, key_size = sizeof(std::uint32_t);
+    std::array<std::uint8_t, 4> key = std::bit_cast<std::array<std::uint8_t, 4>>(std::uint32_t{2});
+    std::uint8_t data_type = 1, data_size = sizeof(std::uint32_t);
+    std::array<std::uint8_t, 4> data = std::bit_cast<std::array<std::uint8_t, 4>>(std::uint32_t{1});
+};
 
 const char* map_of(Family family) { return family == Family::ipv6 ? "sources6" : "sources4"; }
 std::uint32_t map_id(Family family) { return family == Family::ipv6 ? 2 : 1; }
@@ -153,6 +161,8 @@ void NftBatch::add_family(Family family, std::uint32_t first_spi) {
     map.number(NFTA_SET_KEY_LEN, pair_size);
     map.number(NFTA_SET_DATA_TYPE, kShownAsMark);
     map.number(NFTA_SET_DATA_LEN, sizeof(std::uint32_t));
+    const auto order = std::bit_cast<std::array<std::uint8_t, sizeof(ShownOrder)>>(ShownOrder{});
+    map.octets(NFTA_SET_USERDATA, order);
     append(map);
 
     const std::array<std::uint8_t, 1> protocol{v6 ? std::uint8_t{NFPROTO_IPV6} : std::uint8_t{NFPROTO_IPV4}};

@@ -57,7 +57,10 @@ std::expected<void, std::string> Kernel::Parts::open() {
     }
     events->on_event([this](const nlmsghdr& message) { on_event(message); });
     events->on_overrun([this] { resync_wanted = true; });
-    fds = {route->fd(), xfrm->fd(), events->fd()};
+    auto opened = RouteFollower::open(os);
+    if (!opened) return std::unexpected(opening_error("events of routes", opened.error(), "rtnetlink"));
+    follower = std::move(*opened);
+    fds = {route->fd(), xfrm->fd(), events->fd(), follower->fd()};
     return {};
 }
 
@@ -208,6 +211,17 @@ void Kernel::Parts::run(std::expected<Plan, std::string> plan, Touched touched,
     running.back()->start();
 }
 
+void Kernel::Parts::follow_routes() {
+    RouteFollower::Interfaces interfaces;
+    for (const child::LinkNumber group : books.groups.open_groups()) {
+        if (const int index = books.links.interface_index(group); index != 0) interfaces[group] = index;
+    }
+    follower->watch(interfaces);
+    follower->list(*route, now, [this](child::LinkNumber group, std::vector<FollowedRoute> routes) {
+        books.groups.follow(group, std::move(routes));
+    });
+}
+
 // Those that are gone already are what is wanted.
 void Kernel::Parts::remove_leftovers() {
     for (const StateId& id : books.leftovers.take_due(now))
@@ -216,6 +230,7 @@ void Kernel::Parts::remove_leftovers() {
 
 void Kernel::Parts::pump() {
     for (int round = 0; round < kMaxRounds; ++round) {
+        follow_routes();
         start_ready();
         remove_leftovers();
         if (!route->wants_flush() && !xfrm->wants_flush()) return;
@@ -289,6 +304,7 @@ void Kernel::on_readable(Instant now) {
     parts_->route->on_readable(now);
     parts_->xfrm->on_readable(now);
     parts_->events->on_readable(now);
+    parts_->follower->on_readable(now);
     parts_->pump();
 }
 
@@ -301,6 +317,7 @@ std::optional<Instant> Kernel::next_timeout() const {
     for (const auto& [group, due] : parts_->books.groups.due()) {
         if (due > parts_->now && (!next || due < *next)) next = due;
     }
+    if (const auto due = parts_->follower->next_timeout(); due && (!next || *due < *next)) next = due;
     if (const auto due = parts_->books.leftovers.next_timeout(); due && (!next || *due < *next)) next = due;
     for (const auto& socket : {parts_->route.get(), parts_->xfrm.get()}) {
         const auto due = socket->next_timeout();

@@ -3,6 +3,7 @@
 #include "netlink/netlink_socket.h"
 #include "xfrm/kernel.h"
 #include "xfrm/planner.h"
+#include "xfrm/route_follower.h"
 #include "xfrm/transaction.h"
 
 #include <array>
@@ -23,7 +24,8 @@ struct Kernel::Parts {
     std::unique_ptr<netlink::Socket> route;
     std::unique_ptr<netlink::Socket> xfrm;
     std::unique_ptr<netlink::Socket> events;
-    std::array<int, 3> fds{};
+    std::unique_ptr<RouteFollower> follower; // of the routes into groups
+    std::array<int, 4> fds{};
 
     Books books;
     Abilities abilities;
@@ -59,6 +61,7 @@ struct Kernel::Parts {
     // A group of whose news no intent tells, and that may be seen to now.
     [[nodiscard]] std::optional<child::LinkNumber> startable_group() const;
     void start_groups();
+    void follow_routes();
     bool on_group_event(const nlmsghdr& message); // whether it was one
     void on_event(const nlmsghdr& message);
     void remove_leftovers();

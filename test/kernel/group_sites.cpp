@@ -98,13 +98,13 @@ int GroupSites::run(unsigned n, const std::string& command) {
 }
 
 bool GroupSites::reaches4(unsigned from, unsigned to, const std::string& options) {
-    return run(from, "ping " + options + " -W 1 -I " + inside4(from) + " " + inside4(to) + " >/dev/null 2>&1") ==
-           0;
+    return run(from,
+               "ping " + options + " -W 1 -I " + inside4(from) + " " + inside4(to) + " >/dev/null 2>&1") == 0;
 }
 
 bool GroupSites::reaches6(unsigned from, unsigned to) {
-    return run(from, "ping -6 -c 2 -i 0.05 -W 1 -I " + inside6(from) + " " + inside6(to) +
-                         " >/dev/null 2>&1") == 0;
+    return run(from,
+               "ping -6 -c 2 -i 0.05 -W 1 -I " + inside6(from) + " " + inside6(to) + " >/dev/null 2>&1") == 0;
 }
 
 bool GroupSites::reaches(unsigned from, unsigned to) { return reaches4(from, to) && reaches6(from, to); }

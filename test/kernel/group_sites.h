@@ -47,7 +47,7 @@ class GroupSites {
     [[nodiscard]] bool reaches6(unsigned from, unsigned to);
     [[nodiscard]] bool all_reach();
 
-    void turn(Duration time);                          // lets all kernels' loops run
+    void turn(Duration time); // lets all kernels' loops run
     [[nodiscard]] std::vector<xfrm::SaUsage> usage(unsigned n);
 
   private:

@@ -31,7 +31,8 @@ void test_group(Report& report) {
     };
     report.check(heard(2) && heard(3) && replayed(usage) == 0,
                  "each sender has a replay window of its own, and nothing is taken for a replay");
-    sites.run(1, "ip xfrm state | grep -v -e auth-trunc -e enc; ip xfrm policy | head -40; nft list ruleset; cat /proc/net/xfrm_stat | grep -v ' 0$'");
+    sites.run(1, "ip xfrm state | grep -v -e auth-trunc -e enc; ip xfrm policy | head -40; nft list ruleset; "
+                 "cat /proc/net/xfrm_stat | grep -v ' 0$'");
 
     sites.run(2, "ip addr add 10.2.3.77/32 dev lan0");
     const auto before = counter(sites.site(1).world, "XfrmInTmplMismatch");
@@ -52,8 +53,9 @@ void test_group_rollover(Report& report) {
     GroupSites sites(3);
     report.check(sites.up(kFirst, now() + kLife), "a group SA is installed at all");
     bool lossless = true;
-    sites.run(1, "(ping -q -i 0.002 -c 2500 -W 1 -I 10.2.1.1 10.2.2.1 >/tmp/group-ping4 2>&1 &); "
-                 "(ping -6 -q -i 0.002 -c 2500 -W 1 -I 2001:db8:2:1::1 2001:db8:2:3::1 >/tmp/group-ping6 2>&1 &)");
+    sites.run(
+        1, "(ping -q -i 0.002 -c 2500 -W 1 -I 10.2.1.1 10.2.2.1 >/tmp/group-ping4 2>&1 &); "
+           "(ping -6 -q -i 0.002 -c 2500 -W 1 -I 2001:db8:2:1::1 2001:db8:2:3::1 >/tmp/group-ping6 2>&1 &)");
     wire::ChildSpi old = kFirst;
     for (int rekeying = 0; rekeying < 3; ++rekeying) {
         const wire::ChildSpi spi = kSecond + static_cast<unsigned>(rekeying);
