@@ -75,6 +75,12 @@ std::expected<void, Error> Socket::listen(unsigned group) {
     return {};
 }
 
+std::expected<void, Error> Socket::ignore(unsigned group) {
+    const int rc = os_.setsockopt(fd_, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof group);
+    if (rc < 0) return failed(rc);
+    return {};
+}
+
 void Socket::request(Message message, Done done, OnObject on_object) {
     Pending pending;
     if (!message.empty()) message.add_flags(NLM_F_ACK);

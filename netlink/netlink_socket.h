@@ -58,6 +58,7 @@ class Socket {
     void dump(Message message, Notice begin, OnObject on_object, Done done);
 
     [[nodiscard]] std::expected<void, Error> listen(unsigned group);
+    [[nodiscard]] std::expected<void, Error> ignore(unsigned group); // no longer
     void on_event(OnObject handler) { event_ = std::move(handler); }
     void on_overrun(Notice handler) { overrun_ = std::move(handler); }
 

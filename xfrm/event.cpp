@@ -66,6 +66,18 @@ std::optional<child::KernelEvent> mapping(const nlmsghdr& message) {
 
 } // namespace
 
+std::optional<AcquireNotice> parse_acquire(const nlmsghdr& message) {
+    xfrm_user_acquire wanted{};
+    if (message.nlmsg_type != XFRM_MSG_ACQUIRE || !netlink::read_fixed(message, &wanted, sizeof wanted))
+        return std::nullopt;
+    const View templates = netlink::Attributes::of(message, sizeof wanted).bytes(XFRMA_TMPL);
+    xfrm_user_tmpl first{};
+    if (wanted.id.proto != IPPROTO_ESP || templates.size() < sizeof first) return std::nullopt;
+    std::memcpy(&first, templates.data(), sizeof first);
+    if (!is_ours(first.reqid)) return std::nullopt;
+    return AcquireNotice{first.reqid, decode(wanted.id.daddr, first.family)};
+}
+
 std::optional<child::KernelEvent> event_of(const nlmsghdr& message) {
     switch (message.nlmsg_type) {
     case XFRM_MSG_EXPIRE: return gone(parse_expiry(message));

@@ -57,7 +57,10 @@ std::expected<void, std::string> Kernel::Parts::open() {
     }
     events->on_event([this](const nlmsghdr& message) { on_event(message); });
     events->on_overrun([this] { resync_wanted = true; });
-    fds = {route->fd(), xfrm->fd(), events->fd()};
+    auto opened = RouteFollower::open(os);
+    if (!opened) return std::unexpected(opening_error("events of routes", opened.error(), "rtnetlink"));
+    follower = std::move(*opened);
+    fds = {route->fd(), xfrm->fd(), events->fd(), follower->fd()};
     return {};
 }
 
@@ -65,6 +68,8 @@ void Kernel::Parts::on_event(const nlmsghdr& message) {
     if (message.nlmsg_pid == xfrm->port()) return; // our own doing
     if (message.nlmsg_type == XFRM_MSG_FLUSHSA) {  // names no entry
         resync_wanted = true;
+    } else if (on_group_event(message)) {
+        return;
     } else if (auto event = event_of(message)) {
         told.push_back(std::move(*event));
     }
@@ -78,7 +83,8 @@ void Kernel::Parts::list_states(std::move_only_function<void(std::optional<std::
         [list](const nlmsghdr& message) {
             const auto state = parse_counted(message);
             if (state && is_ours(state->reqid))
-                list->push_back({state->id.destination, state->id.spi, state->bytes, state->packets});
+                list->push_back({state->id.destination, state->id.spi, state->bytes, state->packets,
+                                 state->source, state->reqid, state->replayed, state->forged});
         },
         [list, found = std::move(found)](const std::expected<void, netlink::Error>& result) mutable {
             found(result ? std::optional(std::move(*list)) : std::nullopt);
@@ -94,12 +100,55 @@ void Kernel::Parts::resync() {
             resync_again = now + kResyncPause;
             return;
         }
-        child::SasPresent present;
-        present.sas.reserve(list->size());
-        for (const SaUsage& sa : *list)
-            present.sas.push_back({sa.destination, sa.spi});
-        told.push_back(std::move(present));
+        tell_present(*list);
     });
+}
+
+void Kernel::Parts::tell_present(const std::vector<SaUsage>& list) {
+    books.groups.present(list, now);
+    child::SasPresent present;
+    present.sas.reserve(list.size());
+    for (const SaUsage& sa : list)
+        present.sas.push_back({sa.destination, sa.spi});
+    told.push_back(std::move(present));
+}
+
+// A group's entries are no affair of the engine's, which minds the SA's time itself; what somebody else has
+// removed is made again.
+bool Kernel::Parts::on_group_event(const nlmsghdr& message) {
+    if (message.nlmsg_type == XFRM_MSG_ACQUIRE) {
+        const auto wanted = parse_acquire(message);
+        if (!wanted || !books.groups.contains(wanted->reqid)) return false;
+        // Before there is an SA that is no news; then a listing tells what is gone.
+        resync_wanted |= books.groups.sends_to(wanted->reqid, wanted->destination);
+        return true;
+    }
+    auto notice = parse_expiry(message);
+    if (!notice) notice = parse_removal(message);
+    if (!notice || !books.groups.contains(notice->reqid)) return false;
+    if (notice->hard) books.groups.lost(notice->reqid, notice->source, notice->id, now);
+    return true;
+}
+
+std::optional<child::LinkNumber> Kernel::Parts::startable_group() const {
+    if (resync_wanted || resyncing || exclusive || running.size() >= settings.parallel_intents)
+        return std::nullopt;
+    for (const auto& [number, due] : books.groups.due()) {
+        const Touched touched{{number}, {}};
+        const bool free = std::ranges::none_of(
+            running, [&](const auto& other) { return other->touched().clashes(touched); });
+        if (due <= now && free) return number;
+    }
+    return std::nullopt;
+}
+
+void Kernel::Parts::start_groups() {
+    while (const auto number = startable_group()) {
+        run(plan_of(*number, books, abilities.sa_direction, now), {{*number}, {}},
+            [this, group = *number](const std::optional<std::string>& error) {
+                books.groups.settled(group, !error, now);
+            });
+    }
 }
 
 void Kernel::Parts::ask_usage() {
@@ -130,6 +179,7 @@ bool Kernel::Parts::can_start() const {
 void Kernel::Parts::start_ready() {
     std::erase_if(running, [](const auto& transaction) { return transaction->ended(); });
     if (running.empty()) exclusive = false;
+    start_groups();
     while (can_start()) {
         if (resync_wanted) return resync();
         child::KernelIntent intent = std::move(queue.front());
@@ -143,18 +193,33 @@ void Kernel::Parts::start_ready() {
 void Kernel::Parts::start(child::KernelIntent intent) {
     const bool shared = books.links.changes_shared(intent);
     Touched touched = touched_by(intent); // the books change with the plan
-    auto plan = plan_of(intent, books, abilities.sa_direction);
-    if (!plan) {
-        told.push_back(child::IntentDone{intent.id, plan.error()});
-        return;
-    }
-    exclusive = shared;
-    auto finished = [this, id = intent.id](std::optional<std::string> error) {
-        told.push_back(child::IntentDone{id, std::move(error)});
-    };
+    auto plan = plan_of(intent, books, abilities.sa_direction, now);
+    exclusive = shared && plan;
+    run(std::move(plan), std::move(touched),
+        [this, id = intent.id, groups = groups_of(intent)](std::optional<std::string> error) {
+            for (const child::LinkNumber group : groups)
+                books.groups.settled(group, !error, now);
+            told.push_back(child::IntentDone{id, std::move(error)});
+        });
+}
+
+void Kernel::Parts::run(std::expected<Plan, std::string> plan, Touched touched,
+                        Transaction::Finished finished) {
+    if (!plan) return finished(std::move(plan.error()));
     running.push_back(
         std::make_unique<Transaction>(std::move(*plan), std::move(touched), sockets(), std::move(finished)));
     running.back()->start();
+}
+
+void Kernel::Parts::follow_routes() {
+    RouteFollower::Interfaces interfaces;
+    for (const child::LinkNumber group : books.groups.open_groups()) {
+        if (const int index = books.links.interface_index(group); index != 0) interfaces[group] = index;
+    }
+    follower->watch(interfaces);
+    follower->list(*route, now, [this](child::LinkNumber group, std::vector<FollowedRoute> routes) {
+        books.groups.follow(group, std::move(routes));
+    });
 }
 
 // Those that are gone already are what is wanted.
@@ -165,6 +230,7 @@ void Kernel::Parts::remove_leftovers() {
 
 void Kernel::Parts::pump() {
     for (int round = 0; round < kMaxRounds; ++round) {
+        follow_routes();
         start_ready();
         remove_leftovers();
         if (!route->wants_flush() && !xfrm->wants_flush()) return;
@@ -211,7 +277,12 @@ std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os
 }
 
 std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os, const Settings& settings) {
-    auto parts = std::make_unique<Parts>(os, settings);
+    return open(os, settings, nft_marks(os));
+}
+
+std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os, const Settings& settings,
+                                                                 std::unique_ptr<PacketMarks> marks) {
+    auto parts = std::make_unique<Parts>(os, settings, std::move(marks));
     if (const auto opened = parts->open(); !opened) return std::unexpected(opened.error());
     return std::unique_ptr<Kernel>(new Kernel(std::move(parts)));
 }
@@ -233,14 +304,20 @@ void Kernel::on_readable(Instant now) {
     parts_->route->on_readable(now);
     parts_->xfrm->on_readable(now);
     parts_->events->on_readable(now);
+    parts_->follower->on_readable(now);
     parts_->pump();
 }
 
 std::optional<Instant> Kernel::next_timeout() const {
     const bool ended = std::ranges::any_of(parts_->running, [](const auto& t) { return t->ended(); });
     if (parts_->can_start() || (ended && !parts_->queue.empty())) return Instant::min();
+    if (parts_->startable_group()) return Instant::min();
     std::optional<Instant> next = parts_->resync_again;
     if (parts_->usage_again && (!next || *parts_->usage_again < *next)) next = parts_->usage_again;
+    for (const auto& [group, due] : parts_->books.groups.due()) {
+        if (due > parts_->now && (!next || due < *next)) next = due;
+    }
+    if (const auto due = parts_->follower->next_timeout(); due && (!next || *due < *next)) next = due;
     if (const auto due = parts_->books.leftovers.next_timeout(); due && (!next || *due < *next)) next = due;
     for (const auto& socket : {parts_->route.get(), parts_->xfrm.get()}) {
         const auto due = socket->next_timeout();
@@ -268,6 +345,10 @@ void Kernel::ask_usage(Instant now) {
 
 std::optional<std::vector<SaUsage>> Kernel::take_usage() {
     return std::exchange(parts_->usage, std::nullopt);
+}
+
+std::vector<GroupRoute> Kernel::group_routes(child::LinkNumber group) const {
+    return parts_->books.groups.routes(group);
 }
 
 std::vector<child::KernelEvent> Kernel::take_events() { return std::exchange(parts_->told, {}); }

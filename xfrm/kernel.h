@@ -2,6 +2,7 @@
 
 #include "netlink/os.h"
 #include "xfrm/kernel_edge.h"
+#include "xfrm/packet_marks.h"
 
 #include <chrono>
 #include <cstddef>
@@ -21,7 +22,8 @@ namespace sheaf::xfrm {
 //
 // Marks of ours, by which reconcile() knows what it may remove: reqid, and if_id where there is one, between
 // child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and
-// priorities, interfaces of kind xfrm with the alias kAlias, addresses of protocol kProtocol.
+// priorities, interfaces of kind xfrm with the alias kAlias, addresses of protocol kProtocol. The nftables table
+// of groups needs none: it goes with the process.
 class Kernel final : public KernelEdge {
   public:
     struct Settings {
@@ -35,6 +37,9 @@ class Kernel final : public KernelEdge {
     [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string> open(netlink::Os& os);
     [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string> open(netlink::Os& os,
                                                                                   const Settings& settings);
+    // With other means than nftables to tell a group's senders apart.
+    [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string>
+    open(netlink::Os& os, const Settings& settings, std::unique_ptr<PacketMarks> marks);
     ~Kernel() override;
 
     [[nodiscard]] std::expected<Abilities, std::string> probe() override;
@@ -48,6 +53,7 @@ class Kernel final : public KernelEdge {
     [[nodiscard]] std::vector<child::KernelEvent> take_events() override;
     void ask_usage(Instant now) override;
     [[nodiscard]] std::optional<std::vector<SaUsage>> take_usage() override;
+    [[nodiscard]] std::vector<GroupRoute> group_routes(child::LinkNumber group) const override;
 
   private:
     struct Parts;

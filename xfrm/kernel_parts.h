@@ -3,6 +3,7 @@
 #include "netlink/netlink_socket.h"
 #include "xfrm/kernel.h"
 #include "xfrm/planner.h"
+#include "xfrm/route_follower.h"
 #include "xfrm/transaction.h"
 
 #include <array>
@@ -23,7 +24,8 @@ struct Kernel::Parts {
     std::unique_ptr<netlink::Socket> route;
     std::unique_ptr<netlink::Socket> xfrm;
     std::unique_ptr<netlink::Socket> events;
-    std::array<int, 3> fds{};
+    std::unique_ptr<RouteFollower> follower; // of the routes into groups
+    std::array<int, 4> fds{};
 
     Books books;
     Abilities abilities;
@@ -44,7 +46,8 @@ struct Kernel::Parts {
     std::optional<Instant> usage_again;
     std::optional<std::vector<SaUsage>> usage;
 
-    Parts(netlink::Os& system, const Settings& chosen) : os(system), settings(chosen) {}
+    Parts(netlink::Os& system, const Settings& chosen, std::unique_ptr<PacketMarks> marks)
+        : os(system), settings(chosen), books{.groups = GroupBook(std::move(marks))} {}
 
     [[nodiscard]] std::expected<void, std::string> open();
     [[nodiscard]] Sockets sockets() const { return {*route, *xfrm}; }
@@ -54,9 +57,16 @@ struct Kernel::Parts {
     [[nodiscard]] Touched touched_by(const child::KernelIntent& intent) const;
     void start_ready();
     void start(child::KernelIntent intent);
+    void run(std::expected<Plan, std::string> plan, Touched touched, Transaction::Finished finished);
+    // A group of whose news no intent tells, and that may be seen to now.
+    [[nodiscard]] std::optional<child::LinkNumber> startable_group() const;
+    void start_groups();
+    void follow_routes();
+    bool on_group_event(const nlmsghdr& message); // whether it was one
     void on_event(const nlmsghdr& message);
     void remove_leftovers();
     void resync();
+    void tell_present(const std::vector<SaUsage>& list);
     void ask_usage();
     void list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found);
 

@@ -294,6 +294,18 @@ Operation policy_operation(const Policy& policy) {
     return out;
 }
 
+Operation state_operation(const State& state, const Progress& progress) {
+    Operation out = add_operation(Room::xfrm, install_state(state, progress), state.to_string());
+    out.undo = [id = state.id] { return remove_state(id); };
+    out.hint = [](const netlink::Error& error) -> std::string {
+        // What kernels answer for a cipher or for ESP itself that is not there.
+        if (error.code == ENOSYS || error.code == EPROTONOSUPPORT)
+            return "; the kernel lacks ESP or the cipher: sheafd names what at its start";
+        return {};
+    };
+    return out;
+}
+
 Operation address_removal(const Address& address, const std::string& interface) {
     return removal(Room::route, remove_address(address), address_text(address, interface));
 }

@@ -6,6 +6,7 @@
 #include "netlink/route.h"
 #include "xfrm/plan.h"
 #include "xfrm/policy.h"
+#include "xfrm/state.h"
 
 #include <map>
 #include <memory>
@@ -55,6 +56,7 @@ using Ways = std::map<child::LinkNumber, Interface>;
 [[nodiscard]] Operation address_operation(const netlink::Address& address, const std::string& interface);
 [[nodiscard]] Operation route_operation(const netlink::Route& route, child::LinkNumber link);
 [[nodiscard]] Operation policy_operation(const Policy& policy);
+[[nodiscard]] Operation state_operation(const State& state, const Progress& progress = {});
 [[nodiscard]] Operation address_removal(const netlink::Address& address, const std::string& interface);
 [[nodiscard]] Operation route_removal(const netlink::Route& route, child::LinkNumber link);
 

@@ -207,9 +207,17 @@ void Links::strike(child::LinkNumber number) {
     open_.erase(found);
 }
 
+int Links::interface_index(child::LinkNumber number) const {
+    const auto found = open_.find(number);
+    return found == open_.end() ? 0 : found->second.interface->index;
+}
+
 bool Links::changes_shared(const child::KernelIntent& intent) const {
     std::size_t closed = 0;
     for (const child::KernelStep& step : intent.steps) {
+        // As a client's link.
+        if (std::holds_alternative<child::OpenGroup>(step) || std::holds_alternative<child::CloseGroup>(step))
+            return true;
         const auto* open = std::get_if<child::OpenLink>(&step);
         const auto* close = std::get_if<child::CloseLink>(&step);
         if (open == nullptr && close == nullptr) continue;

@@ -41,6 +41,9 @@ class Links {
 
     void forget_all(); // after all of ours was removed
 
+    // Of a client's or a group's link: the index of its interface; 0 when it is not open or not known yet.
+    [[nodiscard]] int interface_index(child::LinkNumber number) const;
+
   private:
     struct Open {
         child::LinkRole role{};

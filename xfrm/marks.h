@@ -37,6 +37,13 @@ inline constexpr std::uint32_t kDefaultRoutePriority = 5303; // "not marked: loo
 inline constexpr std::uint32_t kMark = 0x53000000;
 inline constexpr std::uint32_t kMarkMask = 0xff000000;
 
+// Of ESP that comes in under a group SA: which endpoint has sent it, so that each has an SAD entry of its own.
+// An index, from 1, stands between the two; the low octet is left to others.
+inline constexpr std::uint32_t kGroupMark = 0x54000000;
+inline constexpr std::uint32_t kGroupMarkMask = 0xffffff00;
+inline constexpr unsigned kGroupMarkShift = 8;
+inline constexpr std::uint32_t kMaxGroupMarks = 0xffff;
+
 inline constexpr const char* kLinkKind = "xfrm";
 inline constexpr const char* kLinkAlias = "sheaf";
 // 1500 less what ESP in UDP in IPv6 adds with any cipher, rounded down; a path with less is found by the

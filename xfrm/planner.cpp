@@ -3,7 +3,7 @@
 #include "xfrm/expansion.h"
 #include "xfrm/move.h"
 
-#include <cerrno>
+#include <type_traits>
 #include <utility>
 
 namespace sheaf::xfrm {
@@ -12,9 +12,10 @@ namespace {
 // One step at a time; an error is a sentence.
 class Planner {
   public:
-    Planner(Plan& plan, Books& books, bool with_sa_direction)
+    Planner(Plan& plan, Books& books, bool with_sa_direction, Instant now)
         : plan_(plan), links_(books.links), policies_(books.policies), leftovers_(books.leftovers),
-          changes_(policies_.begin(plan)), with_sa_direction_(with_sa_direction) {}
+          groups_(books.groups), changes_(policies_.begin(plan)), with_sa_direction_(with_sa_direction),
+          now_(now) {}
 
     std::expected<void, std::string> operator()(const child::OpenLink& step) {
         return links_.open(step.link, plan_);
@@ -28,8 +29,8 @@ class Planner {
     std::expected<void, std::string> operator()(const child::InstallSas& step) {
         auto pair = states_of(step, with_sa_direction_);
         if (!pair) return std::unexpected(pair.error());
-        if (installs_in(step.directions)) add(pair->in);
-        if (installs_out(step.directions)) add(pair->out);
+        if (installs_in(step.directions)) plan_.add(state_operation(pair->in));
+        if (installs_out(step.directions)) plan_.add(state_operation(pair->out));
         return {};
     }
 
@@ -69,22 +70,49 @@ class Planner {
         return plan_move(step, policies_, *changes_, leftovers_, plan_);
     }
 
-  private:
-    void add(const State& state) {
-        Operation operation{.room = Room::xfrm,
-                            .message = install_state(state),
-                            .object = state.to_string(),
-                            .verb = "install"};
-        operation.undo = [id = state.id] { return remove_state(id); };
-        operation.hint = [](const netlink::Error& error) -> std::string {
-            // What kernels answer for a cipher or for ESP itself that is not there.
-            if (error.code == ENOSYS || error.code == EPROTONOSUPPORT)
-                return "; the kernel lacks ESP or the cipher: sheafd names what at its start";
-            return {};
-        };
-        plan_.add(std::move(operation));
+    std::expected<void, std::string> operator()(const child::OpenGroup& step) {
+        if (auto opened = links_.open(link_of(step.link), plan_); !opened) return opened;
+        return groups_.open(step.link, plan_);
     }
 
+    std::expected<void, std::string> operator()(const child::UpdateGroup& step) {
+        const auto before = groups_.update(step.link, plan_);
+        if (!before) return std::unexpected(before.error());
+        return links_.update(link_of(*before), link_of(step.link), plan_);
+    }
+
+    // The interface goes last, with end().
+    std::expected<void, std::string> operator()(const child::CloseGroup& step) {
+        if (const auto was = groups_.close(step.number, plan_)) closing_.push_back(link_of(*was));
+        return {};
+    }
+
+    std::expected<void, std::string> operator()(const child::InstallGroupSa& step) {
+        return groups_.install(step, plan_);
+    }
+    std::expected<void, std::string> operator()(const child::SendWithGroupSa& step) {
+        return groups_.send_with(step, plan_);
+    }
+    std::expected<void, std::string> operator()(const child::RefreshGroupSa& step) {
+        return groups_.refresh(step, plan_);
+    }
+    std::expected<void, std::string> operator()(const child::RemoveGroupSa& step) {
+        groups_.remove(step, plan_);
+        return {};
+    }
+
+    // What several steps want of a group is carried out together.
+    std::expected<void, std::string> end(const std::set<child::LinkNumber>& groups) {
+        for (const child::LinkNumber group : groups) {
+            auto planned = groups_.plan(group, {policies_, *changes_, plan_, now_, with_sa_direction_});
+            if (!planned) return planned;
+        }
+        for (const child::Link& link : closing_)
+            links_.close(link, plan_);
+        return {};
+    }
+
+  private:
     // What a move has left of the entry elsewhere.
     void remove_leftovers(State& entry) {
         for (const StateId& id : leftovers_.of(entry.reqid, entry.id.spi)) {
@@ -99,8 +127,11 @@ class Planner {
     Links& links_;
     PolicyBook& policies_;
     Leftovers& leftovers_;
+    GroupBook& groups_;
     std::shared_ptr<PolicyBook::Changes> changes_;
     bool with_sa_direction_;
+    Instant now_;
+    std::vector<child::Link> closing_; // groups'
 };
 
 child::LinkNumber link_of(const child::OpenLink& step) { return step.link.number; }
@@ -111,6 +142,20 @@ child::LinkNumber link_of(const child::InstallPolicies& step) { return step.poli
 child::LinkNumber link_of(const child::RemovePolicies& step) { return step.policies.link; }
 child::LinkNumber link_of(const child::UpdateLink& step) { return step.after.number; }
 child::LinkNumber link_of(const child::MoveSas& step) { return step.id.link; }
+child::LinkNumber link_of(const child::OpenGroup& step) { return step.link.number; }
+child::LinkNumber link_of(const child::UpdateGroup& step) { return step.link.number; }
+child::LinkNumber link_of(const child::CloseGroup& step) { return step.number; }
+child::LinkNumber link_of(const child::InstallGroupSa& step) { return step.group; }
+child::LinkNumber link_of(const child::SendWithGroupSa& step) { return step.group; }
+child::LinkNumber link_of(const child::RefreshGroupSa& step) { return step.group; }
+child::LinkNumber link_of(const child::RemoveGroupSa& step) { return step.group; }
+
+template <typename Step>
+constexpr bool kOfGroup = std::is_same_v<Step, child::OpenGroup> ||
+                          std::is_same_v<Step, child::UpdateGroup> ||
+                          std::is_same_v<Step, child::CloseGroup> || requires(const Step& step) {
+    step.group;
+};
 
 void add_ways(const child::Link& link, std::set<child::LinkNumber>& to) {
     for (const child::LinkWay& way : link.ways)
@@ -123,19 +168,46 @@ void Books::forget_all() {
     links.forget_all();
     policies.forget_all();
     leftovers.forget_all();
+    groups.forget_all();
 }
 
 std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
-                                         bool with_sa_direction) {
+                                         bool with_sa_direction, Instant now) {
     Plan plan;
-    Planner planner(plan, books, with_sa_direction);
+    Planner planner(plan, books, with_sa_direction, now);
     for (const child::KernelStep& step : intent.steps) {
         if (const auto planned = std::visit(planner, step); !planned) {
             plan.roll_back();
             return std::unexpected(planned.error());
         }
     }
+    if (const auto planned = planner.end(groups_of(intent)); !planned) {
+        plan.roll_back();
+        return std::unexpected(planned.error());
+    }
     return plan;
+}
+
+std::expected<Plan, std::string> plan_of(child::LinkNumber group, Books& books, bool with_sa_direction,
+                                         Instant now) {
+    Plan plan;
+    if (const auto planned = Planner(plan, books, with_sa_direction, now).end({group}); !planned) {
+        plan.roll_back();
+        return std::unexpected(planned.error());
+    }
+    return plan;
+}
+
+std::set<child::LinkNumber> groups_of(const child::KernelIntent& intent) {
+    std::set<child::LinkNumber> out;
+    for (const child::KernelStep& step : intent.steps) {
+        std::visit(
+            [&](const auto& s) {
+                if constexpr (kOfGroup<std::decay_t<decltype(s)>>) out.insert(link_of(s));
+            },
+            step);
+    }
+    return out;
 }
 
 std::set<child::LinkNumber> links_of(const child::KernelIntent& intent) {
@@ -144,7 +216,7 @@ std::set<child::LinkNumber> links_of(const child::KernelIntent& intent) {
         std::visit(
             [&](const auto& s) {
                 out.insert(link_of(s));
-                if constexpr (requires { s.link; }) add_ways(s.link, out);
+                if constexpr (requires { s.link.ways; }) add_ways(s.link, out);
                 if constexpr (requires { s.after; }) {
                     add_ways(s.before, out);
                     add_ways(s.after, out);

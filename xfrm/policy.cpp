@@ -37,6 +37,7 @@ Selector decode(const xfrm_selector& selector) {
 xfrm_user_tmpl template_of(const Policy& policy) {
     xfrm_user_tmpl out{};
     out.id.proto = IPPROTO_ESP;
+    out.id.spi = htonl(policy.spi);
     out.id.daddr = xfrm::encode(policy.destination);
     out.saddr = xfrm::encode(policy.source);
     out.family = family_number(policy.source.family());
@@ -137,6 +138,7 @@ std::optional<Policy> parse_policy(const nlmsghdr& message) {
     out.refuse = info.action == XFRM_POLICY_BLOCK;
     out.source = decode(wanted.saddr, wanted.family);
     out.destination = decode(wanted.id.daddr, wanted.family);
+    out.spi = ntohl(wanted.id.spi);
     return out;
 }
 

@@ -51,9 +51,10 @@ struct Policy {
     // zero, of the outer family.
     IpAddress source;
     IpAddress destination;
+    std::uint32_t spi = 0; // of the SAD entry that alone serves it; 0: any with the reqid
 
     [[nodiscard]] std::string to_string() const; // "policy in 10.0.0.0/8 -> 0.0.0.0/0 (link 0x53000001)"
-    friend bool operator==(const Policy&, const Policy&) = default;
+    friend auto operator<=>(const Policy&, const Policy&) = default;
 };
 
 [[nodiscard]] netlink::Message install_policy(const Policy& policy); // fails when there is one like it

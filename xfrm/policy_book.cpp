@@ -25,7 +25,7 @@ PolicyBook::Key PolicyBook::key_of(const Policy& policy) {
 }
 
 PolicyBook::Template PolicyBook::template_of(const Policy& policy) {
-    return {policy.reqid, policy.mode, policy.source, policy.destination};
+    return {policy.reqid, policy.mode, policy.source, policy.destination, policy.spi};
 }
 
 Policy PolicyBook::policy_of(const Key& key, const Entry& entry, const Template& wanted) {
@@ -36,7 +36,8 @@ Policy PolicyBook::policy_of(const Key& key, const Entry& entry, const Template&
             .reqid = wanted.reqid,
             .mode = wanted.mode,
             .source = wanted.source,
-            .destination = wanted.destination};
+            .destination = wanted.destination,
+            .spi = wanted.spi};
 }
 
 std::shared_ptr<PolicyBook::Changes> PolicyBook::begin(Plan& plan) {
@@ -87,6 +88,13 @@ void PolicyBook::add(const Key& key, Stage& stage) {
     stage.on_begin.emplace_back([set_doubt] { set_doubt(true); });
     message.on_refused = [set_doubt] { set_doubt(false); };
     stage.operations.push_back(std::move(message));
+}
+
+bool PolicyBook::holds(const Policy& policy) const {
+    const auto found = entries_.find(key_of(policy));
+    if (found == entries_.end()) return false;
+    const Template wanted = template_of(policy);
+    return std::ranges::any_of(found->second.holders, [&](const Holder& h) { return h.wanted == wanted; });
 }
 
 void PolicyBook::install(const std::vector<Policy>& set, Changes& changes, Plan& plan) {

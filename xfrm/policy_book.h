@@ -35,6 +35,7 @@ class PolicyBook {
     [[nodiscard]] std::expected<void, std::string>
     move(const std::vector<Policy>& from, const std::vector<Policy>& to, Changes& changes, Plan& plan);
 
+    [[nodiscard]] bool holds(const Policy& policy) const; // for some set
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     void forget_all() { entries_.clear(); } // after all of ours was removed
 
@@ -52,6 +53,7 @@ class PolicyBook {
         child::Mode mode{};
         IpAddress source;
         IpAddress destination;
+        std::uint32_t spi = 0;
         friend bool operator==(const Template&, const Template&) = default;
     };
     struct Holder {

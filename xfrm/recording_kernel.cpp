@@ -4,6 +4,7 @@
 #include "xfrm/probe.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace sheaf::xfrm {
@@ -43,6 +44,36 @@ struct Recorder {
         found->peer = step.peer.address;
     }
 
+    void operator()(const child::OpenGroup& step) const {
+        to.groups[step.link.number] = {.link = step.link, .sas = {}};
+    }
+    void operator()(const child::UpdateGroup& step) const {
+        const auto found = to.groups.find(step.link.number);
+        if (found != to.groups.end()) found->second.link = step.link;
+    }
+    void operator()(const child::CloseGroup& step) const { to.groups.erase(step.number); }
+    void operator()(const child::InstallGroupSa& step) const {
+        const auto found = to.groups.find(step.group);
+        if (found != to.groups.end()) found->second.sas.push_back({step.spi, step.expires});
+    }
+    void operator()(const child::SendWithGroupSa& step) const {
+        const auto found = to.groups.find(step.group);
+        if (found != to.groups.end()) found->second.sending = step.spi;
+    }
+    void operator()(const child::RefreshGroupSa& step) const {
+        const auto found = to.groups.find(step.group);
+        if (found == to.groups.end()) return;
+        for (auto& sa : found->second.sas) {
+            if (sa.spi == step.spi) sa.expires = step.expires;
+        }
+    }
+    void operator()(const child::RemoveGroupSa& step) const {
+        const auto found = to.groups.find(step.group);
+        if (found == to.groups.end()) return;
+        std::erase_if(found->second.sas, [&](const auto& sa) { return sa.spi == step.spi; });
+        if (found->second.sending == step.spi) found->second.sending = 0;
+    }
+
   private:
     static bool contains(const std::vector<child::SaPairId>& list, const child::SaPairId& id) {
         return std::ranges::find(list, id) != list.end();
@@ -60,7 +91,55 @@ void RecordingKernel::refuse_when(
 }
 
 void RecordingKernel::carry(const SaUsage& figures) {
-    carried_[{figures.destination, figures.spi}] = figures;
+    const auto same = [&](const SaUsage& other) {
+        return other.destination == figures.destination && other.spi == figures.spi &&
+               other.source == figures.source;
+    };
+    std::erase_if(carried_, same);
+    carried_.push_back(figures);
+}
+
+void RecordingKernel::route(child::LinkNumber group, std::vector<FollowedRoute> routes) {
+    routes_[group] = std::move(routes);
+}
+
+std::vector<GroupRoute> RecordingKernel::group_routes(child::LinkNumber group) const {
+    std::vector<GroupRoute> out;
+    const auto open = installed_.groups.find(group);
+    if (open == installed_.groups.end()) return out;
+    const auto followed = routes_.find(group);
+    for (const auto& [prefix, entry] : table_of(
+             open->second.link, followed == routes_.end() ? std::vector<FollowedRoute>{} : followed->second))
+        out.push_back(entry);
+    return out;
+}
+
+// What was said without a source is meant for any.
+SaUsage RecordingKernel::carried(const IpAddress& source, const IpAddress& destination, std::uint32_t spi,
+                                 child::LinkNumber number) const {
+    SaUsage out{.destination = destination, .spi = spi};
+    for (const SaUsage& said : carried_) {
+        if (said.destination != destination || said.spi != spi) continue;
+        if (said.source == source || (said.source.is_any() && out.packets == 0)) out = said;
+    }
+    out.source = source;
+    out.number = number;
+    return out;
+}
+
+void RecordingKernel::add_usage(child::LinkNumber number, std::vector<SaUsage>& to) const {
+    const Installed::Group& group = installed_.groups.at(number);
+    std::set<IpAddress> endpoints;
+    for (const GroupRoute& entry : group_routes(number))
+        endpoints.insert(entry.endpoint);
+    for (const IpAddress& endpoint : endpoints) {
+        const auto local = local_of(group.link, endpoint.family());
+        if (!local) continue;
+        for (const auto& sa : group.sas) {
+            to.push_back(carried(endpoint, *local, sa.spi, number));
+            if (sa.spi == group.sending) to.push_back(carried(*local, endpoint, sa.spi, number));
+        }
+    }
 }
 
 void RecordingKernel::ask_usage(Instant) { usage_asked_ = true; }
@@ -68,15 +147,12 @@ void RecordingKernel::ask_usage(Instant) { usage_asked_ = true; }
 std::optional<std::vector<SaUsage>> RecordingKernel::take_usage() {
     if (!std::exchange(usage_asked_, false)) return std::nullopt;
     std::vector<SaUsage> out;
-    const auto add = [&](const IpAddress& destination, std::uint32_t spi) {
-        const auto found = carried_.find({destination, spi});
-        out.push_back(found != carried_.end() ? found->second
-                                              : SaUsage{.destination = destination, .spi = spi});
-    };
     for (const child::SaPairId& pair : installed_.in)
-        add(pair.local.address, pair.spi_in);
+        out.push_back(carried(pair.peer.address, pair.local.address, pair.spi_in, pair.link));
     for (const child::SaPairId& pair : installed_.out)
-        add(pair.peer.address, pair.spi_out);
+        out.push_back(carried(pair.local.address, pair.peer.address, pair.spi_out, pair.link));
+    for (const auto& [number, group] : installed_.groups)
+        add_usage(number, out);
     return out;
 }
 
@@ -99,7 +175,7 @@ std::expected<Removed, std::string> RecordingKernel::reconcile() {
     Removed out;
     out.states = was.in.size() + was.out.size();
     out.policies = was.policies.size();
-    out.links = was.links.size();
+    out.links = was.links.size() + was.groups.size();
     return out;
 }
 

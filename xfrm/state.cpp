@@ -1,6 +1,7 @@
 #include "xfrm/state.h"
 
 #include "xfrm/address_form.h"
+#include "xfrm/marks.h"
 
 #include <linux/udp.h>
 
@@ -139,7 +140,7 @@ void put_replay_window(netlink::Builder& out, xfrm_usersa_info& info, const Stat
 
 // A listing shows the counters in the fixed part, an installation heeds the attribute.
 void put_counters(netlink::Builder& out, xfrm_usersa_info& info, const Progress& progress) {
-    if (progress == Progress{}) return;
+    if (progress.bytes == 0 && progress.packets == 0 && progress.added == 0 && progress.used == 0) return;
     info.curlft = {.bytes = progress.bytes,
                    .packets = progress.packets,
                    .add_time = progress.added,
@@ -170,6 +171,17 @@ void read_replay_window(State& state, const xfrm_usersa_info& info, const netlin
 
 StateId id_of(const xfrm_id& id, std::uint16_t family) { return {decode(id.daddr, family), ntohl(id.spi)}; }
 
+void put_mark(netlink::Builder& out, const StateId& id) {
+    if (id.mark != 0) out.put_struct(XFRMA_MARK, xfrm_mark{id.mark, kGroupMarkMask});
+}
+
+std::uint32_t read_mark(const netlink::Attributes& attributes) {
+    xfrm_mark mark{};
+    if (const View value = attributes.bytes(XFRMA_MARK); value.size() >= sizeof mark)
+        std::memcpy(&mark, value.data(), sizeof mark);
+    return mark.v & mark.m;
+}
+
 } // namespace
 
 bool operator==(const Algorithm& a, const Algorithm& b) {
@@ -199,6 +211,7 @@ netlink::Message encode_state(std::uint16_t type, const State& state, const Prog
         encapsulation.encap_dport = htons(state.encapsulation->destination_port);
         out.put_struct(XFRMA_ENCAP, encapsulation);
     }
+    put_mark(out, state.id);
     if (!state.outer.dscp_out) out.put_u32(XFRMA_SA_EXTRA_FLAGS, XFRM_SA_XFLAG_DONT_ENCAP_DSCP);
     if (state.output_mark_mask != 0) {
         out.put_u32(XFRMA_SET_MARK, state.output_mark);
@@ -217,6 +230,7 @@ netlink::Message about(std::uint16_t type, const StateId& id) {
     fixed.spi = htonl(id.spi);
     fixed.family = family_number(id.destination.family());
     fixed.proto = IPPROTO_ESP;
+    put_mark(out, id);
     return out.finish();
 }
 
@@ -244,6 +258,7 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     const auto attributes = netlink::Attributes::of(message, sizeof info);
     State out;
     out.id = id_of(info.id, info.family);
+    out.id.mark = read_mark(attributes);
     out.source = decode(info.saddr, info.family);
     out.mode = info.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
     out.link = attributes.u32(XFRMA_IF_ID);
@@ -271,11 +286,16 @@ std::optional<CountedState> parse_counted(const nlmsghdr& message) {
     xfrm_usersa_info info{};
     if (message.nlmsg_type != XFRM_MSG_NEWSA || !netlink::read_fixed(message, &info, sizeof info))
         return std::nullopt;
-    if (info.id.proto != IPPROTO_ESP || info.id.spi == 0) return std::nullopt;
+    // What holds the place of an SA that the kernel has asked for has a number, and by a policy that names it
+    // even an SPI.
+    if (info.id.proto != IPPROTO_ESP || info.id.spi == 0 || info.seq != 0) return std::nullopt;
     return CountedState{.id = id_of(info.id, info.family),
+                        .source = decode(info.saddr, info.family),
                         .reqid = info.reqid,
                         .bytes = info.curlft.bytes,
-                        .packets = info.curlft.packets};
+                        .packets = info.curlft.packets,
+                        .replayed = std::uint64_t{info.stats.replay} + info.stats.replay_window,
+                        .forged = info.stats.integrity_failed};
 }
 
 std::optional<Progress> parse_progress(const nlmsghdr& message) {
@@ -315,7 +335,8 @@ std::optional<StateNotice> parse_expiry(const nlmsghdr& message) {
         return std::nullopt;
     if (expiry.state.id.proto != IPPROTO_ESP || expiry.state.id.spi == 0) return std::nullopt;
     const xfrm_lifetime_cfg& limits = expiry.state.lft;
-    return StateNotice{id_of(expiry.state.id, expiry.state.family), expiry.state.reqid, expiry.hard != 0,
+    return StateNotice{id_of(expiry.state.id, expiry.state.family),
+                       decode(expiry.state.saddr, expiry.state.family), expiry.state.reqid, expiry.hard != 0,
                        limits.soft_packet_limit == limits.hard_packet_limit + 1};
 }
 
@@ -327,7 +348,8 @@ std::optional<StateNotice> parse_removal(const nlmsghdr& message) {
     xfrm_usersa_info info{};
     if (value.size() < sizeof info || id.proto != IPPROTO_ESP || id.spi == 0) return std::nullopt;
     std::memcpy(&info, value.data(), sizeof info);
-    return StateNotice{{decode(id.daddr, id.family), ntohl(id.spi)}, info.reqid};
+    return StateNotice{
+        {decode(id.daddr, id.family), ntohl(id.spi)}, decode(info.saddr, id.family), info.reqid};
 }
 
 } // namespace sheaf::xfrm

@@ -26,7 +26,8 @@ enum class SaDirection : std::uint8_t { unstated = 0, in = 1, out = 2 }; // as X
 // By what the SAD finds an ESP entry.
 struct StateId {
     IpAddress destination;
-    std::uint32_t spi = 0; // host byte order
+    std::uint32_t spi = 0;  // host byte order
+    std::uint32_t mark = 0; // of the packets that it takes, under kGroupMarkMask; 0: any
 
     friend auto operator<=>(const StateId&, const StateId&) = default;
 };
@@ -95,9 +96,12 @@ struct Progress {
 // The same for counting: what many entries are listed for, so it looks at no attribute, keys included.
 struct CountedState {
     StateId id;
+    IpAddress source;
     std::uint32_t reqid = 0;
     std::uint64_t bytes = 0;
     std::uint64_t packets = 0;
+    std::uint64_t replayed = 0; // dropped: they came again, or too late
+    std::uint64_t forged = 0;   // dropped: the integrity check failed
 };
 [[nodiscard]] std::optional<CountedState> parse_counted(const nlmsghdr& message);
 
@@ -109,7 +113,8 @@ struct CountedState {
 
 // What events tell of an entry that has an SPI.
 struct StateNotice {
-    StateId id;
+    StateId id; // without the mark
+    IpAddress source;
     std::uint32_t reqid = 0;
     bool hard = true;     // of an expiry: the kernel has removed the entry
     bool passing = false; // it had the limit of confined()

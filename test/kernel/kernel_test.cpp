@@ -45,6 +45,8 @@ constexpr std::array kTests{
     Test{"deprecation", [](Report& report, const auto&) { test_deprecation(report); }},
     Test{"delegation", [](Report& report, const auto&) { test_delegation(report); }},
     Test{"usage", [](Report& report, const auto&) { test_usage(report); }},
+    Test{"group", [](Report& report, const auto&) { test_group(report); }},
+    Test{"group-rollover", [](Report& report, const auto&) { test_group_rollover(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
 };
 

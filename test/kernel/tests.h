@@ -35,6 +35,8 @@ void test_taken_prefix(Report& report);
 void test_deprecation(Report& report);
 void test_delegation(Report& report);
 void test_usage(Report& report);
+void test_group(Report& report);
+void test_group_rollover(Report& report);
 void test_scale(Report& report);
 
 } // namespace sheaf::kernel_test

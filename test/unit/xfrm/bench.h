@@ -6,7 +6,9 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <expected>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,9 +30,33 @@ inline bool carried_out(xfrm::KernelEdge& kernel, std::vector<child::KernelStep>
     return events.size() == 1 && !std::get<child::IntentDone>(events[0]).error;
 }
 
+// Marks by addresses, as nftables would hold them.
+class FakeMarks final : public xfrm::PacketMarks {
+  public:
+    using Held = std::map<xfrm::AddressPair, std::uint32_t>;
+    FakeMarks(Held& held, std::string& error) : held_(held), error_(error) { held_.clear(); }
+
+    std::expected<void, std::string> change(const std::vector<xfrm::PacketMark>& added,
+                                            const std::vector<xfrm::PacketMark>& removed) override {
+        if (!error_.empty()) return std::unexpected(error_);
+        for (const auto& one : removed)
+            CHECK(held_.erase(one.packet) == 1);
+        for (const auto& one : added)
+            CHECK(held_.emplace(one.packet, one.mark).second);
+        return {};
+    }
+    void clear() override { held_.clear(); }
+
+  private:
+    Held& held_;
+    std::string& error_;
+};
+
 // A Kernel on the simulated one, and a clock.
 struct Bench {
     NetlinkKernel fake;
+    FakeMarks::Held marks;
+    std::string marks_error; // what the next changes of marks fail with
     std::unique_ptr<xfrm::Kernel> kernel;
     child::IntentId last = 0;
     Instant at = kBenchStart;
@@ -38,7 +64,7 @@ struct Bench {
     Bench() { restart(); }
     void restart() {
         kernel.reset();
-        auto opened = xfrm::Kernel::open(fake.os);
+        auto opened = xfrm::Kernel::open(fake.os, {}, std::make_unique<FakeMarks>(marks, marks_error));
         REQUIRE(opened);
         kernel = std::move(*opened);
     }

@@ -43,8 +43,12 @@ T fixed_of(const nlmsghdr& message) {
 }
 
 // Of installing and removing messages alike.
-std::string state_key(const xfrm_address_t& daddr, std::uint32_t spi) {
-    return "sa " + octets(daddr) + octets(spi);
+std::string state_key(const xfrm_address_t& daddr, std::uint32_t spi, const nlmsghdr& message,
+                      std::size_t fixed_size) {
+    const View mark = netlink::Attributes::of(message, fixed_size).bytes(XFRMA_MARK);
+    xfrm_mark told{};
+    if (mark.size() >= sizeof told) std::memcpy(&told, mark.data(), sizeof told);
+    return "sa " + octets(daddr) + octets(spi) + (told.v != 0 ? " mark " + std::to_string(told.v) : "");
 }
 
 std::string policy_key(const xfrm_selector& selector, std::uint8_t direction, const nlmsghdr& message,
@@ -153,7 +157,7 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     case XFRM_MSG_NEWSPDINFO: thresholds = *xfrm::parse_thresholds(message); return 0;
     case XFRM_MSG_GETSA: {
         const auto id = fixed_of<xfrm_usersa_id>(message);
-        const auto found = objects.find(state_key(id.daddr, id.spi));
+        const auto found = objects.find(state_key(id.daddr, id.spi, message, sizeof id));
         if (found == objects.end()) return ESRCH;
         os.deliver(fd, Reply::part(message, found->second));
         return 0;
@@ -162,11 +166,11 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     case XFRM_MSG_MIGRATE: return migrate(message);
     case XFRM_MSG_NEWSA: {
         const auto info = fixed_of<xfrm_usersa_info>(message);
-        return install(state_key(info.id.daddr, info.id.spi), message);
+        return install(state_key(info.id.daddr, info.id.spi, message, sizeof info), message);
     }
     case XFRM_MSG_DELSA: {
         const auto id = fixed_of<xfrm_usersa_id>(message);
-        return remove(state_key(id.daddr, id.spi), ESRCH);
+        return remove(state_key(id.daddr, id.spi, message, sizeof id), ESRCH);
     }
     case XFRM_MSG_NEWPOLICY: {
         const auto info = fixed_of<xfrm_userpolicy_info>(message);
@@ -190,7 +194,7 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
 // Limits and ports are changed in place.
 int NetlinkKernel::update_state(const nlmsghdr& message) {
     const auto info = fixed_of<xfrm_usersa_info>(message);
-    const auto found = objects.find(state_key(info.id.daddr, info.id.spi));
+    const auto found = objects.find(state_key(info.id.daddr, info.id.spi, message, sizeof info));
     if (found == objects.end()) return ESRCH;
     auto was = fixed_of<xfrm_usersa_info>(header_of(found->second));
     was.lft = info.lft;

@@ -1,0 +1,346 @@
+#include "lib/group/endpoint_sas.h"
+#include "netlink/route.h"
+#include "test/kernel/samples.h"
+#include "test/unit/xfrm/bench.h"
+#include "xfrm/marks.h"
+#include "xfrm/state.h"
+
+#include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+
+#include <cerrno>
+#include <set>
+
+namespace sheaf::xfrm {
+namespace {
+
+using kernel_test::ip;
+using kernel_test::prefix;
+using test::Bench;
+using test::NetlinkKernel;
+using test::only;
+
+constexpr child::LinkNumber kGroup = child::kFirstLink + 7;
+constexpr wire::ChildSpi kOld = 0xf0000001, kNew = 0xf0000002;
+constexpr crypto::EspSuite kCbc{crypto::EncrId::aes_cbc, 256, crypto::IntegId::hmac_sha2_256_128, {}, false};
+constexpr int kInterface = 2; // the first that the simulated kernel makes
+
+child::GroupLink group_link() {
+    return {.number = kGroup,
+            .interface = "sheafg",
+            .local = {ip("192.0.2.1"), ip("2001:db8:1::1")},
+            .sites = {{ip("192.0.2.2"), {prefix("10.2.2.0/24"), prefix("2001:db8:2:2::/64")}},
+                      {ip("2001:db8:1::3"), {prefix("10.2.3.0/24")}}}};
+}
+
+child::InstallGroupSa sa(wire::ChildSpi spi, Duration life = std::chrono::seconds(3000)) {
+    child::EspKeys pair = kernel_test::keys(kCbc, static_cast<std::uint8_t>(spi));
+    return {.group = kGroup,
+            .spi = spi,
+            .suite = kCbc,
+            .encryption = std::move(pair.encryption),
+            .integrity = std::move(pair.integrity),
+            .expires = test::kBenchStart + life};
+}
+
+std::vector<child::KernelStep> up(child::GroupLink link = group_link()) {
+    std::vector<child::KernelStep> out;
+    out.emplace_back(child::OpenGroup{std::move(link)});
+    out.emplace_back(sa(kOld));
+    out.emplace_back(child::SendWithGroupSa{kGroup, kOld});
+    return out;
+}
+
+std::vector<child::KernelStep> rollover() {
+    std::vector<child::KernelStep> out;
+    out.emplace_back(sa(kNew));
+    out.emplace_back(child::SendWithGroupSa{kGroup, kNew});
+    out.emplace_back(child::RemoveGroupSa{kGroup, kOld});
+    return out;
+}
+
+struct Entry {
+    State state;
+    std::uint64_t sent = 0;
+};
+
+std::vector<Entry> entries(const Bench& bench) {
+    std::vector<Entry> out;
+    for (const auto& [key, object] : bench.fake.objects) {
+        if (key.starts_with("sa "))
+            out.push_back(
+                {*parse_state(test::header_of(object)), parse_progress(test::header_of(object))->sent});
+    }
+    return out;
+}
+
+std::vector<Policy> policies(const Bench& bench, PolicyDirection direction) {
+    std::vector<Policy> out;
+    for (const auto& [key, object] : bench.fake.objects) {
+        if (!key.starts_with("policy ")) continue;
+        if (auto policy = *parse_policy(test::header_of(object)); policy.direction == direction)
+            out.push_back(policy);
+    }
+    return out;
+}
+
+// Where packets to the prefix go; all zero when nowhere.
+Policy towards(const Bench& bench, const char* destination) {
+    for (const Policy& policy : policies(bench, PolicyDirection::out)) {
+        if (policy.selector.destination == prefix(destination)) return policy;
+    }
+    return {};
+}
+
+// As a routing daemon adds or removes a route, of which the kernel tells.
+void route(Bench& bench, const char* destination, const char* gateway, bool there = true,
+           std::uint32_t table = 254) {
+    const netlink::Route wanted{.destination = prefix(destination),
+                                .table = table,
+                                .protocol = 186,
+                                .interface_index = kInterface,
+                                .link = std::nullopt,
+                                .preferred_source = std::nullopt,
+                                .gateway = ip(gateway)};
+    const netlink::Message message = there ? add_route(wanted) : remove_route(wanted);
+    REQUIRE(bench.fake.put(NETLINK_ROUTE, message) == 0);
+    bench.fake.os.deliver(bench.fake.os.fd_of(NETLINK_ROUTE, 1),
+                          Bytes(message.view().begin(), message.view().end()));
+    bench.at += std::chrono::milliseconds(100); // as soon as that
+    bench.kernel->on_readable(bench.at);
+    CHECK(bench.run().empty());
+}
+
+} // namespace
+
+TEST_CASE("a group has entries for every endpoint and policies that tie a source to it", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    std::set<std::uint32_t> marks;
+    std::size_t in = 0, out = 0;
+    for (const auto& [state, sent] : entries(bench)) {
+        CHECK(state.id.spi == kOld);
+        CHECK(state.link == kGroup);
+        CHECK(state.reqid == kGroup);
+        CHECK(state.limits.hard_time == std::chrono::seconds(3000));
+        if (state.id.mark != 0) {
+            ++in;
+            marks.insert(state.id.mark);
+            CHECK(bench.marks.at({state.source, state.id.destination}) == state.id.mark);
+            CHECK(state.replay_window == kGroupReplayWindow);
+            CHECK(state.output_mark_mask == kGroupMarkMask);
+        } else {
+            ++out;
+            CHECK(sent == group::first_sequence(std::chrono::seconds(3000)));
+            CHECK(state.output_mark == kMark);
+        }
+    }
+    CHECK(in == 2);
+    CHECK(out == 2);
+    CHECK(marks.size() == 2);
+    CHECK(bench.marks.size() == 2);
+    CHECK(policies(bench, PolicyDirection::in).size() == 3);
+    CHECK(policies(bench, PolicyDirection::forward).size() == 3);
+    for (const Policy& policy : policies(bench, PolicyDirection::in))
+        CHECK(policy.source ==
+              (policy.selector.source == prefix("10.2.3.0/24") ? ip("2001:db8:1::3") : ip("192.0.2.2")));
+    const Policy there = towards(bench, "10.2.3.0/24");
+    CHECK(there.destination == ip("2001:db8:1::3"));
+    CHECK(there.source == ip("2001:db8:1::1"));
+    CHECK(there.spi == kOld);
+    CHECK(bench.kernel->group_routes(kGroup).size() == 3);
+
+    REQUIRE(bench.outcome(only(child::CloseGroup{kGroup})).empty());
+    CHECK(bench.fake.keys().empty());
+    CHECK(bench.marks.empty());
+    CHECK(bench.kernel->group_routes(kGroup).empty());
+}
+
+TEST_CASE("a group SA is sent with when its entries are there, and the one before stays", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    REQUIRE(bench.outcome(only(sa(kNew))).empty());
+    CHECK(entries(bench).size() == 6); // it is heard
+    CHECK(towards(bench, "10.2.2.0/24").spi == kOld);
+    bench.fake.changes.clear();
+    REQUIRE(bench.outcome(only(child::SendWithGroupSa{kGroup, kNew})).empty());
+    CHECK(entries(bench).size() == 8);
+    CHECK(towards(bench, "10.2.2.0/24").spi == kNew);
+    const auto& changes = bench.fake.changes;
+    REQUIRE(changes.size() == 5);
+    CHECK(changes[0].key.starts_with("sa "));
+    CHECK(changes[1].key.starts_with("sa "));
+    for (const auto& change : changes)
+        CHECK(change.install);
+    bench.fake.changes.clear();
+    REQUIRE(bench.outcome(only(child::RemoveGroupSa{kGroup, kOld})).empty());
+    CHECK(entries(bench).size() == 4);
+    CHECK(changes.size() == 4); // and no policy was touched
+    REQUIRE(bench.outcome(only(child::RemoveGroupSa{kGroup, kNew})).empty());
+    CHECK(entries(bench).empty());
+    CHECK(bench.marks.empty());
+    CHECK(policies(bench, PolicyDirection::out).size() == 3); // what matches is dropped
+    CHECK(bench.outcome(only(child::RemoveGroupSa{kGroup, kNew})).empty());
+}
+
+TEST_CASE("a group SA ends when it is told to, and its counters never fall back", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    const Instant later = test::kBenchStart + std::chrono::seconds(3500);
+    bench.at += std::chrono::seconds(10);
+    REQUIRE(bench.outcome(only(child::RefreshGroupSa{kGroup, kOld, later})).empty());
+    CHECK(entries(bench).size() == 4);
+    for (const auto& [state, sent] : entries(bench))
+        CHECK(state.limits.hard_time == std::chrono::seconds(3500)); // from when it was made on
+    auto more = group_link();
+    more.sites.push_back({ip("192.0.2.4"), {prefix("10.2.4.0/24")}});
+    REQUIRE(bench.outcome(only(child::UpdateGroup{more})).empty());
+    bool found = false;
+    for (const auto& [state, sent] : entries(bench)) {
+        if (state.id.destination != ip("192.0.2.4")) continue;
+        found = true;
+        CHECK(state.limits.hard_time == std::chrono::seconds(3490));
+        CHECK(sent == group::first_sequence(std::chrono::seconds(2990)));
+    }
+    CHECK(found);
+}
+
+TEST_CASE("what the kernel routes into a group's interface becomes policies, and goes with the route",
+          "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    route(bench, "10.9.0.0/16", "192.0.2.4");
+    CHECK(towards(bench, "10.9.0.0/16").destination == ip("192.0.2.4"));
+    CHECK(entries(bench).size() == 6);
+    route(bench, "10.9.0.0/16", "192.0.2.2", true, 77); // of another table, and the same metric
+    CHECK(towards(bench, "10.9.0.0/16").destination == ip("192.0.2.2"));
+    route(bench, "10.9.0.0/16", "192.0.2.2", false, 77);
+    CHECK(towards(bench, "10.9.0.0/16").destination == ip("192.0.2.4"));
+    route(bench, "10.2.2.0/24", "192.0.2.4"); // a site is there
+    CHECK(towards(bench, "10.2.2.0/24").destination == ip("192.0.2.2"));
+    route(bench, "10.2.2.0/24", "192.0.2.4", false);
+    route(bench, "2001:db8:9::/64", "::ffff:192.0.2.4"); // RFC 4798
+    CHECK(towards(bench, "2001:db8:9::/64").destination == ip("192.0.2.4"));
+    route(bench, "2001:db8:9::/64", "::ffff:192.0.2.4", false);
+    CHECK(bench.kernel->group_routes(kGroup).size() == 4);
+    route(bench, "10.9.0.0/16", "192.0.2.4", false);
+    CHECK(bench.kernel->group_routes(kGroup).size() == 3);
+    CHECK(towards(bench, "10.9.0.0/16") == Policy{});
+    CHECK(policies(bench, PolicyDirection::in).size() == 3);
+    // Its replay window and its sequence numbers stay for when it comes back.
+    CHECK(entries(bench).size() == 6);
+    bench.fake.changes.clear();
+    route(bench, "10.8.0.0/16", "192.0.2.4");
+    CHECK(std::ranges::none_of(bench.fake.changes, [](const auto& c) { return c.key.starts_with("sa "); }));
+    REQUIRE(bench.outcome(rollover()).empty());
+    CHECK(entries(bench).size() == 6);
+    route(bench, "10.8.0.0/16", "192.0.2.4", false);
+    REQUIRE(bench.outcome(only(child::CloseGroup{kGroup})).empty());
+    CHECK(bench.marks.empty());
+}
+
+TEST_CASE("what cannot be an endpoint is not followed", "[xfrm]") {
+    Bench bench;
+    auto link = group_link();
+    link.local = {ip("192.0.2.1")};
+    REQUIRE(bench.outcome(up(link)).empty());
+    for (const char* gateway : {"192.0.2.1", "169.254.1.1", "2001:db8:1::5"})
+        route(bench, "10.9.0.0/16", gateway, true, static_cast<std::uint32_t>(gateway[0] + gateway[3]));
+    CHECK(towards(bench, "10.9.0.0/16") == Policy{});
+    CHECK(towards(bench, "10.2.3.0/24") == Policy{}); // behind an endpoint of the other family
+    CHECK(entries(bench).size() == 2);
+}
+
+TEST_CASE("whichever message of a group's intent fails, what went before is undone", "[xfrm]") {
+    struct Scene {
+        std::vector<child::KernelStep> (*before)();
+        std::vector<child::KernelStep> (*intent)();
+    };
+    const Scene scenes[] = {{[] { return std::vector<child::KernelStep>(); }, [] { return up(); }},
+                            {[] { return up(); }, rollover}};
+    for (const Scene& scene : scenes) {
+        for (std::size_t k = 0, count = 1; k < count; ++k) {
+            INFO("message " << k);
+            Bench bench;
+            if (auto steps = scene.before(); !steps.empty()) REQUIRE(bench.outcome(std::move(steps)).empty());
+            const auto before = bench.fake.objects;
+            const auto marks = bench.marks;
+            bench.fake.reset_faults();
+            bool removing = false;
+            bench.fake.fault = [&](std::size_t nth, int protocol,
+                                   const nlmsghdr& m) -> std::optional<NetlinkKernel::Fault> {
+                if (nth != k) return std::nullopt;
+                removing = protocol == NETLINK_XFRM && m.nlmsg_type == XFRM_MSG_DELSA;
+                return NetlinkKernel::Fault{.code = EIO, .text = "the test says no"};
+            };
+            bench.apply(scene.intent());
+            bench.kernel->flush(bench.at);
+            for (int i = 0; i < 10; ++i)
+                bench.kernel->on_readable(bench.at);
+            const auto events = bench.kernel->take_events();
+            REQUIRE(events.size() == 1);
+            const auto& error = std::get<child::IntentDone>(events[0]).error;
+            if (!error) break; // there are no more messages
+            ++count;
+            CHECK(error->find("EIO: the test says no") != std::string::npos);
+            if (!removing) {
+                CHECK(bench.fake.objects == before);
+                CHECK(bench.marks == marks);
+            }
+            bench.fake.reset_faults();
+            CHECK(bench.run().empty());
+            CHECK(bench.outcome(scene.intent()).empty());
+        }
+    }
+}
+
+TEST_CASE("without marks a group is not opened", "[xfrm]") {
+    Bench bench;
+    bench.marks_error = "no nftables";
+    const std::string error = bench.outcome(up());
+    CHECK(error.find("no nftables") != std::string::npos);
+    CHECK(bench.fake.keys().empty());
+    bench.marks_error.clear();
+    CHECK(bench.outcome(up()).empty());
+}
+
+TEST_CASE("a group SA that the kernel cannot carry is refused with the reason", "[xfrm]") {
+    Bench bench;
+    CHECK(bench.outcome(only(sa(kOld))).find("the group is not open") != std::string::npos);
+    REQUIRE(bench.outcome(up()).empty());
+    auto counter = sa(kNew);
+    counter.suite = kernel_test::kGcm;
+    CHECK(bench.outcome(only(std::move(counter))).find("counter modes") != std::string::npos);
+    CHECK(bench.outcome(only(sa(0x1000))).find("not in the range of groups") != std::string::npos);
+    CHECK(bench.outcome(only(sa(kOld))).find("installed already") != std::string::npos);
+    auto cut = sa(kNew);
+    cut.integrity = Secret(16);
+    CHECK(bench.outcome(only(std::move(cut))).find("lengths") != std::string::npos);
+    CHECK(bench.outcome(only(child::SendWithGroupSa{kGroup, kNew})).find("not installed") !=
+          std::string::npos);
+    CHECK(entries(bench).size() == 4);
+}
+
+TEST_CASE("what somebody else has removed of a group is made again, and counts on", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    const auto before = bench.fake.keys();
+    const auto all = entries(bench);
+    bench.at += std::chrono::seconds(7);
+    for (const auto& [state, sent] : all)
+        REQUIRE(bench.fake.put(NETLINK_XFRM, remove_state(state.id)) == 0);
+    // XFRM_MSG_FLUSHSA names none of them.
+    const netlink::Message flushed = netlink::Builder(XFRM_MSG_FLUSHSA, 0).finish();
+    bench.fake.os.deliver(bench.fake.os.fd_of(NETLINK_XFRM, 1),
+                          Bytes(flushed.view().begin(), flushed.view().end()));
+    bench.kernel->on_readable(bench.at);
+    const auto events = bench.run();
+    REQUIRE(events.size() == 1);
+    CHECK(std::get<child::SasPresent>(events[0]).sas.empty());
+    CHECK(bench.fake.keys() == before);
+    for (const auto& [state, sent] : entries(bench)) {
+        if (state.id.mark == 0) CHECK(sent == group::first_sequence(std::chrono::seconds(2993)));
+    }
+}
+
+} // namespace sheaf::xfrm

@@ -1,0 +1,135 @@
+#pragma once
+
+#include "lib/base/time.h"
+#include "lib/child/kernel.h"
+#include "xfrm/group_objects.h"
+#include "xfrm/packet_marks.h"
+#include "xfrm/plan.h"
+#include "xfrm/policy_book.h"
+
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sheaf::xfrm {
+
+// The groups that are open: what is wanted of each, what the kernel has of it, and how it gets from the one to
+// the other.
+//
+// Steps change what is wanted; plan() adds to an intent's plan whatever lacks and removes what is too much, as
+// it does when the kernel's routes change, or when somebody else has removed an entry. What is wanted is taken
+// back when the plan fails; what is installed is what the kernel has answered.
+//
+// Ahead of need: every endpoint of the forwarding table has its SAD entries, inbound ones for all SAs, an
+// outbound one for the SA that is sent with. One that has left the table keeps them until the SA goes, and no
+// policy lets a packet through meanwhile: when it comes back, its replay window still knows what came before,
+// and what we send goes on counting where it was.
+//
+// Order: marks, entries, then the policies that lead to them; then what goes, outbound first.
+//
+// Concurrency: plans of one group one after the other, of several groups as they come.
+class GroupBook {
+  public:
+    // Endpoints beyond the table that keep their entries, of one group: routes that come and go must not fill
+    // the SAD. Beyond that the first ones by their addresses lose theirs.
+    static constexpr std::size_t kMaxDeparted = 1024;
+    static constexpr Duration kRetry = std::chrono::seconds(1); // after the kernel has refused a repair
+
+    explicit GroupBook(std::unique_ptr<PacketMarks> marks) : packet_marks_(std::move(marks)) {}
+
+    // Steps; an error is a sentence. `plan` takes the changes back when it fails.
+    [[nodiscard]] std::expected<void, std::string> open(const child::GroupLink& link, Plan& plan);
+    [[nodiscard]] std::expected<child::GroupLink, std::string> // as it was
+    update(const child::GroupLink& link, Plan& plan);
+    std::optional<child::GroupLink> close(child::LinkNumber number, Plan& plan); // as it was
+    [[nodiscard]] std::expected<void, std::string> install(const child::InstallGroupSa& step, Plan& plan);
+    [[nodiscard]] std::expected<void, std::string> send_with(const child::SendWithGroupSa& step, Plan& plan);
+    [[nodiscard]] std::expected<void, std::string> refresh(const child::RefreshGroupSa& step, Plan& plan);
+    void remove(const child::RemoveGroupSa& step, Plan& plan);
+
+    // What else there is between what is wanted of the group and what is installed.
+    struct Means {
+        PolicyBook& policies;
+        PolicyBook::Changes& changes;
+        Plan& plan;
+        Instant now;
+        bool with_direction = false;
+    };
+    [[nodiscard]] std::expected<void, std::string> plan(child::LinkNumber number, Means means);
+
+    // What is not asked for by intents. Groups that it is news to are due.
+    void follow(child::LinkNumber number, std::vector<FollowedRoute> routes);
+    // The kernel tells that an entry is gone: its time is over, or somebody else has removed it.
+    void lost(child::LinkNumber number, const IpAddress& source, const StateId& id, Instant now);
+    void present(const std::vector<SaUsage>& states, Instant now); // and no others are
+    // Whether an outbound entry for packets to there should be in the kernel.
+    [[nodiscard]] bool sends_to(child::LinkNumber number, const IpAddress& endpoint) const;
+    [[nodiscard]] std::map<child::LinkNumber, Instant> due() const;      // when plan() is wanted again
+    void settled(child::LinkNumber number, bool succeeded, Instant now); // a plan of the group's ended
+
+    [[nodiscard]] bool contains(child::LinkNumber number) const { return groups_.contains(number); }
+    [[nodiscard]] std::vector<child::LinkNumber> open_groups() const;
+    [[nodiscard]] std::vector<GroupRoute> routes(child::LinkNumber number) const;
+    void forget_all(); // after all of ours was removed; marks are removed here
+
+  private:
+    struct Wanted {
+        child::GroupLink link;
+        std::vector<GroupSa> sas;
+        wire::ChildSpi sending = 0; // 0: none
+        bool open = true;
+    };
+    struct Installed {
+        Instant made;
+        std::chrono::seconds life{0};
+    };
+    struct Group {
+        Wanted wanted;
+        std::vector<FollowedRoute> followed;
+        GroupTable table;                        // as planned last
+        std::map<GroupEntry, Installed> entries; // in the kernel
+        std::set<GroupEntry> lost;               // of these the kernel may hold the place
+        std::vector<Policy> policies;            // some of them may not be held any more
+        std::optional<Instant> due;
+    };
+    struct Mark {
+        std::uint32_t mark = 0;
+        std::set<child::LinkNumber> groups; // that need it
+        bool set = false;                   // in the kernel
+    };
+    struct Difference {
+        std::vector<GroupEntry> added;   // outbound last
+        std::vector<GroupEntry> removed; // outbound first
+    };
+
+    void restore_on_failure(child::LinkNumber number, Plan& plan);
+    [[nodiscard]] Group* find_open(child::LinkNumber number);
+    [[nodiscard]] Difference difference(const Group& group) const;
+    [[nodiscard]] std::expected<void, std::string>
+    claim_marks(child::LinkNumber number, const std::vector<GroupEntry>& added, Plan& plan);
+    [[nodiscard]] std::optional<std::uint32_t> unused_mark();
+    [[nodiscard]] std::expected<void, std::string> set_marks(child::LinkNumber number);
+    void release_marks(child::LinkNumber number);
+    void plan_entries(child::LinkNumber number, const Difference& difference, Means means);
+    void plan_limits(child::LinkNumber number, Means means);
+    void plan_policies(Group& group, Means means);
+    void plan_removals(child::LinkNumber number, const Difference& difference, Means means);
+    void enter(child::LinkNumber number, const GroupEntry& entry, Installed installed);
+    void strike(child::LinkNumber number, const GroupEntry& entry);
+    [[nodiscard]] State state_for(child::LinkNumber number, const GroupSa& sa, const GroupEntry& entry,
+                                  bool with_direction) const;
+    [[nodiscard]] StateId id_of(const GroupEntry& entry) const;
+
+    std::unique_ptr<PacketMarks> packet_marks_;
+    std::map<child::LinkNumber, Group> groups_;
+    std::map<AddressPair, Mark> marks_;
+    std::set<std::uint32_t> used_; // marks
+    std::uint32_t last_index_ = 0;
+};
+
+} // namespace sheaf::xfrm
