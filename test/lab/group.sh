@@ -1,0 +1,206 @@
+# shellcheck shell=bash
+# A group of sites: members with a network each, a gateway that is a member of nothing; sourced after sheaf.sh.
+# shellcheck disable=SC2154 # lib.sh and sheaf.sh assign them
+# shellcheck disable=SC2016 # awk has dollars, too
+# shellcheck disable=SC2034 # scenarios use what is not used here
+#
+#   h1 --- cl1 --- rt --- gw         Behind clN there is 2001:db8:10N::/64 and 10.77.N.0/24, with the host hN.
+#   h2 --- cl2 ---'                  Members 1 and 2 are reached over IPv6, 3 and beyond reach each other over IPv4, and the
+#   ...                              one half the other over IPv6.
+
+site_net6() { echo "2001:db8:10$1::"; } # N
+site_net4() { echo "10.77.$1."; }
+host6() { echo "$(site_net6 "$1")9"; } # N: of hN
+host4() { echo "$(site_net4 "$1")9"; }
+
+# pair_family N M: over what the two send to each other
+pair_family() { if [ "$1" -ge 3 ] && [ "$2" -ge 3 ]; then echo 4; else echo 6; fi; }
+# outer_of N M: the address of N that M sends to
+outer_of() { if [ "$(pair_family "$1" "$2")" = 4 ]; then echo "${outer4[cl$1]}"; else echo "${outer6[cl$1]}"; fi; }
+
+# sites_topology N...: the members' networks, after `topology`
+sites_topology() {
+    local n
+    for n; do host_add "h$n"; done
+    for n; do cable "cl$n" lan0 "h$n" eth0; done | ip -batch -
+    for n; do
+        in_host "cl$n" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+        address_add "cl$n" lan0 "$(site_net6 "$n")1/64" "$(site_net4 "$n")1/24"
+        {
+            address_lines lo
+            address_lines eth0 "$(host6 "$n")/64" "$(host4 "$n")/24"
+            default_lines "$(site_net6 "$n")1" "$(site_net4 "$n")1"
+        } | ip -n "h$n" -batch -
+    done
+}
+
+# --- configurations --------------------------------------------------------------------------------------------------
+
+# What these write is for scenarios to change. The span of retransmissions is 7 times the first wait.
+group_retransmit="\"retransmit\": { \"first\": \"$((300 * ${lab_patience:-1}))ms\", \"tries\": 3 }"
+group_lifetime=1h
+group_send_after=$((3 * ${lab_patience:-1}))s # longer than that span
+group_refuse_after=$((30 + 3 * ${lab_patience:-1}))s
+group_serve=           # members of "serve", each with a comma before it
+group_gateway_members= # members of the gateway's connection, each with a comma after it
+group_member_members=  # members of a member's connection, likewise
+
+group_gateway_config() {
+    cat <<END
+{
+  "group_file": "groups.db",
+  "groups": {
+    "sites": {
+      "serve": {
+        "lifetime": "$group_lifetime",
+        "rollover": { "send_after": "$group_send_after", "refuse_after": "$group_refuse_after" }$group_serve
+      }
+    }
+  },
+  $(credentials gw psk)
+  "connections": {
+    "members": {
+      "role": "peer",
+      $group_gateway_members
+      "local": { "id": "gw.example.org" },
+      "remote": { "id": "*.example.org" },
+      "group": "sites",
+      "liveness": "${liveness:-10s}",
+      $group_retransmit
+    }
+  }
+}
+END
+}
+
+# site_lines N M...: "sites" of the member N, of all the others
+site_lines() {
+    local n=$1 m separator=
+    shift
+    for m; do
+        [ "$m" != "$n" ] || continue
+        printf '%s"%s": ["%s/64", "%s0/24"]' "$separator" "$(outer_of "$m" "$n")" "$(site_net6 "$m")" "$(site_net4 "$m")"
+        separator=', '
+    done
+}
+
+# member_config N SITES: the even ones speak IKE over IPv4, the others over IPv6
+member_config() {
+    local gateway=${outer6[gw]}
+    [ $(($1 % 2)) = 1 ] || gateway=${outer4[gw]}
+    cat <<END
+{
+  "groups": {
+    "sites": {
+      "join": {
+        "interface": "sheaf-sites",
+        "addresses": ["${outer6[cl$1]}", "${outer4[cl$1]}"],
+        "sites": { $2 }
+      }
+    }
+  },
+  $(credentials "cl$1" psk)
+  "connections": {
+    "hub": {
+      "role": "peer",
+      $group_member_members
+      "local": { "id": "${identity[cl$1]}" },
+      "remote": { "id": "gw.example.org", "address": "$gateway" },
+      "group": "sites",
+      "start": true,
+      "liveness": "${liveness:-3s}",
+      $group_retransmit
+    }
+  }
+}
+END
+}
+
+# --- what `sheafctl --json groups` says ------------------------------------------------------------------------------
+
+group_of() { sheaf_json "$1" groups | jq -r "first(.groups[] | select(.group == \"sites\")) | $2"; } # HOST EXPRESSION
+
+# in_group N: it has an SA, and sends with it
+in_group() { [ "$(group_of "cl$1" .state)" = up ]; }
+wait_in_group() { wait_until 30 "cl$1 is in the group" in_group "$1"; } # N
+
+# --- what is seen ----------------------------------------------------------------------------------------------------
+
+# expect_all_pairs N...: the hosts behind these members reach each other, over IPv6 and IPv4
+expect_all_pairs() {
+    local n m
+    for n; do
+        for m; do
+            [ "$n" != "$m" ] || continue
+            expect_ping "h$n" "$(host6 "$m")"
+            expect_ping "h$n" "$(host4 "$m")"
+        done
+    done
+}
+
+# witnesses_start NAME N...: at the gateway (NAME-gw) and at each of these members (NAME-1 ...), outside
+witnesses_start() {
+    local name=$1 n
+    shift
+    witness_start "$name-gw" rt gw0
+    for n; do witness_start "$name-$n" rt "cl$n"; done
+}
+witnesses_stop() {
+    local name=$1 n
+    shift
+    for n in gw "$@"; do witness_stop "$name-$n"; done
+}
+
+esp_filter="(ip6 proto 50 or ip proto 50)"
+# ESP with an SPI that a group's gateway gives; from 0xf0000000 on
+group_filter="((ip6 proto 50 and ip6[40:4] >= 0xf0000000) or (ip proto 50 and ip[20:4] >= 0xf0000000))"
+
+# expect_direct NAME N...: between each two of these members ESP went straight, the gateway carried none, and nothing was in clear
+expect_direct() {
+    local name=$1 n m packets
+    shift
+    packets=$(witness_count "$name-gw" "$group_filter or $plaintext_filter")
+    [ "$packets" -eq 0 ] || fail "the gateway carried $packets packets of the group: $(witness_show "$name-gw" "$group_filter or $plaintext_filter" | head -n 1)"
+    for n; do
+        packets=$(witness_count "$name-$n" "$plaintext_filter")
+        [ "$packets" -eq 0 ] || fail "$packets packets of the group were in clear: $(witness_show "$name-$n" "$plaintext_filter" | head -n 1)"
+        for m; do
+            [ "$n" != "$m" ] || continue
+            packets=$(witness_count "$name-$n" "$group_filter and src host $(outer_of "$m" "$n") and dst host $(outer_of "$n" "$m")")
+            [ "$packets" -ge 6 ] || fail "from cl$m to cl$n there were $packets packets of the group only"
+        done
+    done
+}
+
+# spis_seen NAME: SPIs of the ESP that the witness saw, one a line
+spis_seen() { tshark -r "$LAB_LOGS/$1.pcap" -Y esp -T fields -e esp.spi 2>>"$LAB_LOGS/tshark.log" | sort -u; }
+
+# group_spis HOST: those in its kernel
+group_spis() { ip -n "$1" xfrm state show nokeys | grep -o 'spi 0xf[0-9a-f]*' | cut -d ' ' -f 2 | sort -u; }
+
+# keys_of HOST FOLDER: what the host's kernel holds of the group, keys and all, as a table for Wireshark
+keys_of() {
+    mkdir -p "$2"
+    ip -n "$1" xfrm state show | awk '
+        function tell() {
+            if (spi ~ /^0xf/ && cipher && !told[spi]++)
+                for (ip = 4; ip <= 6; ip += 2)
+                    printf "\"IPv%d\",\"*\",\"*\",\"%s\",\"AES-CBC [RFC3602]\",\"%s\",\"HMAC-SHA-256-128 [RFC4868]\",\"%s\"\n",
+                        ip, spi, cipher, integrity
+            spi = cipher = integrity = ""
+        }
+        $1 == "src" { tell() }
+        $1 == "proto" { for (i = 1; i < NF; i++) if ($i == "spi") spi = substr($(i + 1), 1, 10) }
+        $1 == "auth-trunc" { integrity = $3 }
+        $1 == "enc" { cipher = $3 }
+        END { tell() }' >"$2/esp_sa"
+    [ -s "$2/esp_sa" ] || fail "$1 holds no SA of the group"
+}
+
+# decrypted NAME FOLDER: how many packets of ESP the witness saw that these keys open
+decrypted() { tshark_count "$1" "$2" 'esp and (icmp or icmpv6)'; }
+esp_seen() { tshark_count "$1" "$2" esp; }
+tshark_count() {
+    HOME=$LAB_TMP WIRESHARK_CONFIG_DIR=$2 tshark -r "$LAB_LOGS/$1.pcap" -Y "$3" -T fields -e frame.number \
+        -o esp.enable_encryption_decode:TRUE -o esp.enable_authentication_check:TRUE 2>>"$LAB_LOGS/tshark.log" | wc -l
+}
