@@ -178,8 +178,12 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
         if (!agreed) return std::unexpected(agreed.error());
         shared = *std::move(agreed);
     }
+    // OpenIKED 7.2 answers a rekeying with all that its policy has, instead of what the Child SA has. What is
+    // more than that is not for this Child SA, and our policies do not have it.
     const auto narrowed =
-        child::Narrowed::accept((*ts_i)->selectors, request.local, (*ts_r)->selectors, request.remote);
+        rekeys
+            ? child::Narrowed::narrow((*ts_i)->selectors, request.local, (*ts_r)->selectors, request.remote)
+            : child::Narrowed::accept((*ts_i)->selectors, request.local, (*ts_r)->selectors, request.remote);
     if (!narrowed) return std::unexpected(narrowed.error());
     const bool transport = find_notify(payloads, NotifyType::use_transport_mode) != nullptr;
     if (transport != request.transport) return std::unexpected(Rule::mode_refused);

@@ -178,14 +178,13 @@ std::expected<void, std::string> Engine::Core::rekey(Instant now, const Rekey& c
 }
 
 std::expected<void, std::string> Engine::Core::clone(Instant now, const Clone& command) {
-    bool found = false;
+    std::set<const Family*> cloned; // one more for each login, however many it has
     for (const wire::Spi spi : named(command.name)) {
         IkeSa* sa = find(spi);
         if (!sa || !sa->in<Established>() || sa->standing != Standing::current || !sa->family) continue;
-        found = true;
-        want(now, *sa, {Want::Kind::clone_ike});
+        if (cloned.insert(sa->family.get()).second) want(now, *sa, {Want::Kind::clone_ike});
     }
-    if (found) return {};
+    if (!cloned.empty()) return {};
     return std::unexpected("nothing of \"" + command.name +
                            "\" that both sides would clone is up; `sheafctl status` shows what is");
 }

@@ -70,7 +70,7 @@ struct Rekey {
     std::string name;
     enum class What : std::uint8_t { ike, children } what = What::children;
 };
-// Clones the current IKE SA of a connection that we have begun, or all of one peer identity (RFC 7791).
+// One more IKE SA for each login of a connection or peer identity (RFC 7791).
 struct Clone {
     std::string name;
 };

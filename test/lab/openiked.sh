@@ -33,6 +33,7 @@ openiked_keys() { # HOST AUTH
     [ "$kind" != psk ] || kind=ecdsa # a key is wanted anyway
     cp "$LAB_PKI/$kind-ca.crt" "$dir/ca/"
     cp "$LAB_PKI/$kind-ca.crl" "$dir/crls/"
+    [ "$kind" != chain ] || cp "$LAB_PKI"/chain-{one,two,three}.crt "$dir/ca/"
     cp "$LAB_PKI/$kind-$me.crt" "$dir/certs/"
     cp "$LAB_PKI/$kind-$me.key" "$dir/private/local.key"
     openssl pkey -in "$dir/private/local.key" -pubout -out "$dir/local.pub"
@@ -42,7 +43,7 @@ openiked_keys() { # HOST AUTH
 openiked_auth() { # KIND: the words of a policy
     case $1 in
         psk) echo "psk \"$psk\"" ;;
-        rsa) echo rsa ;;
+        rsa | chain) echo rsa ;;
         ecdsa) echo ecdsa256 ;;
         *) fail "openiked has no authentication by $1" ;;
     esac

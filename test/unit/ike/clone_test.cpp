@@ -98,6 +98,15 @@ TEST_CASE("either side clones, and the Child SA stays where it is") {
     CHECK(two.wrong(2) == "");
 }
 
+TEST_CASE("each command makes one clone, however many there are") {
+    Two two;
+    for (const std::size_t ike_sas : {2, 3, 4}) {
+        REQUIRE(two.clone(two.a));
+        two.pipe.settle();
+        CHECK(two.wrong(ike_sas) == "");
+    }
+}
+
 TEST_CASE("a clone begins with message 0, keys of its own and no Child SA") {
     Two two;
     REQUIRE(two.clone(two.a));

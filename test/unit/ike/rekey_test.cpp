@@ -1,6 +1,7 @@
 // Rekeying without collisions: the collisions have tables of their own (ike_rekey_collision_test.cpp,
 // child_rekey_collision_test.cpp).
 
+#include "test/support/pipe.h"
 #include "test/support/wire_net.h"
 
 #include <catch2/catch.hpp>
@@ -110,4 +111,30 @@ TEST_CASE("time alone makes both SAs rekey, again and again, by one side at a ti
     CHECK(pair.gateway.count<ike::ChildRekeyed>() >= 20);
     CHECK(pair.gateway.count<ike::IkeDown>() == 0);
     CHECK(pair.gateway.count<ike::ChildDown>() == 0);
+}
+
+TEST_CASE("a rekeying that is answered with more than was offered keeps the selectors of the Child SA") {
+    Pipe pipe;
+    const auto before = pipe.a().kernel.policies;
+    const auto old = pipe.child_spi(pipe.a());
+    REQUIRE(pipe.rekey_child(pipe.a()));
+    REQUIRE(pipe.pass(pipe.b()) == "rekey child");
+    Flight answer = pipe.hold(pipe.a());
+    bool elsewhere = false;
+    std::string selector = "::/0";
+    SECTION("all addresses") {}
+    SECTION("nothing of it") {
+        elsewhere = true;
+        selector = "2001:db8:ffff::/48";
+    }
+    for (auto& payload : answer.payloads) {
+        if (auto* ts = std::get_if<wire::TrafficSelectors>(&payload))
+            ts->selectors = {child::selector(*Prefix::parse(selector))};
+    }
+    pipe.deliver(pipe.a(), pipe.with_payloads(answer, answer.payloads));
+    pipe.settle();
+    CHECK((pipe.child_spi(pipe.a()) == old) == elsewhere);
+    CHECK(pipe.a().kernel.policies == before);
+    CHECK(pipe.a().kernel.breaches.empty());
+    CHECK(pipe.wrong() == "");
 }
