@@ -20,6 +20,19 @@ bool asked_to_replace(const IkeSa& sa, wire::ChildSpi spi) {
     });
 }
 
+// RFC 7296 2.21.2: with these an initiator that finds fault with the answer to IKE_AUTH gives the IKE SA up,
+// without a DELETE. Later they mean the same: there is nothing to be gained from a peer that says so.
+const wire::Notify* gives_up(std::span<const Payload> payloads) {
+    const wire::Notify* error = find_error(payloads);
+    if (!error) return nullptr;
+    switch (error->type) {
+    case wire::NotifyType::authentication_failed:
+    case wire::NotifyType::invalid_syntax:
+    case wire::NotifyType::unsupported_critical_payload: return error;
+    default: return nullptr;
+    }
+}
+
 } // namespace
 
 void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads payloads) {
@@ -35,6 +48,11 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     // RFC 7296 1.4.1: the answer to the deletion of the IKE SA is empty, as is that to a question for
     // liveness.
     if (whole) return on_ike_deleted(in, sa);
+    if (const wire::Notify* error = gives_up(payloads); error && sa.in<Established>()) {
+        send_response(in.now, sa, in.header.exchange, in.header.message_id, {});
+        return drop(in.now, sa, DownReason::failed,
+                    "the peer gave it up: " + std::string(wire::name(error->type)));
+    }
     decided_by_peer(in.now, sa);
     note_lifetime(in.now, sa, payloads);
     Reply reply;

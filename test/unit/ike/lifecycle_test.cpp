@@ -1,4 +1,5 @@
 #include "lib/wire/codec.h"
+#include "test/support/pipe.h"
 #include "test/support/wire_net.h"
 
 #include <catch2/catch.hpp>
@@ -322,4 +323,20 @@ TEST_CASE("a host without a route tries again later") {
     CHECK(engine.take().datagrams.empty());
     CHECK(engine.status().connections.at(0).state == "waiting");
     CHECK(engine.status().connections.at(0).last_error == "there is no route to 192.0.2.2");
+}
+
+TEST_CASE("a peer that gives the IKE SA up by a notification needs no DELETE") {
+    Pipe pipe;
+    REQUIRE(pipe.command(pipe.b(), ike::DownChild{"tunnel", "net"}));
+    const Flight request = pipe.hold(pipe.a());
+    REQUIRE(request.what() == "delete child");
+    const auto [type, ends] = GENERATE(std::pair(wire::NotifyType::authentication_failed, true),
+                                       std::pair(wire::NotifyType::invalid_syntax, true),
+                                       std::pair(wire::NotifyType::temporary_failure, false));
+    const wire::Notify notify{wire::Protocol::none, {}, type, {}};
+    pipe.deliver(pipe.a(), pipe.with_payloads(request, {notify}));
+    CHECK(pipe.pass(pipe.b()) == "empty");
+    CHECK(pipe.a().established() == (ends ? 0 : 1));
+    CHECK(pipe.a().kernel.sas.empty() == ends);
+    CHECK(pipe.a().count<ike::IkeDown>() == (ends ? 1 : 0));
 }
