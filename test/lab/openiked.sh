@@ -32,8 +32,11 @@ openiked_keys() { # HOST AUTH
     [ "$1" = gw ] || me=${identity[$1]%%.*}
     [ "$kind" != psk ] || kind=ecdsa # a key is wanted anyway
     cp "$LAB_PKI/$kind-ca.crt" "$dir/ca/"
-    cp "$LAB_PKI/$kind-ca.crl" "$dir/crls/"
-    [ "$kind" != chain ] || cp "$LAB_PKI"/chain-{one,two,three}.crt "$dir/ca/"
+    if [ "$kind" = chain ]; then
+        cp "$LAB_PKI"/chain-{one,two,three}.crt "$dir/ca/" # it takes none from its peer
+    else
+        cp "$LAB_PKI/$kind-ca.crl" "$dir/crls/" # with one it wants one of each authority
+    fi
     cp "$LAB_PKI/$kind-$me.crt" "$dir/certs/"
     cp "$LAB_PKI/$kind-$me.key" "$dir/private/local.key"
     openssl pkey -in "$dir/private/local.key" -pubout -out "$dir/local.pub"
