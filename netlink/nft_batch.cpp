@@ -1,16 +1,19 @@
 #include "netlink/nft_batch.h"
 
+// The kernel's own headers leave out what is here when it comes first.
+// clang-format off
+#include <netinet/in.h>
+// clang-format on
+
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <bit>
 #include <iterator>
-#include <netinet/in.h> // before the kernel's own, which then leave out what is here
 #include <span>
 
 namespace sheaf::netlink {
