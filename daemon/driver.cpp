@@ -49,10 +49,9 @@ std::expected<void, std::string> Driver::keep_groups(GroupKeeper& keeper) {
     groups_ = &keeper;
     for (const auto& stored : keeper.recalled())
         if (const auto done = engine_.recall_group(now(), stored.group, stored.octets.view()); !done)
-            return std::unexpected(fmt::format(
-                "group file {}: group \"{}\": {}: put a copy of the file back, or move it away and start "
-                "again: all members then change to new SAs",
-                keeper.path(), escaped(stored.group), done.error()));
+            return std::unexpected(
+                fmt::format("group file {}: {}: put a copy of the file back, or move it away and start again",
+                            keeper.path(), done.error()));
     return {};
 }
 

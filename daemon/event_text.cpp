@@ -107,7 +107,8 @@ std::string change(const ike::GroupChanged& e) {
     case What::retired: return group_sa(e) + " is the only one from now on";
     case What::joined: return subject(e.member) + " joined";
     case What::left: return subject(e.member) + " left";
-    case What::member_failed: return fmt::format("{} does not have {}", subject(e.member), group_sa(e));
+    case What::member_failed:
+        return subject(e.member) + (e.spi == 0 ? " is told no SA" : " does not have " + group_sa(e));
     case What::installed: return group_sa(e) + " installed, packets under it are taken";
     case What::sending: return group_sa(e) + " is sent with";
     case What::removed: return group_sa(e) + " removed";

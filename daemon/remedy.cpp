@@ -46,8 +46,8 @@ std::optional<Trouble> trouble(const ike::GroupStatus& group) {
 
 std::optional<Trouble> trouble(ike::GroupChanged::What what) {
     if (what == ike::GroupChanged::What::member_failed)
-        return Trouble{"a member does not have the newest SA",
-                       "see the member's log for why: it may know or allow no such \"suite\""};
+        return Trouble{"a member is not told the SA, or does not take it",
+                       "what the detail says; if the member has refused it, its own log says why"};
     if (what == ike::GroupChanged::What::refused)
         return Trouble{
             "the SA that the gateway told was refused",

@@ -22,7 +22,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:8:7: unknown key "colour" in connections.home
     8 |       "colour": { "first": "500ms", "tries": 5 },
       |       ^~~~~~~~
-   use one of "role", "local", "remote", "networks", "children", "ike", "esp", "liveness", "retransmit", "rekey", "child_rekey", "reauth", "replay_window", "dscp", "ecn", "df", "nat_keepalive", "encapsulation", "mobike", "allow_nat", "uplinks", "paths", "request", "interface_ids", "lan", "interface" or "start"
+   use one of "role", "local", "remote", "networks", "children", "group", "ike", "esp", "liveness", "retransmit", "rekey", "child_rekey", "reauth", "replay_window", "dscp", "ecn", "df", "nat_keepalive", "encapsulation", "mobike", "allow_nat", "uplinks", "paths", "request", "interface_ids", "lan", "interface" or "start"
 )");
     }
     SECTION("an unknown key at the top level") {

@@ -39,6 +39,25 @@ std::string client_file(const Endpoint& gateway) {
 )";
 }
 
+namespace {
+
+std::string with(std::string text, std::string_view before, std::string_view members) {
+    return text.insert(text.find(before), members);
+}
+
+} // namespace
+
+conf::Settings group_gateway_settings() {
+    auto text = with(gateway_file(), R"("pools": {)", R"("groups": { "sites": { "serve": {} } }, )");
+    return conf::parse("gateway.json", with(text, R"("role")", R"("group": "sites", )"), {}).value();
+}
+
+conf::Settings group_client_settings(const Endpoint& gateway) {
+    auto text = with(client_file(gateway), R"("secrets")", R"("groups": { "sites": { "join": {
+        "interface": "sheaf-sites", "sites": { "127.0.0.9": ["10.2.0.0/16"] } } } }, )");
+    return conf::parse("client.json", with(text, R"("role")", R"("group": "sites", )"), {}).value();
+}
+
 conf::Settings gateway_settings() { return conf::parse("gateway.json", gateway_file(), {}).value(); }
 conf::Settings client_settings(const Endpoint& gateway) {
     return conf::parse("client.json", client_file(gateway), {}).value();

@@ -4,9 +4,11 @@
 #include "daemon/control_socket.h"
 #include "daemon/ctl_client.h"
 #include "daemon/daemon.h"
+#include "daemon/group_keeper.h"
 #include "daemon/pool_source.h"
 #include "daemon/route_lookup.h"
 #include "lib/crypto/system_random.h"
+#include "lib/group/record.h"
 #include "test/unit/daemon/configs.h"
 #include "test/unit/daemon/scratch_folder.h"
 #include "xfrm/recording_kernel.h"
@@ -59,6 +61,9 @@ class Edge final : public xfrm::KernelEdge {
     std::optional<std::vector<xfrm::SaUsage>> take_usage() override {
         return silent ? std::nullopt : kernel_.take_usage();
     }
+    [[nodiscard]] std::vector<xfrm::GroupRoute> group_routes(child::LinkNumber group) const override {
+        return kernel_.group_routes(group);
+    }
 
   private:
     xfrm::RecordingKernel& kernel_;
@@ -68,7 +73,7 @@ class Edge final : public xfrm::KernelEdge {
 struct Site {
     explicit Site(const ScratchFolder& folder, const std::string& name)
         : config(folder.file(name + ".json")), control(folder.file(name + ".sock")),
-          leases(folder.file(name + ".db")) {}
+          leases(folder.file(name + ".db")), groups(folder.file(name + ".groups.db")) {}
 
     [[nodiscard]] conf::Settings adapted(conf::Settings settings) {
         settings.engine.port = ports.sockets()[0].bound().port;
@@ -84,7 +89,9 @@ struct Site {
         daemon = std::make_unique<Daemon>(
             Daemon::Parts{log, loop, edge, abilities, ports, *addresses, random, source,
                           [this](const auto& names) { resolved.push_back(names); }},
-            Daemon::Place{config, {}}, adapted(std::move(settings)), std::move(*listening));
+            Daemon::Place{config, {}}, adapted(settings), std::move(*listening));
+        REQUIRE(groups.serve(settings.engine.group_services));
+        REQUIRE(daemon->keep_groups(groups));
     }
     [[nodiscard]] bool kernel_is_empty() const {
         const auto& held = kernel.installed();
@@ -94,6 +101,7 @@ struct Site {
     std::string config;
     std::string control;
     std::string leases;
+    GroupKeeper groups;
     std::string logged;
     Log log{LogLevel::debug, LogPrefix::journal, [this](std::string_view line) { logged += line; }};
     UdpPorts ports = loopback_ports();
@@ -134,12 +142,14 @@ struct Pair {
     // Where signals go: libraries have threads of their own that block nothing.
     pthread_t loop_thread = ::pthread_self();
     std::function<void()> prepared = [] {}; // called when both are there, before they run
+    conf::Settings gateway_conf = gateway_settings();
+    conf::Settings client_conf = client_settings(gateway.ports.sockets()[0].bound());
 
     // Runs until the script has ended and SIGTERM after it has ended the gateway. The script may not use
     // Catch, which knows one thread only: it throws.
     void run(const std::function<void()>& script) {
-        client.begin(loop, client_settings(gateway.ports.sockets()[0].bound()));
-        gateway.begin(loop, gateway_settings());
+        client.begin(loop, client_conf);
+        gateway.begin(loop, gateway_conf);
         prepared();
         client.daemon->begin();
         std::string failure;
@@ -227,6 +237,64 @@ TEST_CASE("A gateway ends a peer by its identity, and the events tell", "[daemon
         must(seen == "ike_up lease_assigned child_up ike_down child_down lease_released ", seen);
     });
     CHECK(pair.code == 0);
+}
+
+TEST_CASE("A group is served, told, changed and kept", "[daemon]") {
+    Pair pair;
+    pair.gateway_conf = group_gateway_settings();
+    pair.client_conf = group_client_settings(pair.gateway.ports.sockets()[0].bound());
+    const auto first = [](const Site& site) { return ask(site, {Verb::groups, "sites"})["groups"][0]; };
+    // What takes an exchange or two.
+    const auto comes = [&](const Site& site, const std::function<bool(const Json&)>& good) {
+        for (int i = 0; i < 50; ++i) {
+            if (good(first(site))) return;
+            std::this_thread::sleep_for(20ms);
+        }
+        throw std::runtime_error(first(site).dump());
+    };
+    std::string spi;
+    pair.run([&] {
+        const Json before = first(pair.gateway);
+        must(before["generation"] == 1 && before["members"].empty(), before.dump());
+        must(first(pair.client)["state"] == "down", "nothing is told yet");
+        const Json why = ask(pair.client, {Verb::explain, "sites"});
+        must(why["groups"][0]["group"] == "sites", why.dump());
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "up");
+        comes(pair.client, [&](const Json& group) {
+            return group["state"] == "up" && group["sas"][0]["spi"] == before["spi"] &&
+                   group["sites"][0]["endpoint"] == "127.0.0.9";
+        });
+        comes(pair.gateway, [](const Json& group) {
+            return group["state"] == "settled" && group["members"][0]["state"] == "current" &&
+                   group["members"][0]["peer_id"] == "alice.example.org";
+        });
+        must(!ask(pair.client, {Verb::explain, "sites"}).contains("groups"), "all is well");
+        must(ask(pair.gateway, {Verb::status})["groups"].size() == 1, "in the status, too");
+
+        must(ask(pair.gateway, {Verb::rekey, "unknown", {}, Rekeyed::group})["ok"] == false, "no such group");
+        must(ask(pair.gateway, {Verb::rekey, "sites", {}, Rekeyed::group})["ok"] == true, "rekey");
+        comes(pair.client, [](const Json& group) { return group["sas"].size() == 2; });
+        const Json after = first(pair.gateway);
+        must(after["generation"] == 2 && after["state"] == "rollover", after.dump());
+        must(after["old_spi"] == before["spi"], after.dump());
+        spi = after["spi"];
+    });
+    CHECK(pair.code == 0);
+    CHECK(pair.gateway.logged.find("group \"sites\": SA " + spi + " (generation 2) made") !=
+          std::string::npos);
+
+    pair.gateway.daemon.reset();
+    auto keeper = std::exchange(pair.gateway.groups, GroupKeeper(""));
+    const auto path = keeper.path();
+    { const auto closed = std::move(keeper); }
+    GroupKeeper next(path);
+    REQUIRE(next.serve(pair.gateway_conf.engine.group_services));
+    const auto recalled = next.recalled();
+    REQUIRE(recalled.size() == 1);
+    const auto record = group::record_from(recalled[0].octets.view());
+    REQUIRE(record);
+    CHECK(record->newest.generation == 2);
+    CHECK(child_spi_text(record->newest.sa.spi) == spi);
 }
 
 TEST_CASE("A connection that fails says why", "[daemon]") {

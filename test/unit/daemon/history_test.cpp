@@ -157,15 +157,16 @@ TEST_CASE("Group SAs that were not taken are explained, other changes of groups 
         history.explain("sites", kNow + 2s).dump() ==
         R"([{"event":"group_changed","age_s":1.0,"count":2,"first_s":2.0,"name":"clients",)"
         R"("peer_id":"alice.example.org","peer":"192.0.2.1:500","group":"sites","what":"member_failed",)"
-        R"("sentence":"a member does not have the newest SA","detail":"NO_PROPOSAL_CHOSEN","remedy":"see the )"
-        R"(member's log for why: it may know or allow no such \"suite\""}])");
+        R"("sentence":"a member is not told the SA, or does not take it","detail":"NO_PROPOSAL_CHOSEN","remedy":"what )"
+        R"(the detail says; if the member has refused it, its own log says why"}])");
     for (const std::string name : {"", "clients", "alice.example.org", "192.0.2.1"})
         CHECK(history.explain(name, kNow).size() == 1);
     CHECK(shown(history, "sites", kNow + 2s) ==
           "1 s ago, 2 times since 2 s ago\n"
-          "  The group \"sites\": a member does not have the newest SA, alice.example.org at 192.0.2.1:500: "
+          "  The group \"sites\": a member is not told the SA, or does not take it, alice.example.org at "
+          "192.0.2.1:500: "
           "NO_PROPOSAL_CHOSEN.\n"
-          "  To do: see the member's log for why: it may know or allow no such \"suite\".\n");
+          "  To do: what the detail says; if the member has refused it, its own log says why.\n");
 }
 
 TEST_CASE("Paths that were lost are explained, those that came are not", "[daemon]") {

@@ -171,7 +171,11 @@ TEST_CASE("sheafctl's commands", "[daemon]") {
           Request{Verb::down, "b", "office"});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "rekey", "b"})).request == Request{Verb::rekey, "b"});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "rekey", "--ike", "b"})).request ==
-          Request{Verb::rekey, "b", {}, true});
+          Request{Verb::rekey, "b", {}, Rekeyed::ike});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "rekey", "--group", "g"})).request ==
+          Request{Verb::rekey, "g", {}, Rekeyed::group});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "groups"})).request == Request{Verb::groups});
+    CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "groups", "g"})).request == Request{Verb::groups, "g"});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "reauth", "b"})).request == Request{Verb::reauth, "b"});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain"})).request == Request{Verb::explain});
     CHECK(std::get<CtlOptions>(sheafctl({"sheafctl", "explain", "192.0.2.1"})).request ==
@@ -187,6 +191,7 @@ TEST_CASE("sheafctl's commands", "[daemon]") {
     CHECK(code({"sheafctl", "down"}) == kCtlUsage);
     CHECK(code({"sheafctl", "pools", "v6"}) == kCtlUsage);
     CHECK(code({"sheafctl", "rekey"}) == kCtlUsage);
+    CHECK(code({"sheafctl", "rekey", "--ike", "--group", "b"}) == kCtlUsage);
     CHECK(code({"sheafctl", "stauts"}) == kCtlUsage);
     CHECK(code({"sheafctl", "--version"}) == kCtlDone);
 }

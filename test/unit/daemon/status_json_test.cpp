@@ -320,6 +320,8 @@ TEST_CASE("Events as log lines", "[daemon]") {
        "0xf0000002 "
        "(generation 2): NO_PROPOSAL_CHOSEN");
     using What = ike::GroupChanged::What;
+    is(ike::GroupChanged{"sites", What::member_failed, 0, 0, sa_name(), "a NAT"}, LogLevel::warning,
+       "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 is told no SA: a NAT");
     is(ike::GroupChanged{"sites", What::settled, 2, 2, {}, {}}, LogLevel::info,
        "group \"sites\": SA 0x00000002 (generation 2) is what all members send with");
     is(ike::GroupChanged{"sites", What::retired, 2, 2, {}, {}}, LogLevel::info,
