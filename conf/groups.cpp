@@ -162,8 +162,11 @@ void Checker::named(const ike::Connection& connection, const Value& name, const 
         report_.add(encapsulation->place,
                     path + ".encapsulation: \"always\" feigns a NAT, and no group is told through one",
                     "remove it, or \"group\"");
-    if (has(name.string, "join")) return joining(connection, name, path);
-    if (has(name.string, "serve") && connection.role == ike::Role::client)
+    const bool joined = has(name.string, "join");
+    const bool served = has(name.string, "serve");
+    if (joined && served) return; // which of the two decides what follows
+    if (joined) return joining(connection, name, path);
+    if (served && connection.role == ike::Role::client)
         report_.add(
             name.place,
             path + ".group: " + quote(name.string) + " is served here, and a client has no members",

@@ -199,7 +199,7 @@ TEST_CASE("Groups that are not well are explained", "[daemon]") {
 TEST_CASE("Groups as tables", "[daemon]") {
     CHECK(
         shown(served_group_snapshot()) ==
-        "GROUP  SPI         GENERATION  STATE      AGE    EXPIRES IN  OLD SPI     SWITCH IN  MEMBERS  BEHIND "
+        "GROUP  SPI         GENERATION  STATE      AGE   EXPIRES IN  OLD SPI     SWITCH IN  MEMBERS  BEHIND "
         " "
         "SUITE\n"
         "sites  0xf0000002           2  rollover  20 s  59 min 40 s  0xf0000001       40 s        2       1  "
