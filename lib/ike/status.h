@@ -96,7 +96,7 @@ struct PathStatus {
 // A multi-point SA as an endpoint holds it.
 struct GroupSaStatus {
     wire::ChildSpi spi = 0;
-    std::string suite; // "aes256cbc-sha256-prfsha256"
+    std::string suite; // "aes256-sha256-prfsha256"
     Instant received;
     Instant expires;
     bool sending = false;

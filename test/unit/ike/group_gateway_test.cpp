@@ -52,7 +52,7 @@ TEST_CASE("a group's SA is there before its members, and told to whoever joins")
 
     const auto status = mesh.status();
     CHECK(status.serves);
-    CHECK(status.suite == "aes256cbc-sha256-prfsha256");
+    CHECK(status.suite == "aes256-sha256-prfsha256");
     CHECK(status.standing.members == 2);
     CHECK(status.standing.behind == 0);
     REQUIRE(status.members.size() == 2);
@@ -69,7 +69,7 @@ TEST_CASE("a group's SA is there before its members, and told to whoever joins")
     CHECK(joined.connected);
     REQUIRE(joined.sas.size() == 1);
     CHECK(joined.sas[0].sending);
-    CHECK(joined.sas[0].suite == "aes256cbc-sha256-prfsha256");
+    CHECK(joined.sas[0].suite == "aes256-sha256-prfsha256");
 }
 
 TEST_CASE("nobody is told an SA that is not stored") {
