@@ -39,8 +39,8 @@ sites_topology() {
 # What these write is for scenarios to change. The span of retransmissions is 7 times the first wait.
 group_retransmit="\"retransmit\": { \"first\": \"$((300 * ${lab_patience:-1}))ms\", \"tries\": 3 }"
 group_lifetime=1h
-group_send_after=$((3 * ${lab_patience:-1}))s # longer than that span
-group_refuse_after=$((30 + 3 * ${lab_patience:-1}))s
+group_send_after=$((4 * ${lab_patience:-1}))s # longer than that span
+group_refuse_after=$((30 + 4 * ${lab_patience:-1}))s
 group_serve=           # members of "serve", each with a comma before it
 group_gateway_members= # members of the gateway's connection, each with a comma after it
 group_member_members=  # members of a member's connection, likewise
