@@ -70,13 +70,14 @@ openiked_gateway() { # ADDRESS AUTH [WORDS]
 }
 
 openiked_client() { # HOST GATEWAY_ADDRESS AUTH [WORDS]
-    local anything lan_net pool any_address
+    local anything lan_net pool any_address own
     openiked_inside "$2"
+    case $2 in *:*) own=${outer6[$1]} ;; *) own=${outer4[$1]} ;; esac
     ip -n "$1" link show lan0 >/dev/null 2>&1 || {
         ip -n "$1" link add lan0 type dummy
         ip -n "$1" link set lan0 up
     }
-    openiked_start "$1" "$3" "ikev2 \"home\" active ${4:-} esp from $anything to $lan_net local $client_address peer $2 $openiked_terms \
+    openiked_start "$1" "$3" "ikev2 \"home\" active ${4:-} esp from $anything to $lan_net local $own peer $2 $openiked_terms \
         srcid ${identity[$1]} dstid gw.example.org $openiked_lifetimes $(openiked_auth "$3") \
         request address $any_address iface lan0"
 }
