@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 namespace sheaf::daemon {
 namespace {
@@ -18,11 +19,13 @@ std::string sentences(const std::vector<std::string>& list) {
     return out;
 }
 
-// Which connections need an interface of their own.
-bool has_interface(const ike::Config& config) {
-    return std::ranges::any_of(config.connections, [](const auto& c) {
-        return c.role == ike::Role::client || (c.role == ike::Role::peer && !c.interface.empty());
-    });
+// Who needs an interface of its own; empty if nobody does.
+std::string_view with_interface(const ike::Config& config) {
+    if (has_role(config, ike::Role::client)) return "a client";
+    if (!config.group_memberships.empty()) return "an endpoint of a group";
+    const bool peer = std::ranges::any_of(
+        config.connections, [](const auto& c) { return c.role == ike::Role::peer && !c.interface.empty(); });
+    return peer ? "a peer with \"interface\"" : std::string_view();
 }
 
 // What is missing altogether, without which there is no point in starting.
@@ -32,10 +35,8 @@ std::expected<void, std::string> essential(const ike::Config& config, const xfrm
         missing = "ESP";
     else if (has_role(config, ike::Role::gateway) && !abilities.shared_link)
         missing = "xfrm interfaces in collect-metadata mode, which a gateway needs";
-    else if (has_interface(config) && !abilities.virtual_links)
-        missing = has_role(config, ike::Role::client)
-                      ? "xfrm interfaces, which a client needs"
-                      : "xfrm interfaces, which a peer with \"interface\" needs";
+    else if (const auto who = with_interface(config); !who.empty() && !abilities.virtual_links)
+        missing = fmt::format("xfrm interfaces, which {} needs", who);
     if (missing.empty()) return {};
     return std::unexpected(fmt::format("this kernel lacks {}{}", missing, sentences(abilities.lacks)));
 }

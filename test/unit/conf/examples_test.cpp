@@ -65,9 +65,10 @@ constexpr std::array kExamples{"gateway.json",
                                "paths-client.json",
                                "group-gateway.json",
                                "group-site.json",
-                               "group-bgp-gateway.json",
-                               "group-bgp-site.json"};
-constexpr std::array kForOthers{"frr-gateway.conf", "frr-site.conf"}; // configuration of another daemon
+                               "bgp-gateway.json",
+                               "bgp-site.json"};
+constexpr std::array kForOthers{"bgp-gateway-frr.conf",
+                                "bgp-site-frr.conf"}; // configuration of another daemon
 
 } // namespace
 

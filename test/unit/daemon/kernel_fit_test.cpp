@@ -102,6 +102,9 @@ TEST_CASE("A peer's children are fitted, each by itself, and need an interface o
     peer.interface = "to-b";
     CHECK(fit(config, abilities).error() ==
           "this kernel lacks xfrm interfaces, which a peer with \"interface\" needs");
+    config.group_memberships.push_back({"sites", "sheaf-sites", {}, {}, {}});
+    CHECK(fit(config, abilities).error() ==
+          "this kernel lacks xfrm interfaces, which an endpoint of a group needs");
 }
 
 TEST_CASE("A connection that is left without ESP algorithms is an error", "[daemon]") {
