@@ -104,7 +104,7 @@ std::string change(const ike::GroupChanged& e) {
     switch (e.what) {
     case What::made: return group_sa(e) + " made";
     case What::settled: return group_sa(e) + " is what all members send with";
-    case What::retired: return group_sa(e) + " is the only one from now on";
+    case What::retired: return group_sa(e) + " is taken by nobody any more";
     case What::joined: return subject(e.member) + " joined";
     case What::left: return subject(e.member) + " left";
     case What::member_failed:

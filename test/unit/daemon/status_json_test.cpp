@@ -325,7 +325,7 @@ TEST_CASE("Events as log lines", "[daemon]") {
     is(ike::GroupChanged{"sites", What::settled, 2, 2, {}, {}}, LogLevel::info,
        "group \"sites\": SA 0x00000002 (generation 2) is what all members send with");
     is(ike::GroupChanged{"sites", What::retired, 2, 2, {}, {}}, LogLevel::info,
-       "group \"sites\": SA 0x00000002 (generation 2) is the only one from now on");
+       "group \"sites\": SA 0x00000002 (generation 2) is taken by nobody any more");
     is(ike::GroupChanged{"sites", What::joined, 2, 2, sa_name(), {}}, LogLevel::info,
        "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 joined");
     is(ike::GroupChanged{"sites", What::left, 2, 2, sa_name(), "deleted"}, LogLevel::info,
