@@ -17,7 +17,11 @@ const nlmsghdr& Message::header() const { return *reinterpret_cast<const nlmsghd
 
 bool Message::is_dump() const { return !empty() && (header().nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP; }
 
-void Message::set_sequence(std::uint32_t sequence) { writable_header().nlmsg_seq = sequence; }
+void Message::stamp(std::uint32_t sequence, std::uint32_t port) {
+    nlmsghdr& mine = writable_header();
+    mine.nlmsg_seq = sequence;
+    mine.nlmsg_pid = port;
+}
 
 void Message::add_flags(std::uint16_t flags) {
     nlmsghdr& mine = writable_header();

@@ -22,7 +22,8 @@ class Message {
     [[nodiscard]] View view() const { return bytes_.view(); } // padded to NLMSG_ALIGN
     [[nodiscard]] const nlmsghdr& header() const;
     [[nodiscard]] bool is_dump() const;
-    void set_sequence(std::uint32_t sequence);
+    // `port` is the sender's: the kernel gives it to those who listen to what a request has changed.
+    void stamp(std::uint32_t sequence, std::uint32_t port);
     void add_flags(std::uint16_t flags);
 
   private:

@@ -116,7 +116,7 @@ bool Socket::send_batch(Instant now) {
         if (next.dump && std::exchange(dumping, true)) break;
         const View view = next.message.view();
         if (count > 0 && octets + view.size() > kMaxDatagram) break;
-        next.message.set_sequence(next_sequence_ + static_cast<std::uint32_t>(count));
+        next.message.stamp(next_sequence_ + static_cast<std::uint32_t>(count), port_);
         octets += view.size();
         // sendmsg only reads what iov_base points to.
         pieces.at(count++) = {const_cast<std::uint8_t*>(view.data()), view.size()};

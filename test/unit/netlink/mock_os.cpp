@@ -104,8 +104,6 @@ ssize_t MockOs::sendmsg(int fd, const msghdr* message, int) {
         const iovec& piece = message->msg_iov[i];
         const auto* start = static_cast<const std::uint8_t*>(piece.iov_base);
         datagram.messages.emplace_back(start, start + piece.iov_len);
-        reinterpret_cast<nlmsghdr*>(&datagram.messages.back().at(0))->nlmsg_pid =
-            static_cast<std::uint32_t>(fd) + 5000;
         total += static_cast<ssize_t>(piece.iov_len);
     }
     sent.push_back(datagram);

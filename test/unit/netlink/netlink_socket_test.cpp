@@ -273,6 +273,17 @@ TEST_CASE("only the kernel is listened to, and what nobody asked for is an event
     CHECK_FALSE(bench.results[0]);
 }
 
+TEST_CASE("what is sent tells the socket's port, by which the kernel's events tell our own changes",
+          "[netlink]") {
+    Bench bench;
+    bench.request();
+    bench.request(message(8, NLM_F_DUMP));
+    bench.socket->flush(kStart);
+    REQUIRE(bench.socket->port() != 0);
+    CHECK(bench.sent(0, 0).nlmsg_pid == bench.socket->port());
+    CHECK(bench.sent(0, 1).nlmsg_pid == bench.socket->port());
+}
+
 TEST_CASE("a request may be answered with objects", "[netlink]") {
     Bench bench;
     std::vector<std::uint8_t> seen;
