@@ -306,8 +306,8 @@ kernel_dump() {
         END { tell() }'
 }
 
-# kernel_ours HOST: the objects that carry a mark of Sheaf: reqid or if_id 0x53xxxxxx, routing protocol 83, tables 5300 and 5301,
-# an interface named sheaf*. An SA without SPI is the kernel's question for one (ACQUIRE), which it forgets by itself.
+# kernel_ours HOST: the objects that carry a mark of Sheaf: reqid or if_id 0x53xxxxxx, routing protocol 83, tables 5300 to 5389,
+# rules 5290 to 5309, an interface named sheaf*. An SA without SPI is the kernel's question for one (ACQUIRE), which it forgets by itself.
 kernel_ours() {
     kernel_dump "$1" | awk '
         $1 == "state" && / spi 0x00000000 / { next }
@@ -317,9 +317,9 @@ kernel_ours() {
                 if ($i == "if_id" && $(i + 1) ~ /^0x53[0-9a-f]{6}$/) { print; next }
             }
         }
-        $1 == "route" && / (proto 83|table 530[01]) ?/ { print; next }
-        $1 == "rule" && / (lookup 530[01]|proto 83)( |$)/ { print; next }
-        $1 == "rule" && $3 ~ /^530[0-9]:$/ { print; next }
+        $1 == "route" && / (proto 83|table 53[0-8][0-9]) ?/ { print; next }
+        $1 == "rule" && / (lookup 53[0-8][0-9]|proto 83)( |$)/ { print; next }
+        $1 == "rule" && $3 ~ /^(529|530)[0-9]:$/ { print; next }
         ($1 == "link" || $1 == "addr") && $2 ~ /^sheaf/ { print; next }'
 }
 

@@ -4,7 +4,8 @@
 
 psk="correct horse battery staple"
 
-# swan_start HOST CONNECTIONS [ROUTES yes|no]: starts charon in HOST with these lines as its swanctl.conf
+# swan_start HOST CONNECTIONS [ROUTES yes|no]: starts charon in HOST with these lines as its swanctl.conf; swan_options is a line of
+# its own options
 swan_start() {
     local host=$1 dir=$LAB_TMP/$1/strongswan
     mkdir -p "$dir"/{x509,x509ca,x509crl,private}
@@ -13,6 +14,7 @@ swan_start() {
 charon-systemd {
     load = random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey kdf hmac kernel-netlink socket-default vici
     install_routes = ${3:-yes}
+    ${swan_options:-}
     filelog {
         stderr {
             default = 1
