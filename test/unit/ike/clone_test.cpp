@@ -100,7 +100,7 @@ TEST_CASE("either side clones, and the Child SA stays where it is") {
 
 TEST_CASE("each command makes one clone, however many there are") {
     Two two;
-    for (const std::size_t ike_sas : {2, 3, 4}) {
+    for (const std::size_t ike_sas : {2U, 3U, 4U}) {
         REQUIRE(two.clone(two.a));
         two.pipe.settle();
         CHECK(two.wrong(ike_sas) == "");

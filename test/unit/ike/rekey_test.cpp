@@ -1,6 +1,7 @@
 // Rekeying without collisions: the collisions have tables of their own (ike_rekey_collision_test.cpp,
 // child_rekey_collision_test.cpp).
 
+#include "lib/child/selector.h"
 #include "test/support/pipe.h"
 #include "test/support/wire_net.h"
 

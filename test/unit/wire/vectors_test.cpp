@@ -21,7 +21,7 @@ using Fields = std::map<std::string, std::string>;
 
 // "[name]" opens a vector, "key = value" adds to it, indented lines continue a value, "#" is a comment.
 std::map<std::string, Fields> load(const std::string& file) {
-    std::ifstream in(std::string(SHEAF_TEST_DATA) + "/vectors/" + file);
+    std::ifstream in(SHEAF_TEST_DATA "/vectors/" + file);
     REQUIRE(in.good());
     std::map<std::string, Fields> vectors;
     std::string name;
