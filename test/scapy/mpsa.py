@@ -210,7 +210,7 @@ def test_the_delays_are_those_of_the_configuration():
     with office(lifetime='30m', rollover=rollover, suite='aes128-sha512-prfsha384') as (process, member):
         first = member.told()
         require((first.cipher, first.bits, first.integrity, first.prf) == (12, 128, 14, 6), f'it has the suite {first}')
-        require(near(first.life, 1800) and (first.roll1, first.roll2) == (0, 0), f'the first one has the times {first[-3:]}')
+        require(near(first.life, 1800), f'it has {first.life} s to live')
         process.command('rekey-group office')
         new = member.told()
         require(near(new.roll1, 90) and near(new.roll2, 200), f'its delays are {new.roll1} and {new.roll2}')
@@ -231,13 +231,13 @@ def test_who_joins_during_a_rollover_is_told_the_old_SA_first():
 
 
 def test_a_gateway_rekeys_before_the_lifetime_ends():
-    with office() as (process, member):
+    with office(lifetime='20m') as (process, member):
         shared = member.told()
-        process.command('advance 3300')
+        process.command('advance 900')
         member.silence(0.2)
-        process.command('advance 70')  # 3600 less twice the second delay have passed
+        process.command('advance 70')  # the lifetime less twice the second delay has passed
         new = member.told()
-        require(new.spi != shared.spi and near(new.life, 3600), f'it is told {new}')
+        require(new.spi != shared.spi and near(new.life, 1200), f'it is told {new}')
 
 
 def test_when_a_member_leaves_the_others_change():
@@ -266,7 +266,8 @@ def test_a_gateway_that_is_answered_NO__PROPOSAL__CHOSEN_does_not_ask_again():
         group, = process.status()['groups']
         require(group['members'][0]['generation'] == 0, 'it is taken for acknowledged')
         process.command('rekey-group office')
-        require(member.told().spi == shared.spi, 'a new SA comes while the one before, which is in use, is not known')
+        member.silence()  # without the old SA it would send with the new one too early
+        process.command('advance 100')
         require(member.told().spi != shared.spi, 'it has no chance with the next SA')
 
 

@@ -8,6 +8,7 @@
 #include "conf/settings.h"
 #include "daemon/clock.h"
 #include "daemon/event_json.h"
+#include "daemon/groups_json.h"
 #include "daemon/line_reader.h"
 #include "daemon/status_json.h"
 #include "daemon/udp_ports.h"
@@ -141,8 +142,10 @@ class Sheaf {
 
     // With the keys of the SAs, which the peer has derived as well: they protect nothing.
     Json status() {
-        Json out = daemon::status_json(
-            {host_.engine.status(), host_.leases.usage(host_.wall), std::nullopt, now(), host_.wall});
+        const daemon::Snapshot snapshot{host_.engine.status(), host_.leases.usage(host_.wall), std::nullopt,
+                                        now(), host_.wall};
+        Json out = daemon::status_json(snapshot);
+        out.update(daemon::groups_json(snapshot));
         out["answer"] = "status";
         Json sas = Json::array();
         for (const auto& [spi, pair] : host_.kernel.sas)
