@@ -22,6 +22,7 @@ using std::chrono::seconds;
 constexpr Instant kNow{seconds(1000)};
 constexpr seconds kLife{3600};
 constexpr wire::ChildSpi kOldSpi = group::kFirstGroupSpi + 1, kNewSpi = group::kFirstGroupSpi + 2;
+constexpr crypto::EspSuite kSuite{crypto::EncrId::aes_cbc, 256, crypto::IntegId::hmac_sha2_256_128, {}};
 const IpAddress kLocal = *IpAddress::parse("2001:db8:1::");
 
 [[noreturn]] void give_up(const std::string& why) {
@@ -43,7 +44,8 @@ struct CountedMarks final : xfrm::PacketMarks {
 
 // The n-th other member: its outer address, and what is behind it.
 IpAddress endpoint(std::size_t n) {
-    Bytes octets = wire::to_bytes(kLocal.view());
+    const View base = kLocal.view();
+    Bytes octets(base.begin(), base.end());
     octets[14] = static_cast<std::uint8_t>((n + 1) >> 8);
     octets[15] = static_cast<std::uint8_t>(n + 1);
     return *IpAddress::from_bytes(octets);
@@ -108,12 +110,7 @@ class CountingKernel {
 };
 
 child::InstallGroupSa group_sa(wire::ChildSpi spi) {
-    return {child::kFirstLink,
-            spi,
-            {{crypto::EncrId::aes_cbc, 256}, crypto::IntegId::hmac_sha2_256_128},
-            key(),
-            key(),
-            kNow + kLife};
+    return {child::kFirstLink, spi, kSuite, key(), key(), kNow + kLife};
 }
 
 std::vector<child::KernelStep> child_sa(std::size_t n, wire::ChildSpi spi) {
@@ -124,7 +121,7 @@ std::vector<child::KernelStep> child_sa(std::size_t n, wire::ChildSpi spi) {
               spi + static_cast<wire::ChildSpi>(n),
               spi + static_cast<wire::ChildSpi>(n)};
     sas.on_interface = false;
-    sas.suite = {{crypto::EncrId::aes_cbc, 256}, crypto::IntegId::hmac_sha2_256_128};
+    sas.suite = kSuite;
     sas.in = {key(), key()};
     sas.out = {key(), key()};
     const child::PolicySet policies{.link = sas.id.link,
