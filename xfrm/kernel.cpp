@@ -240,6 +240,7 @@ void Kernel::Parts::pump() {
         route->on_readable(now);
         xfrm->on_readable(now);
     }
+    follow_routes(); // into a group that is open only now
 }
 
 bool Kernel::Parts::idle() const {

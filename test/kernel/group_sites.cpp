@@ -2,6 +2,15 @@
 
 #include "test/kernel/samples.h"
 
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -121,6 +130,13 @@ bool GroupSites::all_reach() {
     return all;
 }
 
+void GroupSites::restart(unsigned n) {
+    site(n).world.enter();
+    static_cast<void>(site(n).kernel->reconcile());
+    site(n).kernel.reset();
+    site(n).kernel = site(n).world.kernel();
+}
+
 void GroupSites::turn(Duration time) {
     const Instant end = now() + time;
     do {
@@ -140,6 +156,92 @@ std::vector<xfrm::SaUsage> GroupSites::usage(unsigned n) {
         if (auto told = kernel.take_usage()) return *told;
     }
     return {};
+}
+
+namespace {
+
+constexpr std::size_t kEthernet = 14, kMaxFrame = 2048;
+
+struct Layout {
+    std::size_t source, address_size, protocol;
+};
+
+// Of the header after Ethernet's; nothing for what is neither IPv4 nor IPv6.
+std::optional<Layout> layout_of(const Bytes& frame) {
+    if (frame.size() < kEthernet + 40) return std::nullopt;
+    if (frame[12] == 0x08 && frame[13] == 0x00) return Layout{kEthernet + 12, 4, kEthernet + 9};
+    if (frame[12] == 0x86 && frame[13] == 0xdd) return Layout{kEthernet + 8, 16, kEthernet + 6};
+    return std::nullopt;
+}
+
+} // namespace
+
+Tap::Tap(const GroupSites& sites, unsigned n) {
+    sites.wire.enter();
+    socket_ = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_ifindex = static_cast<int>(if_nametoindex(("p" + std::to_string(n)).c_str()));
+    static_cast<void>(bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+}
+
+Tap::~Tap() { ::close(socket_); }
+
+Bytes Tap::next(int milliseconds) const {
+    pollfd watched{socket_, POLLIN, 0};
+    if (::poll(&watched, 1, milliseconds) <= 0) return {};
+    Bytes out(kMaxFrame);
+    const ssize_t size = ::recv(socket_, out.data(), out.size(), 0);
+    out.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return out;
+}
+
+Bytes Tap::esp_from(const IpAddress& source) {
+    for (const Instant end = now() + std::chrono::seconds(1); now() < end;) {
+        Bytes frame = next(100);
+        const auto layout = layout_of(frame);
+        if (!layout || frame[layout->protocol] != IPPROTO_ESP || layout->address_size != source.size())
+            continue;
+        if (std::ranges::equal(View(frame).subspan(layout->source, layout->address_size), source.view()))
+            return frame;
+    }
+    return {};
+}
+
+unsigned Tap::clear_packets() {
+    unsigned out = 0;
+    for (Bytes frame = next(0); !frame.empty(); frame = next(0)) {
+        const auto layout = layout_of(frame);
+        if (!layout) continue;
+        constexpr std::uint8_t kEcho6 = 128, kEchoReply6 = 129;
+        const std::uint8_t protocol = frame[layout->protocol];
+        const std::uint8_t type = frame.at(kEthernet + 40);
+        if (protocol == IPPROTO_ICMP ||
+            (protocol == IPPROTO_ICMPV6 && (type == kEcho6 || type == kEchoReply6)))
+            ++out;
+    }
+    return out;
+}
+
+void Tap::send(const Bytes& frame) const {
+    static_cast<void>(::send(socket_, frame.data(), frame.size(), 0));
+}
+
+Bytes with_source(Bytes frame, const IpAddress& source) {
+    const auto layout = layout_of(frame);
+    if (!layout || layout->address_size != source.size()) return {};
+    std::ranges::copy(source.view(), frame.begin() + static_cast<std::ptrdiff_t>(layout->source));
+    if (source.is_v6()) return frame;
+    frame[kEthernet + 10] = frame[kEthernet + 11] = 0; // the header's checksum
+    std::uint32_t sum = 0;
+    for (std::size_t at = kEthernet; at < kEthernet + 20; at += 2)
+        sum += static_cast<std::uint32_t>(frame[at] << 8 | frame[at + 1]);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16));
+    frame[kEthernet + 10] = static_cast<std::uint8_t>(sum >> 8);
+    frame[kEthernet + 11] = static_cast<std::uint8_t>(sum);
+    return frame;
 }
 
 } // namespace sheaf::kernel_test

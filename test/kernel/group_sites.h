@@ -47,6 +47,9 @@ class GroupSites {
     [[nodiscard]] bool reaches6(unsigned from, unsigned to);
     [[nodiscard]] bool all_reach();
 
+    // A restart: everything is removed, and there is another Kernel.
+    void restart(unsigned n);
+
     void turn(Duration time); // lets all kernels' loops run
     [[nodiscard]] std::vector<xfrm::SaUsage> usage(unsigned n);
 
@@ -54,5 +57,27 @@ class GroupSites {
     void wire_up(unsigned n);
     std::vector<std::unique_ptr<Site>> sites_;
 };
+
+// What goes to the n-th site, frame by frame, and back at it.
+class Tap {
+  public:
+    Tap(const GroupSites& sites, unsigned n);
+    ~Tap();
+    Tap(const Tap&) = delete;
+    Tap& operator=(const Tap&) = delete;
+
+    // The next one of ESP from there, within a second; empty if there is none.
+    [[nodiscard]] Bytes esp_from(const IpAddress& source);
+    // How many packets in the clear came by since the last call of anything here: ICMP, but for the neighbours'.
+    [[nodiscard]] unsigned clear_packets();
+    void send(const Bytes& frame) const;
+
+  private:
+    [[nodiscard]] Bytes next(int milliseconds) const;
+    int socket_;
+};
+
+// With another outer source.
+[[nodiscard]] Bytes with_source(Bytes frame, const IpAddress& source);
 
 } // namespace sheaf::kernel_test

@@ -37,6 +37,9 @@ void test_delegation(Report& report);
 void test_usage(Report& report);
 void test_group(Report& report);
 void test_group_rollover(Report& report);
+void test_group_replay(Report& report);
+void test_group_end(Report& report);
+void test_group_routes(Report& report);
 void test_scale(Report& report);
 
 } // namespace sheaf::kernel_test
