@@ -2,7 +2,9 @@
 #include "netlink/route.h"
 #include "test/kernel/samples.h"
 #include "test/unit/xfrm/bench.h"
+#include "xfrm/group_objects.h"
 #include "xfrm/marks.h"
+#include "xfrm/policy.h"
 #include "xfrm/state.h"
 
 #include <linux/rtnetlink.h>
@@ -225,7 +227,7 @@ TEST_CASE("what the kernel routes into a group's interface becomes policies, and
     CHECK(bench.kernel->group_routes(kGroup).size() == 4);
     route(bench, "10.9.0.0/16", "192.0.2.4", false);
     CHECK(bench.kernel->group_routes(kGroup).size() == 3);
-    CHECK(towards(bench, "10.9.0.0/16") == Policy{});
+    CHECK(towards(bench, "10.9.0.0/16") == Policy());
     CHECK(policies(bench, PolicyDirection::in).size() == 3);
     // Its replay window and its sequence numbers stay for when it comes back.
     CHECK(entries(bench).size() == 6);
@@ -246,8 +248,8 @@ TEST_CASE("what cannot be an endpoint is not followed", "[xfrm]") {
     REQUIRE(bench.outcome(up(link)).empty());
     for (const char* gateway : {"192.0.2.1", "169.254.1.1", "2001:db8:1::5"})
         route(bench, "10.9.0.0/16", gateway, true, static_cast<std::uint32_t>(gateway[0] + gateway[3]));
-    CHECK(towards(bench, "10.9.0.0/16") == Policy{});
-    CHECK(towards(bench, "10.2.3.0/24") == Policy{}); // behind an endpoint of the other family
+    CHECK(towards(bench, "10.9.0.0/16") == Policy());
+    CHECK(towards(bench, "10.2.3.0/24") == Policy()); // behind an endpoint of the other family
     CHECK(entries(bench).size() == 2);
 }
 
