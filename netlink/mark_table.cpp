@@ -83,18 +83,19 @@ std::expected<void, Error> MarkTable::commit(const Bytes& batch, std::size_t mes
     while (sent == -EINTR)
         sent = os_.sendmsg(fd_, &header, 0);
     if (sent < 0) return failed(sent);
-    for (std::size_t answers = 0; answers < messages;) {
-        pollfd watched{fd_, POLLIN, 0};
-        const int ready = os_.poll(&watched, 1, kPatience);
-        if (ready == -EINTR) continue;
-        if (ready <= 0)
-            return std::unexpected(
-                Error{.code = ETIMEDOUT, .text = "the kernel did not answer in time", .unanswered = true});
+    for (std::size_t answers = 0;;) {
         const auto more = read_answers();
         if (!more) return std::unexpected(more.error());
         answers += *more;
+        if (answers >= messages) return {};
+        pollfd watched{fd_, POLLIN, 0};
+        int ready = -EINTR;
+        while (ready == -EINTR)
+            ready = os_.poll(&watched, 1, kPatience);
+        if (ready <= 0)
+            return std::unexpected(
+                Error{.code = ETIMEDOUT, .text = "the kernel did not answer in time", .unanswered = true});
     }
-    return {};
 }
 
 // The first failure counts; the answers to the messages after it are read, too, so that none is left over.
