@@ -90,7 +90,7 @@ void draw_series(std::string& out, const Panel& panel, const Axis& x, const Axis
                            series.colour, series.dashed ? R"( stroke-dasharray="5 4")" : "", path);
         labels.push_back({y.at(series.points.back().second), &series});
     }
-    std::ranges::stable_sort(labels, {}, &Label::at);
+    std::ranges::sort(labels, {}, &Label::at);
     for (std::size_t i = 1; i < labels.size(); ++i)
         labels[i].at = std::max(labels[i].at, labels[i - 1].at + kLineHeight);
     for (const auto& label : labels)

@@ -30,7 +30,7 @@ INITIATOR, RESPONSE = 0x08, 0x20  # flags of the header
 # Notify types, RFC 7296 3.10.1.
 INVALID_SYNTAX, NO_PROPOSAL_CHOSEN, INVALID_KE_PAYLOAD, NO_ADDITIONAL_SAS = 7, 14, 17, 35
 TEMPORARY_FAILURE, CHILD_SA_NOT_FOUND = 43, 44
-INITIAL_CONTACT, REKEY_SA = 16384, 16393
+INITIAL_CONTACT, REKEY_SA, CHILDLESS_IKEV2_SUPPORTED = 16384, 16393, 16418  # the last: RFC 6023 4
 
 ENCRYPTION, PRF, GROUP, ESN = 1, 2, 4, 5  # types of transforms
 AES_GCM_16, HMAC_SHA2_256, X25519, NO_ESN = 20, 5, 31, 0
@@ -435,9 +435,9 @@ class Peer:
 
     # IKE SAs.
 
-    def login(self, identity, remote, secret, notifies=(), tell=()):
-        """As initiator, with a Child SA for an address of the gateway's. Keeps the answers in first_answer and
-        auth_answer, and the Child SA in child. `tell` are further payloads for IKE_SA_INIT."""
+    def login(self, identity, remote, secret, notifies=(), tell=(), childless=False):
+        """As initiator, with a Child SA for an address of the gateway's, or without one (RFC 6023). Keeps the answers in
+        first_answer and auth_answer, and the Child SA in child. `tell` are further payloads for IKE_SA_INIT."""
         half, spi_in = Half(8), os.urandom(4)
         header = IKEv2(init_SPI=half.spi, resp_SPI=bytes(8), exch_type=IKE_SA_INIT, flags=INITIATOR)
         header.next_payload, inner = chained([offer(IKE, b'', IKE_SUITE), half.ke(), Nonce(load=half.nonce), *tell])
@@ -452,21 +452,30 @@ class Peer:
         keys = Keys(prf(nonces, half.agree(answer)), nonces, spis)
         sa = self.add(IkeSa(half.spi, answer.spi_r, True, keys, next_id=1))
         idi = IDi(ID=identity)
+        child_payloads = [Configuration(CFGType=1, attributes=[Attribute(type=1)]),  # INTERNAL_IP4_ADDRESS
+                          offer(ESP, spi_in, ESP_SUITE), TSi(traffic_selector=everything()), TSr(traffic_selector=everything())]
+        if childless:
+            empty = answer.notify(CHILDLESS_IKEV2_SUPPORTED)
+            require(empty and not empty.load, 'the other side does nothing without a Child SA')
+            child_payloads = []
+        first_nonce = answer.one(Nonce).load
         answer = self.auth_answer = self.request(
             sa, IKE_AUTH, idi, IDr(ID=remote),
-            Auth(auth_type=2, load=auth(secret, first, answer.one(Nonce).load, keys.pi, idi)),
-            Configuration(CFGType=1, attributes=[Attribute(type=1)]),  # INTERNAL_IP4_ADDRESS
-            offer(ESP, spi_in, ESP_SUITE), TSi(traffic_selector=everything()), TSr(traffic_selector=everything()), *notifies)
+            Auth(auth_type=2, load=auth(secret, first, first_nonce, keys.pi, idi)), *child_payloads, *notifies)
         idr = answer.one(IDr)
         require(idr.ID == remote, f'the other side is {idr.ID}')
         require(answer.one(Auth).load == auth(secret, self.first_answer.octets, half.nonce, keys.pr, idr),
                 'AUTH is wrong')
-        self.child = child(sa, spi_in, accepted(answer.one(Sa), ESP, ESP_SUITE, 4), nonces, True, answer)
+        if childless:
+            require(Sa not in answer.kinds(), f'there is a Child SA in {answer}')
+        else:
+            self.child = child(sa, spi_in, accepted(answer.one(Sa), ESP, ESP_SUITE, 4), nonces, True, answer)
         return sa
 
-    def accept_login(self, identity, secret, notifies=(), address=b'\x0a\x4d\0\x07', tell=()):
+    def accept_login(self, identity, secret, notifies=(), address=b'\x0a\x4d\0\x07', tell=(), childless=False):
         """As responder, a gateway that gives out this address. Keeps the requests in first_request and auth_request. `tell`
-        as in login()."""
+        and
+        `childless` as in login()."""
         half, spi_in = Half(8), os.urandom(4)
         first = self.first_request = self.wait(lambda: self.plain and self.plain.popleft())
         require(first, 'no IKE_SA_INIT comes')
@@ -474,7 +483,8 @@ class Peer:
         nonces = first.one(Nonce).load + half.nonce
         keys = Keys(prf(nonces, half.agree(first)), nonces, first.spi_i + half.spi)
         header = IKEv2(init_SPI=first.spi_i, resp_SPI=half.spi, exch_type=IKE_SA_INIT, flags=RESPONSE)
-        header.next_payload, inner = chained([answer, half.ke(), Nonce(load=half.nonce), *tell])
+        header.next_payload, inner = chained([answer, half.ke(), Nonce(load=half.nonce), *tell,
+                                                *([Notify(type=CHILDLESS_IKEV2_SUPPORTED)] if childless else [])])
         header.length = 28 + len(inner)
         second = bytes(header) + inner
         sa = self.add(IkeSa(first.spi_i, half.spi, False, keys))
@@ -483,12 +493,16 @@ class Peer:
         request = self.auth_request = self.await_request()
         require(request.exchange == IKE_AUTH, f'{request} instead of IKE_AUTH')
         require(request.one(Auth).load == auth(secret, first.octets, half.nonce, keys.pi, request.one(IDi)), 'AUTH is wrong')
+        idr = IDr(ID=identity)
+        proof = [idr, Auth(auth_type=2, load=auth(secret, second, first.one(Nonce).load, keys.pr, idr))]
+        if childless:
+            require(Sa not in request.kinds(), f'there is a Child SA in {request}')
+            self.answer(request, *proof, *notifies)
+            return sa
         spi_out, answer = accept(request.one(Sa), ESP, ESP_SUITE, spi_in)
         inner = '.'.join(map(str, address))
         tsi = IPv4TrafficSelector(IP_protocol_ID=0, starting_address_v4=inner, ending_address_v4=inner)
-        idr = IDr(ID=identity)
-        payloads = [idr, Auth(auth_type=2, load=auth(secret, second, first.one(Nonce).load, keys.pr, idr)),
-                    Configuration(CFGType=2, attributes=[Attribute(type=1, value=address)]),
+        payloads = [*proof, Configuration(CFGType=2, attributes=[Attribute(type=1, value=address)]),
                     answer, TSi(traffic_selector=[tsi]), TSr(traffic_selector=everything()), *notifies]
         self.answer(request, *payloads)
         keyed = Message(second, IKEv2(second[:28]), payloads)

@@ -48,9 +48,9 @@ def test_the_example_is_built_read_and_keyed_as_elsewhere():
 # The peer is an endpoint, Sheaf the gateway.
 
 class Member(Peer):
-    def __init__(self, process, name=CLIENT, tell=(VENDOR,), notifies=()):
+    def __init__(self, process, name=CLIENT, tell=(VENDOR,), notifies=(), childless=False):
         super().__init__(process.address)
-        self.sa = self.login(name, GATEWAY, sheaf.SECRET, notifies, tell)
+        self.sa = self.login(name, GATEWAY, sheaf.SECRET, notifies, tell, childless)
 
     def asked(self):
         """A request with MPSA_PUT, and what it tells."""
@@ -115,6 +115,17 @@ def test_IKE__AUTH_is_as_without_a_group():
         require(sa['spi_in'] == spi(member.child.spi_out), 'there is no Child SA')
         require(member.child.spi_out[0] < 0xf0, 'a Child SA has an SPI of the range for groups')
         require(not member.auth_answer.notify(MPSA_PUT), 'MPSA_PUT is in IKE_AUTH')
+
+
+def test_an_endpoint_without_a_Child_SA_is_told():  # RFC 6023
+    process = sheaf.Sheaf(sheaf.childless_gateway())
+    member = Member(process, childless=True)
+    with scene(process, member):
+        request, _ = member.asked()
+        require(request.id == 0, f'it has message ID {request.id}')
+        member.answer(request)
+        member.alive(member.sa)
+        require(not process.status()['kernel']['sas'], 'there is a Child SA')
 
 
 def test_a_gateway_knows_who_has_acknowledged():
@@ -339,12 +350,12 @@ def test_a_gateway_asks_nothing_of_its_kernel():
 # The peer is the gateway, Sheaf an endpoint.
 
 @contextmanager
-def endpoint(*tell, configuration=sheaf.endpoint, notifies=(), **join):
+def endpoint(*tell, configuration=sheaf.endpoint, notifies=(), childless=False, **join):
     peer = Peer()
     process = sheaf.Sheaf(configuration(peer.port, **join))
     with scene(process, peer):
         process.command('up home')
-        yield process, peer, peer.accept_login(GATEWAY, sheaf.SECRET, notifies, tell=tell or (VENDOR,))
+        yield process, peer, peer.accept_login(GATEWAY, sheaf.SECRET, notifies, tell=tell or (VENDOR,), childless=childless)
 
 
 def give(peer, sa, notify):
@@ -402,6 +413,15 @@ def test_an_endpoint_that_is_told_an_SA_reads_and_sends_with_it():
         group = group_of(process)
         require(near(group['sas'][0]['expires_in'], 1234), f'it ends in {group["sas"][0]["expires_in"]} s')
         require(group['interface'] == 'office0', f'its interface is {group["interface"]}')
+        peer.alive(sa)
+
+
+def test_an_endpoint_needs_no_Child_SA():
+    with endpoint(configuration=sheaf.childless_endpoint, childless=True) as (process, peer, sa):
+        shared = some()
+        give_taken(peer, sa, shared)
+        holds(process, shared, sends=shared)
+        require(not process.status()['kernel']['sas'], 'there is a Child SA')
         peer.alive(sa)
 
 

@@ -77,3 +77,21 @@ def endpoint(port, **join):
     configuration = client(port, 8)
     configuration['connections']['home']['group'] = 'office'
     return configuration | {'groups': {'office': {'join': {'interface': 'office0', 'sites': {'192.0.2.9': ['10.9.0.0/16']}, **join}}}}
+
+
+def childless(configuration, name):
+    """The same between peers, for the group alone (RFC 6023)."""
+    connection = configuration['connections'][name]
+    connection['role'] = 'peer'
+    for key in ('pools', 'request', 'paths'):
+        connection.pop(key, None)
+    configuration.pop('pools', None)
+    return configuration
+
+
+def childless_gateway():
+    return childless(group_gateway(), 'clients')
+
+
+def childless_endpoint(port):
+    return childless(endpoint(port), 'home')
