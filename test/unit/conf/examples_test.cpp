@@ -65,10 +65,9 @@ constexpr std::array kExamples{"gateway.json",
                                "paths-client.json",
                                "group-gateway.json",
                                "group-site.json",
-                               "bgp-gateway.json",
-                               "bgp-site.json"};
-constexpr std::array kForOthers{"bgp-gateway-frr.conf",
-                                "bgp-site-frr.conf"}; // configuration of another daemon
+                               "group-bgp-gateway.json",
+                               "group-bgp-site.json"};
+constexpr std::array kForOthers{"frr-gateway.conf", "frr-site.conf"}; // configuration of another daemon
 
 } // namespace
 
