@@ -50,12 +50,9 @@ void test_group_rollover(Report& report) {
     GroupSites sites(3);
     report.check(sites.up(kFirst, now() + kLife), "a group SA is installed at all");
     bool lossless = true;
-    sites.run(
-        1, "(ping -q -i 0.002 -c 2500 -W 1 -I 10.2.1.1 10.2.2.1 >/tmp/group-ping4 2>&1 &); "
-           "(ping -6 -q -i 0.002 -c 2500 -W 1 -I 2001:db8:2:1::1 2001:db8:2:3::1 >/tmp/group-ping6 2>&1 &)");
     wire::ChildSpi old = kFirst;
-    for (int rekeying = 0; rekeying < 3; ++rekeying) {
-        const wire::ChildSpi spi = kSecond + static_cast<unsigned>(rekeying);
+    const auto roll_over = [&] {
+        const wire::ChildSpi spi = old == kFirst ? kSecond : old + 1;
         for (unsigned n = 1; n <= 3; ++n)
             lossless &= sites.outcome(n, GroupSites::sa(spi, now() + kLife)).empty();
         for (unsigned n = 1; n <= 3; ++n)
@@ -65,7 +62,15 @@ void test_group_rollover(Report& report) {
             lossless &= sites.outcome(n, child::RemoveGroupSa{kGroup, old}).empty();
         sites.turn(std::chrono::milliseconds(300));
         old = spi;
-    }
+    };
+    // While it enlarges the hash table of the SAD, the kernel finds no SA for a packet (xfrm_state_find gives up with
+    // EAGAIN). With two generations in it the table has its size.
+    roll_over();
+    sites.run(
+        1, "(ping -q -i 0.002 -c 2500 -W 1 -I 10.2.1.1 10.2.2.1 >/tmp/group-ping4 2>&1 &); "
+           "(ping -6 -q -i 0.002 -c 2500 -W 1 -I 2001:db8:2:1::1 2001:db8:2:3::1 >/tmp/group-ping6 2>&1 &)");
+    for (int rekeying = 0; rekeying < 3; ++rekeying)
+        roll_over();
     report.check(lossless, "it is rolled over three times");
     sites.run(1, "while pgrep -x ping >/dev/null; do sleep 0.1; done");
     const std::string told = output(sites.site(1).world, "cat /tmp/group-ping4 /tmp/group-ping6");
