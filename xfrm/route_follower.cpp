@@ -136,7 +136,7 @@ void RouteFollower::list_one(child::LinkNumber group, netlink::Socket& requests,
             netlink::dump_routes_by(family, index), [&list, listing] { list.clear(); },
             [&list, listing, index](const nlmsghdr& message) {
                 auto route = netlink::parse_gateway_route(message, index);
-                if (route && list.size() < kMaxGroupRoutes) list.push_back(std::move(*route));
+                if (route && list.size() < kMaxGroupRoutes) list.push_back(*route);
             },
             [this, listing](const std::expected<void, netlink::Error>& result) {
                 listing->answered(result);
