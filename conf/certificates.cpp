@@ -17,9 +17,10 @@ namespace {
 
 using Chain = std::vector<crypto::Certificate>;
 
-class Reader {
+class CertificateReader {
   public:
-    Reader(const Environment& environment, Report& report) : environment_(environment), report_(report) {}
+    CertificateReader(const Environment& environment, Report& report)
+        : environment_(environment), report_(report) {}
 
     void certificate(const json::Member& member);
     void authority(const json::Member& member);
@@ -47,14 +48,14 @@ const json::Value* key_source(const json::Value& entry) {
     return file ? file : child(entry, "key_credential", json::Kind::string);
 }
 
-std::nullopt_t Reader::fail(const json::Value& place, std::string message, std::string hint) {
+std::nullopt_t CertificateReader::fail(const json::Value& place, std::string message, std::string hint) {
     report_.add(place.place, std::move(message), std::move(hint));
     out_.complete = false;
     return std::nullopt;
 }
 
-std::optional<Secret> Reader::content(const json::Value& place, const std::string& path, Guard guard,
-                                      std::size_t most) {
+std::optional<Secret> CertificateReader::content(const json::Value& place, const std::string& path,
+                                                 Guard guard, std::size_t most) {
     if (check_path(place.string)) { // reported already
         out_.complete = false;
         return std::nullopt;
@@ -65,7 +66,8 @@ std::optional<Secret> Reader::content(const json::Value& place, const std::strin
     return fail(place, path + ": " + bytes.error().message, std::move(bytes.error().hint));
 }
 
-std::optional<Chain> Reader::chain(const json::Value& entry, std::string_view key, const std::string& path) {
+std::optional<Chain> CertificateReader::chain(const json::Value& entry, std::string_view key,
+                                              const std::string& path) {
     const auto* file = child(entry, key, json::Kind::string);
     if (!file) {
         out_.complete = false;
@@ -83,7 +85,8 @@ std::optional<Chain> Reader::chain(const json::Value& entry, std::string_view ke
     return std::move(*certificates);
 }
 
-std::optional<crypto::PrivateKey> Reader::private_key(const json::Value& entry, const std::string& path) {
+std::optional<crypto::PrivateKey> CertificateReader::private_key(const json::Value& entry,
+                                                                 const std::string& path) {
     const auto* source = key_source(entry);
     if (!source) return std::nullopt;
     const bool is_file = child(entry, "key_file", json::Kind::string) != nullptr;
@@ -95,7 +98,7 @@ std::optional<crypto::PrivateKey> Reader::private_key(const json::Value& entry, 
                 "it must be a private key in PKCS#8 without a passphrase: openssl pkcs8 -topk8 -nocrypt");
 }
 
-void Reader::certificate(const json::Member& member) {
+void CertificateReader::certificate(const json::Member& member) {
     const std::string path = "certificates." + member.key;
     auto found = chain(member.value, "file", path);
     const auto* source = key_source(member.value);
@@ -117,7 +120,7 @@ void Reader::certificate(const json::Member& member) {
         {std::make_shared<const crypto::PrivateKey>(std::move(*key)), std::move(*found), std::nullopt});
 }
 
-void Reader::revocations(const json::Value& entry, const std::string& path) {
+void CertificateReader::revocations(const json::Value& entry, const std::string& path) {
     const auto* list = child(entry, "crls", json::Kind::array);
     if (!list) return;
     for (const auto& item : list->items) {
@@ -133,7 +136,7 @@ void Reader::revocations(const json::Value& entry, const std::string& path) {
     }
 }
 
-void Reader::authority(const json::Member& member) {
+void CertificateReader::authority(const json::Member& member) {
     const std::string path = "authorities." + member.key;
     revocations(member.value, path);
     if (json::find(member.value, "intermediates"))
@@ -160,8 +163,8 @@ void Reader::authority(const json::Member& member) {
     out_.credentials.authorities.push_back(std::move(found->front()));
 }
 
-void Reader::own_public_key(const json::Value& entry, const auth::IdentityPattern& id,
-                            const std::string& path) {
+void CertificateReader::own_public_key(const json::Value& entry, const auth::IdentityPattern& id,
+                                       const std::string& path) {
     auto key = private_key(entry, path);
     if (!key) return;
     const bool any = id == auth::IdentityPattern();
@@ -175,8 +178,8 @@ void Reader::own_public_key(const json::Value& entry, const auth::IdentityPatter
         {std::make_shared<const crypto::PrivateKey>(std::move(*key)), {}, any ? std::nullopt : id.exact()});
 }
 
-void Reader::peer_public_key(const json::Value& entry, const auth::IdentityPattern& id,
-                             const std::string& path) {
+void CertificateReader::peer_public_key(const json::Value& entry, const auth::IdentityPattern& id,
+                                        const std::string& path) {
     const auto* file = child(entry, "file", json::Kind::string);
     if (!file) return;
     const auto bytes = content(*file, path, Guard::none, kMaxKeyFile);
@@ -189,7 +192,7 @@ void Reader::peer_public_key(const json::Value& entry, const auth::IdentityPatte
              "it must be a public key, as openssl pkey -pubout writes it");
 }
 
-void Reader::public_key(const json::Member& member) {
+void CertificateReader::public_key(const json::Member& member) {
     const std::string path = "public_keys." + member.key;
     const auto id = auth::IdentityPattern::parse(string_at(member.value, "id"));
     if (!id) {
@@ -215,7 +218,7 @@ void each_entry(const json::Value& root, std::string_view key, Read read) {
 } // namespace
 
 Certificates read_certificates(const json::Value& root, const Environment& environment, Report& report) {
-    Reader reader(environment, report);
+    CertificateReader reader(environment, report);
     each_entry(root, "certificates", [&](const auto& member) { reader.certificate(member); });
     each_entry(root, "authorities", [&](const auto& member) { reader.authority(member); });
     each_entry(root, "public_keys", [&](const auto& member) { reader.public_key(member); });

@@ -67,9 +67,9 @@ bool has_family(const Selectors& list, Family family) {
     return std::ranges::any_of(list, [family](const auto& s) { return s.start.family() == family; });
 }
 
-class Checker {
+class ChildChecker {
   public:
-    Checker(ike::Role role, const json::Value& connection, const std::string& path, Report& report)
+    ChildChecker(ike::Role role, const json::Value& connection, const std::string& path, Report& report)
         : role_(role), path_(path), report_(report) {
         const auto* remote = child(connection, "remote", json::Kind::object);
         can_begin_ = remote && json::find(*remote, "address");
@@ -101,7 +101,8 @@ bool readable(const json::Value& entry, std::string_view key) {
     });
 }
 
-void Checker::sides(const json::Member& member, const ike::ChildConfig& config, const std::string& path) {
+void ChildChecker::sides(const json::Member& member, const ike::ChildConfig& config,
+                         const std::string& path) {
     for (const std::string_view side : {"local", "remote"}) {
         if (config.mode == child::Mode::transport) {
             hosts(member.value, side, path);
@@ -113,7 +114,8 @@ void Checker::sides(const json::Member& member, const ike::ChildConfig& config, 
 }
 
 // A selector of one side without one of its family on the other can match no packet.
-void Checker::families(const json::Value& entry, const ike::ChildConfig& config, const std::string& path) {
+void ChildChecker::families(const json::Value& entry, const ike::ChildConfig& config,
+                            const std::string& path) {
     if (config.local.empty() || config.remote.empty()) return;
     const auto lonely = [&](std::string_view side, const Selectors& here, std::string_view beyond,
                             const Selectors& there) {
@@ -132,7 +134,7 @@ void Checker::families(const json::Value& entry, const ike::ChildConfig& config,
     lonely("remote", config.remote, "local", config.local);
 }
 
-void Checker::hosts(const json::Value& entry, std::string_view side, const std::string& path) {
+void ChildChecker::hosts(const json::Value& entry, std::string_view side, const std::string& path) {
     const auto* list = child(entry, side, json::Kind::array);
     if (!list) return;
     for (const auto& item : list->items) {
@@ -144,7 +146,7 @@ void Checker::hosts(const json::Value& entry, std::string_view side, const std::
     }
 }
 
-void Checker::start(const json::Value& entry, const std::string& path) {
+void ChildChecker::start(const json::Value& entry, const std::string& path) {
     const auto* word = child(entry, "start", json::Kind::string);
     const bool begins = word && (word->string == "trap" || word->string == "now");
     if (begins && role_ == ike::Role::gateway)
@@ -164,7 +166,8 @@ void Checker::start(const json::Value& entry, const std::string& path) {
                     "without a policy in place, packets go as the routes say: remove it, or set \"start\"");
 }
 
-void Checker::twins(const json::Member& member, const ike::ChildConfig& config, const std::string& path) {
+void ChildChecker::twins(const json::Member& member, const ike::ChildConfig& config,
+                         const std::string& path) {
     const auto same = [&](const auto& other) {
         return other.first.mode == config.mode && other.first.local == config.local &&
                other.first.remote == config.remote;
@@ -176,13 +179,13 @@ void Checker::twins(const json::Member& member, const ike::ChildConfig& config, 
 }
 
 // The Child SA of a virtual link is known by the connection's name.
-void Checker::name(const json::Member& member, const std::string& path) {
+void ChildChecker::name(const json::Member& member, const std::string& path) {
     if (role_ == ike::Role::peer || path_ != "connections." + member.key) return;
     report_.add(member.place, path + ": the Child SA of the virtual link has this name",
                 "give this one another");
 }
 
-void Checker::child_sa(const json::Member& member) {
+void ChildChecker::child_sa(const json::Member& member) {
     const std::string path = path_ + ".children." + member.key;
     name(member, path);
     const auto config = read_child(member.key, member.value);
@@ -244,7 +247,7 @@ void check_children(ike::Role role, const json::Value& connection, const std::st
         report.add(member->place, path + " has no child",
                    role == ike::Role::peer ? "name at least one: \"children\": { \"net\": { ... } }"
                                            : "name one, or leave \"children\" out");
-    Checker checker(role, connection, path, report);
+    ChildChecker checker(role, connection, path, report);
     for (const auto& entry : member->value.members)
         if (entry.value.kind == json::Kind::object) checker.child_sa(entry);
 }

@@ -16,15 +16,6 @@
 namespace sheaf::conf {
 namespace {
 
-const json::Value kNothing;
-
-const json::Value& object_at(const json::Value& object, std::string_view key) {
-    const auto* value = child(object, key, json::Kind::object);
-    return value ? *value : kNothing;
-}
-
-std::optional<std::string> word(std::string_view text) { return std::string(text); }
-
 std::optional<child::IkeProposal> ike_proposal(std::string_view text) {
     auto proposal = parse_ike_proposal(text);
     return proposal ? std::optional(std::move(*proposal)) : std::nullopt;
@@ -109,7 +100,7 @@ void read_role(const json::Value& entry, ike::Connection& out) {
         out.pools = read_wants(entry);
         out.block_with_address = boolean_at(entry, "block_with_address", out.block_with_address);
         out.dns = list_at(entry, "dns", IpAddress::parse);
-        out.dns_domains = list_at(entry, "dns_domains", word);
+        out.dns_domains = strings_at(entry, "dns_domains");
         return;
     }
     out.request = read_request(entry);

@@ -21,13 +21,6 @@ using json::Member;
 using json::Value;
 using std::chrono::seconds;
 
-const Value kNothing;
-
-const Value& object_at(const Value& object, std::string_view key) {
-    const auto* value = child(object, key, Kind::object);
-    return value ? *value : kNothing;
-}
-
 // What the key says, or where it would be said.
 Place place_at(const Value& object, std::string_view key, Place otherwise) {
     const auto* member = json::find(object, key);
@@ -97,9 +90,9 @@ bool is_hosts(const IpAddress& address) { return !address.is_any() && !is_multic
 
 std::string_view name_of(Family family) { return family == Family::ipv6 ? "IPv6" : "IPv4"; }
 
-class Checker {
+class GroupChecker {
   public:
-    Checker(const Value& root, const ike::Config& config, Report& report)
+    GroupChecker(const Value& root, const ike::Config& config, Report& report)
         : groups_(object_at(root, "groups")), config_(config), report_(report) {}
 
     void connection(const ike::Connection& connection, const Member& member);
@@ -131,11 +124,11 @@ class Checker {
     std::map<std::string_view, std::string, std::less<>> interfaces_; // -> whose
 };
 
-bool Checker::has(std::string_view group, std::string_view part) const {
+bool GroupChecker::has(std::string_view group, std::string_view part) const {
     return json::find(object_at(groups_, group), part) != nullptr;
 }
 
-void Checker::connection(const ike::Connection& connection, const Member& member) {
+void GroupChecker::connection(const ike::Connection& connection, const Member& member) {
     const std::string path = "connections." + member.key;
     const auto* name = child(member.value, "group", Kind::string);
     if (name) named(connection, *name, member.value, path);
@@ -147,8 +140,8 @@ void Checker::connection(const ike::Connection& connection, const Member& member
                 "write \"start\": \"now\" in one of its children");
 }
 
-void Checker::named(const ike::Connection& connection, const Value& name, const Value& entry,
-                    const std::string& path) {
+void GroupChecker::named(const ike::Connection& connection, const Value& name, const Value& entry,
+                         const std::string& path) {
     if (!json::find(groups_, name.string)) {
         std::vector<std::string_view> names;
         for (const auto& group : groups_.members)
@@ -173,7 +166,7 @@ void Checker::named(const ike::Connection& connection, const Value& name, const 
             "name it in a connection of the role \"gateway\" or \"peer\", or write \"join\" in the group");
 }
 
-void Checker::joining(const ike::Connection& connection, const Value& name, const std::string& path) {
+void GroupChecker::joining(const ike::Connection& connection, const Value& name, const std::string& path) {
     if (connection.role == ike::Role::gateway)
         report_.add(name.place,
                     path + ".group: " + quote(name.string) +
@@ -190,7 +183,7 @@ void Checker::joining(const ike::Connection& connection, const Value& name, cons
                     "one SA has one gateway: make another group of it, with an interface of its own");
 }
 
-void Checker::group(const Member& member) {
+void GroupChecker::group(const Member& member) {
     const std::string path = "groups." + member.key;
     const auto& connections = config_.connections;
     if (std::ranges::find(connections, member.key, &ike::Connection::group) == connections.end())
@@ -209,7 +202,7 @@ void Checker::group(const Member& member) {
 }
 
 // What the terms' own rules say, at the key that they are about.
-void Checker::serving(const ike::GroupService& service, const Value& serve, const Member& member) {
+void GroupChecker::serving(const ike::GroupService& service, const Value& serve, const Member& member) {
     const auto fault = group::fault(service.terms);
     if (!fault) return;
     const auto& rollover = object_at(serve, "rollover");
@@ -237,7 +230,7 @@ void Checker::serving(const ike::GroupService& service, const Value& serve, cons
                 std::move(hint));
 }
 
-bool Checker::reaches(const ike::GroupMembership& membership, Family family) const {
+bool GroupChecker::reaches(const ike::GroupMembership& membership, Family family) const {
     const auto& ours = membership.addresses;
     if (!ours.empty())
         return std::ranges::any_of(ours,
@@ -247,7 +240,8 @@ bool Checker::reaches(const ike::GroupMembership& membership, Family family) con
     return gateway == all.end() || !gateway->remote || gateway->remote->address.family() == family;
 }
 
-void Checker::membership(const ike::GroupMembership& membership, const Value& join, const std::string& path) {
+void GroupChecker::membership(const ike::GroupMembership& membership, const Value& join,
+                              const std::string& path) {
     if (const auto* interface = child(join, "interface", Kind::string)) {
         const auto [known, fresh] = interfaces_.emplace(membership.interface, path);
         if (!fresh)
@@ -267,7 +261,7 @@ void Checker::membership(const ike::GroupMembership& membership, const Value& jo
     overlaps(std::move(nets), path);
 }
 
-void Checker::addresses(const Value& join, const std::string& path) {
+void GroupChecker::addresses(const Value& join, const std::string& path) {
     const auto* list = child(join, "addresses", Kind::array);
     if (!list) return;
     std::map<Family, std::string_view> seen;
@@ -285,8 +279,8 @@ void Checker::addresses(const Value& join, const std::string& path) {
     }
 }
 
-void Checker::site(const ike::GroupMembership& membership, const Member& site, const std::string& path,
-                   std::set<IpAddress>& seen) {
+void GroupChecker::site(const ike::GroupMembership& membership, const Member& site, const std::string& path,
+                        std::set<IpAddress>& seen) {
     const auto endpoint = IpAddress::parse(site.key);
     if (!endpoint) return;
     if (!is_hosts(*endpoint))
@@ -306,7 +300,7 @@ void Checker::site(const ike::GroupMembership& membership, const Member& site, c
 }
 
 // Prefixes that overlap contain one another; sorted, whatever a prefix contains follows it at once.
-void Checker::overlaps(std::vector<Net> nets, const std::string& path) {
+void GroupChecker::overlaps(std::vector<Net> nets, const std::string& path) {
     std::ranges::stable_sort(nets, {}, &Net::prefix);
     for (std::size_t outer = 0, i = 1; i < nets.size(); ++i) {
         if (!nets[outer].prefix.overlaps(nets[i].prefix)) {
@@ -336,7 +330,7 @@ void read_groups(const Value& root, ike::Config& config) {
 }
 
 void check_groups(const Value& root, const ike::Config& config, Report& report) {
-    Checker checker(root, config, report);
+    GroupChecker checker(root, config, report);
     auto next = config.connections.begin(); // of those that are objects, as read_connections() read them
     for (const auto& member : object_at(root, "connections").members)
         if (member.value.kind == Kind::object) checker.connection(*next++, member);

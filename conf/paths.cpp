@@ -23,14 +23,12 @@ bool can_move(const ike::Connection& connection) {
     return !connection.remote || connection.remote->port == kIkePort;
 }
 
-const Value* object_at(const Value& entry, std::string_view key) { return child(entry, key, Kind::object); }
-
 std::string_view side_of(const ike::Connection& connection) {
     return connection.role == ike::Role::gateway ? "local" : "remote";
 }
 
 const Value* other_addresses(const ike::Connection& connection, const Value& entry) {
-    const auto* side = object_at(entry, side_of(connection));
+    const auto* side = child(entry, side_of(connection), Kind::object);
     return side ? child(*side, "other_addresses", Kind::array) : nullptr;
 }
 
@@ -52,7 +50,7 @@ ike::PathPlan read_plan(const Value& connection) {
     if (const auto* list = child(connection, "uplinks", Kind::array))
         for (const auto& entry : list->items)
             out.uplinks.push_back(read_uplink(entry));
-    const auto* paths = object_at(connection, "paths");
+    const auto* paths = child(connection, "paths", Kind::object);
     if (!paths) return out;
     const auto set = string_at(*paths, "set");
     if (set == "gateways") out.set = ike::PathSet::gateways;
@@ -72,11 +70,12 @@ std::size_t most_of(const ike::Connection& connection) {
     return plan.set == ike::PathSet::uplinks ? plan.uplinks.size() : kMostPaths;
 }
 
-class Checker {
+class PathChecker {
   public:
-    Checker(const ike::Connection& connection, const Value& entry, const std::string& path, Report& report)
+    PathChecker(const ike::Connection& connection, const Value& entry, const std::string& path,
+                Report& report)
         : connection_(connection), entry_(entry), path_(path), report_(report),
-          plan_(object_at(entry, "paths")), uplinks_(child(entry, "uplinks", Kind::array)) {}
+          plan_(child(entry, "paths", Kind::object)), uplinks_(child(entry, "uplinks", Kind::array)) {}
 
     void mobility();
     void addresses(std::span<const IpAddress> listen);
@@ -101,7 +100,7 @@ class Checker {
     const Value* uplinks_;
 };
 
-void Checker::needs_mobike(std::string_view key, const Value* value) {
+void PathChecker::needs_mobike(std::string_view key, const Value* value) {
     if (!value || connection_.mobike) return;
     report_.add(value->place, path_ + "." + std::string(key) + " needs MOBIKE",
                 can_move(connection_)
@@ -109,7 +108,7 @@ void Checker::needs_mobike(std::string_view key, const Value* value) {
                     : "that goes on at port 4500, so remote.port must be 500");
 }
 
-void Checker::mobility() {
+void PathChecker::mobility() {
     const auto* mobike = child(entry_, "mobike", Kind::boolean);
     if (mobike && mobike->boolean && !can_move(connection_))
         report_.add(mobike->place,
@@ -124,7 +123,7 @@ void Checker::mobility() {
                  other_addresses(connection_, entry_));
 }
 
-void Checker::address(const Value& item, const IpAddress& address, std::span<const IpAddress> listen) {
+void PathChecker::address(const Value& item, const IpAddress& address, std::span<const IpAddress> listen) {
     const bool gateway = connection_.role == ike::Role::gateway;
     const std::string what =
         path_ + "." + std::string(side_of(connection_)) + ".other_addresses: " + quote(item.string);
@@ -154,7 +153,7 @@ void Checker::address(const Value& item, const IpAddress& address, std::span<con
                     "remove one of the two");
 }
 
-void Checker::addresses(std::span<const IpAddress> listen) {
+void PathChecker::addresses(std::span<const IpAddress> listen) {
     const auto* list = other_addresses(connection_, entry_);
     if (!list) return;
     if (list->items.size() > kMostOtherAddresses)
@@ -176,7 +175,7 @@ void Checker::addresses(std::span<const IpAddress> listen) {
     }
 }
 
-void Checker::plan() {
+void PathChecker::plan() {
     if (!plan_) return;
     const auto* use = child(*plan_, "use", Kind::string);
     const bool by_mark = use && connection_.paths.use == ike::PathUse::mark;
@@ -205,7 +204,8 @@ void Checker::plan() {
                     "write uplinks as { \"interface\": \"eth0\", \"mark\": 1 }");
 }
 
-void Checker::only_with(const Value& uplink, std::string_view key, ike::PathUse use, std::string_view word) {
+void PathChecker::only_with(const Value& uplink, std::string_view key, ike::PathUse use,
+                            std::string_view word) {
     const auto* member = json::find(uplink, key);
     if (member && connection_.paths.use != use)
         report_.add(member->place,
@@ -213,7 +213,7 @@ void Checker::only_with(const Value& uplink, std::string_view key, ike::PathUse 
                     "add \"paths\": { \"use\": " + quote(word) + " }, or remove it");
 }
 
-void Checker::uplink(const Value& name, std::span<const std::string> ours) {
+void PathChecker::uplink(const Value& name, std::span<const std::string> ours) {
     const auto& lan = connection_.request.lan;
     if (std::ranges::find(ours, name.string) != ours.end())
         report_.add(name.place, path_ + ".uplinks: " + quote(name.string) + " is one of our own interfaces",
@@ -224,7 +224,7 @@ void Checker::uplink(const Value& name, std::span<const std::string> ours) {
 }
 
 // Paths that the file itself asks for.
-void Checker::count() {
+void PathChecker::count() {
     const auto& plan = connection_.paths;
     if (plan.uplinks.size() > kMostUplinks)
         report_.add(uplinks_->place, path_ + ".uplinks: there are " + std::to_string(plan.uplinks.size()) +
@@ -238,10 +238,10 @@ void Checker::count() {
                     "say with \"most\" how many of them are to be made");
 }
 
-void Checker::uplinks(std::span<const std::string> ours) {
+void PathChecker::uplinks(std::span<const std::string> ours) {
     if (!uplinks_) return;
     count();
-    const auto* local = object_at(entry_, "local");
+    const auto* local = child(entry_, "local", Kind::object);
     const auto* from = local ? child(*local, "address", Kind::string) : nullptr;
     if (from)
         report_.add(from->place, path_ + ": with \"uplinks\" the address that we speak from is the uplink's",
@@ -261,7 +261,7 @@ void Checker::uplinks(std::span<const std::string> ours) {
     }
 }
 
-void Checker::marks(std::map<std::uint32_t, std::string>& known) {
+void PathChecker::marks(std::map<std::uint32_t, std::string>& known) {
     if (!uplinks_) return;
     for (const auto& entry : uplinks_->items) {
         const auto* value = child(entry, "mark", Kind::integer);
@@ -282,7 +282,7 @@ void Checker::marks(std::map<std::uint32_t, std::string>& known) {
     }
 }
 
-void Checker::names() {
+void PathChecker::names() {
     const auto ways = way_interfaces(connection_);
     if (ways.empty() || ways.back().size() <= kMaxInterfaceName || check_interface(connection_.interface))
         return;
@@ -296,7 +296,7 @@ void Checker::names() {
 }
 
 // Of one identity, too, are those that are being replaced.
-void Checker::limit(const ike::Limits& limits) {
+void PathChecker::limit(const ike::Limits& limits) {
     const auto* most = plan_ ? child(*plan_, "most", Kind::integer) : nullptr;
     if (most && connection_.ike_sas_per_login > limits.ike_sas_per_identity)
         report_.add(most->place,
@@ -312,10 +312,10 @@ void read_paths(const Value& connection, ike::Connection& out) {
     out.mobike = boolean_at(connection, "mobike", can_move(out));
     out.route_proof = boolean_at(connection, "route_proof", out.route_proof);
     out.nats_allowed = boolean_at(connection, "allow_nat", out.nats_allowed);
-    if (const auto* side = object_at(connection, side_of(out)))
+    if (const auto* side = child(connection, side_of(out), Kind::object))
         out.addresses = list_at(*side, "other_addresses", IpAddress::parse);
     out.paths = read_plan(connection);
-    const auto* paths = object_at(connection, "paths");
+    const auto* paths = child(connection, "paths", Kind::object);
     const auto most = paths ? count_at(*paths, "most", most_of(out)) : most_of(out);
     out.ike_sas_per_login = static_cast<unsigned>(std::min(most, kMostPaths));
 }
@@ -330,7 +330,7 @@ std::vector<std::string> way_interfaces(const ike::Connection& connection) {
 
 void PathCheck::connection(const ike::Connection& connection, const Value& entry, const std::string& path) {
     if (connection.role == ike::Role::peer) return;
-    Checker checker(connection, entry, path, report_);
+    PathChecker checker(connection, entry, path, report_);
     checker.mobility();
     checker.addresses(listen_);
     checker.plan();

@@ -154,7 +154,7 @@ std::optional<Fault> check_protection(const Parts& parts, std::string_view text)
     return std::nullopt;
 }
 
-constexpr std::string_view kGroupSuite = "write \"aes256-sha256-prfsha256\"";
+constexpr std::string_view kSuiteHint = "write \"aes256-sha256-prfsha256\"";
 
 // The first cipher that members who share a key could not use.
 std::optional<Fault> check_shared_cipher(std::string_view text) {
@@ -166,7 +166,7 @@ std::optional<Fault> check_shared_cipher(std::string_view text) {
                              " is not for a group: a counter mode (GCM, CCM, CTR, ChaCha20-Poly1305) must "
                              "never use a counter twice under one key, and members that share the key count "
                              "on their own",
-                         std::string(kGroupSuite), word};
+                         std::string(kSuiteHint), word};
         begin += word.size() + 1;
     }
     return std::nullopt;
@@ -178,7 +178,7 @@ std::optional<Fault> check_one(const List& list, std::string_view noun, std::str
     if (list.size() == 1) return std::nullopt;
     return Fault{"the suite " + quote(text) + (list.empty() ? " has no " : " has more than one ") +
                      std::string(noun),
-                 std::string(kGroupSuite)};
+                 std::string(kSuiteHint)};
 }
 
 } // namespace
@@ -221,7 +221,7 @@ std::expected<group::Suite, Fault> parse_group_suite(std::string_view text) {
     if (fault) return std::unexpected(std::move(*fault));
     const group::Suite suite{parts->encryption.front(), parts->integrity.front(), parts->prf.front()};
     if (const auto good = group::check(suite, {.sha1 = true}); !good)
-        return std::unexpected(Fault{std::string(group::sentence(good.error())), std::string(kGroupSuite)});
+        return std::unexpected(Fault{std::string(group::sentence(good.error())), std::string(kSuiteHint)});
     return suite;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,6 +16,8 @@ namespace sheaf::conf {
 
 // The member's value if it is of this kind.
 [[nodiscard]] const json::Value* child(const json::Value& object, std::string_view key, json::Kind kind);
+// The object that is the member's value; without one, an object that has nothing in it.
+[[nodiscard]] const json::Value& object_at(const json::Value& object, std::string_view key);
 
 [[nodiscard]] std::string_view string_at(const json::Value& object, std::string_view key,
                                          std::string_view otherwise = {});
@@ -32,5 +35,7 @@ template <typename Parse>
             if (auto value = parse(std::string_view(item.string))) out.push_back(std::move(*value));
     return out;
 }
+
+[[nodiscard]] std::vector<std::string> strings_at(const json::Value& object, std::string_view key);
 
 } // namespace sheaf::conf

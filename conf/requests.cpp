@@ -15,8 +15,6 @@
 namespace sheaf::conf {
 namespace {
 
-std::optional<std::string> word(std::string_view text) { return std::string(text); }
-
 std::optional<ike::InterfaceIdChoice> interface_id(std::string_view text) {
     const auto parsed = parse_interface_id(text);
     return parsed ? std::optional(*parsed) : std::nullopt;
@@ -37,9 +35,9 @@ std::vector<ike::LanNetwork> read_lan(const json::Value& connection) {
     return out;
 }
 
-class Checker {
+class RequestChecker {
   public:
-    Checker(const json::Value& connection, std::string path, Report& report)
+    RequestChecker(const json::Value& connection, std::string path, Report& report)
         : connection_(connection), path_(std::move(path)), report_(report) {}
 
     void request();
@@ -54,14 +52,14 @@ class Checker {
     Report& report_;
 };
 
-void Checker::request() {
+void RequestChecker::request() {
     const auto* list = child(connection_, "request", json::Kind::array);
     if (list && list->items.size() == 1 && list->items.front().string == "dns")
         report_.add(list->place, path_ + ".request: no address is asked for",
                     "add \"prefix\", \"ipv6\" or \"ipv4\"");
 }
 
-void Checker::needs_prefix(std::string_view key) {
+void RequestChecker::needs_prefix(std::string_view key) {
     const auto* member = json::find(connection_, key);
     if (member && !read_request(connection_).prefix)
         report_.add(member->place, path_ + "." + std::string(key) + " needs prefixes",
@@ -69,7 +67,7 @@ void Checker::needs_prefix(std::string_view key) {
 }
 
 // One identifier can be written in several ways.
-void Checker::interface_ids() {
+void RequestChecker::interface_ids() {
     needs_prefix("interface_ids");
     const auto* list = child(connection_, "interface_ids", json::Kind::array);
     if (!list) return;
@@ -87,7 +85,7 @@ void Checker::interface_ids() {
     }
 }
 
-void Checker::lan(std::span<const std::string> interfaces) {
+void RequestChecker::lan(std::span<const std::string> interfaces) {
     needs_prefix("lan");
     const auto* list = child(connection_, "lan", json::Kind::array);
     if (!list) return;
@@ -119,7 +117,7 @@ void Checker::lan(std::span<const std::string> interfaces) {
 ike::AddressRequest read_request(const json::Value& connection) {
     ike::AddressRequest out;
     if (child(connection, "request", json::Kind::array)) {
-        const auto words = list_at(connection, "request", word);
+        const auto words = strings_at(connection, "request");
         const auto has = [&words](std::string_view what) {
             return std::ranges::find(words, what) != words.end();
         };
@@ -136,7 +134,7 @@ ike::AddressRequest read_request(const json::Value& connection) {
 
 void check_request(const json::Value& connection, const std::string& path,
                    std::span<const std::string> interfaces, Report& report) {
-    Checker checker(connection, path, report);
+    RequestChecker checker(connection, path, report);
     checker.request();
     checker.interface_ids();
     checker.lan(interfaces);

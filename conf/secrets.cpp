@@ -39,9 +39,10 @@ Secret take_text(std::string& text) {
     return secret;
 }
 
-class Reader {
+class SecretReader {
   public:
-    Reader(const Environment& environment, Report& report) : environment_(environment), report_(report) {}
+    SecretReader(const Environment& environment, Report& report)
+        : environment_(environment), report_(report) {}
 
     void entry(json::Member& member);
     std::vector<auth::SharedKey> take() { return std::move(keys_); }
@@ -56,7 +57,7 @@ class Reader {
     std::map<std::string, std::string> owners_; // pattern -> the path of its secret
 };
 
-std::optional<Secret> Reader::key(json::Value& entry, const std::string& path) {
+std::optional<Secret> SecretReader::key(json::Value& entry, const std::string& path) {
     for (auto& [name, place, value] : entry.members) {
         if (value.kind != json::Kind::string || value.string.empty()) continue;
         if (name == "text") return take_text(value.string);
@@ -77,7 +78,8 @@ std::optional<Secret> Reader::key(json::Value& entry, const std::string& path) {
     return std::nullopt;
 }
 
-bool Reader::first_for(const auth::IdentityPattern& peer, const json::Value& id, const std::string& path) {
+bool SecretReader::first_for(const auth::IdentityPattern& peer, const json::Value& id,
+                             const std::string& path) {
     const auto [owner, fresh] = owners_.emplace(peer.to_string(), path);
     if (!fresh)
         report_.add(id.place, path + ": " + quote(peer.to_string()) + " has a secret already",
@@ -85,7 +87,7 @@ bool Reader::first_for(const auth::IdentityPattern& peer, const json::Value& id,
     return fresh;
 }
 
-void Reader::entry(json::Member& member) {
+void SecretReader::entry(json::Member& member) {
     const std::string path = "secrets." + member.key;
     const auto* id = child(member.value, "id", json::Kind::string);
     const auto peer = id ? auth::IdentityPattern::parse(id->string) : std::nullopt;
@@ -107,7 +109,7 @@ bool more_specific(const auth::SharedKey& a, const auth::SharedKey& b) {
 std::vector<auth::SharedKey> read_secrets(json::Value& root, const Environment& environment, Report& report) {
     auto* secrets = json::find(root, "secrets");
     if (!secrets || secrets->value.kind != json::Kind::object) return {};
-    Reader reader(environment, report);
+    SecretReader reader(environment, report);
     for (auto& member : secrets->value.members)
         if (member.value.kind == json::Kind::object) reader.entry(member);
     auto keys = reader.take();

@@ -15,9 +15,9 @@ using json::Value;
 
 constexpr std::size_t kMaxList = 64; // what a message of IKE carries (lib/wire/payload.h), and no more
 
-class Checker {
+class ShapeChecker {
   public:
-    explicit Checker(Report& report) : report_(report) {}
+    explicit ShapeChecker(Report& report) : report_(report) {}
 
     // `path` names the value ("connections.home"), `name` is the place that stands for it where something is
     // missing in it, `role` is the role of the connection around it.
@@ -84,8 +84,8 @@ std::string_view role_of(const Value& value, const Object& object, std::string_v
     return word == field->type->words.end() ? around : *word;
 }
 
-void Checker::value(const Value& value, const Type& type, const std::string& path, Place name,
-                    std::string_view role) {
+void ShapeChecker::value(const Value& value, const Type& type, const std::string& path, Place name,
+                         std::string_view role) {
     if (type.other && value.kind == type.other->kind)
         return this->value(value, *type.other, path, name, role);
     if (value.kind != type.kind) {
@@ -107,7 +107,7 @@ void Checker::value(const Value& value, const Type& type, const std::string& pat
     }
 }
 
-void Checker::word(const Value& value, const Type& type, const std::string& path) {
+void ShapeChecker::word(const Value& value, const Type& type, const std::string& path) {
     if (!type.words.empty() &&
         std::ranges::find(type.words, std::string_view(value.string)) == type.words.end()) {
         report_.add(value.place, "unknown word " + quote(value.string) + " in " + path,
@@ -119,13 +119,13 @@ void Checker::word(const Value& value, const Type& type, const std::string& path
         report_.add(narrowed(value, fault->part), path + ": " + fault->message, std::move(fault->hint));
 }
 
-void Checker::integer(const Value& value, const Type& type, const std::string& path) {
+void ShapeChecker::integer(const Value& value, const Type& type, const std::string& path) {
     if (value.integer >= type.least && value.integer <= type.most) return;
     report_.add(value.place, path + ": the number is not between " + std::to_string(type.least) + " and " +
                                  std::to_string(type.most));
 }
 
-void Checker::list(const Value& list, const Type& type, const std::string& path, std::string_view role) {
+void ShapeChecker::list(const Value& list, const Type& type, const std::string& path, std::string_view role) {
     if (list.items.empty() && !type.may_be_empty) {
         report_.add(list.place, path + ": the list is empty", "name at least one, or leave the key out");
         return;
@@ -144,7 +144,7 @@ void Checker::list(const Value& list, const Type& type, const std::string& path,
     }
 }
 
-void Checker::map(const Value& map, const Type& type, const std::string& path, std::string_view role) {
+void ShapeChecker::map(const Value& map, const Type& type, const std::string& path, std::string_view role) {
     for (const auto& member : map.members) {
         if (auto fault = type.names->check(member.key))
             report_.add(member.place, path + ": " + fault->message, std::move(fault->hint));
@@ -152,8 +152,8 @@ void Checker::map(const Value& map, const Type& type, const std::string& path, s
     }
 }
 
-void Checker::object(const Value& object_value, const Object& object, const std::string& path, Place name,
-                     std::string_view role) {
+void ShapeChecker::object(const Value& object_value, const Object& object, const std::string& path,
+                          Place name, std::string_view role) {
     role = role_of(object_value, object, role);
     std::vector<std::string_view> meant; // the keys that misspelt ones stand for: not missing
     for (const auto& member : object_value.members) {
@@ -174,8 +174,8 @@ void Checker::object(const Value& object_value, const Object& object, const std:
 }
 
 // The key that it was probably meant to be, or empty.
-std::string_view Checker::unknown_key(const json::Member& member, const Object& object,
-                                      const std::string& path, std::string_view role) {
+std::string_view ShapeChecker::unknown_key(const json::Member& member, const Object& object,
+                                           const std::string& path, std::string_view role) {
     std::vector<std::string_view> keys;
     for (const auto& field : object.fields)
         if (!field.key.starts_with('$') && (role.empty() || field.applies_to(role)))
@@ -185,8 +185,8 @@ std::string_view Checker::unknown_key(const json::Member& member, const Object& 
     return nearest(member.key, keys);
 }
 
-void Checker::missing(const Value& value, const Object& object, const std::string& path, Place name,
-                      std::string_view role, const std::vector<std::string_view>& meant) {
+void ShapeChecker::missing(const Value& value, const Object& object, const std::string& path, Place name,
+                           std::string_view role, const std::vector<std::string_view>& meant) {
     for (const auto& field : object.fields) {
         const auto given = [&](std::string_view key) {
             return json::find(value, key) || std::ranges::find(meant, key) != meant.end();
@@ -198,8 +198,8 @@ void Checker::missing(const Value& value, const Object& object, const std::strin
     }
 }
 
-void Checker::one_of(const Value& value, const Object& object, const std::string& path, Place name,
-                     const std::vector<std::string_view>& meant) {
+void ShapeChecker::one_of(const Value& value, const Object& object, const std::string& path, Place name,
+                          const std::vector<std::string_view>& meant) {
     const auto is_one = [&object](std::string_view key) {
         return std::ranges::find(object.alternatives, key) != object.alternatives.end();
     };
@@ -220,7 +220,7 @@ void Checker::one_of(const Value& value, const Object& object, const std::string
 } // namespace
 
 void check_shape(const Value& root, const Object& model, Report& report) {
-    Checker checker(report);
+    ShapeChecker checker(report);
     const Type whole{.kind = Kind::object, .object = &model};
     checker.value(root, whole, {}, {root.place.begin, root.place.begin + 1}, {});
 }

@@ -1,5 +1,7 @@
 #include "conf/text.h"
 
+#include "lib/base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -10,8 +12,6 @@ namespace {
 
 constexpr std::size_t kLongestShown = 64;   // octets of a quoted word
 constexpr std::size_t kLongestMatched = 64; // no word of ours is longer; bounds the quadratic distance
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 

@@ -20,9 +20,9 @@ std::span<const json::Value> names_of(const json::Value& entry) {
 
 std::string_view text_of(Family family) { return family == Family::ipv6 ? "IPv6" : "IPv4"; }
 
-class Checker {
+class WantChecker {
   public:
-    Checker(const json::Value& root, const ike::Config& config, std::string path, Report& report)
+    WantChecker(const json::Value& root, const ike::Config& config, std::string path, Report& report)
         : pools_(config.pools), path_(std::move(path)), report_(report) {
         if (const auto* pools = child(root, "pools", json::Kind::object))
             for (const auto& member : pools->members)
@@ -41,12 +41,12 @@ class Checker {
     const json::Value* ipv4_ = nullptr; // the entry for it
 };
 
-std::optional<Family> Checker::family_of(std::string_view name) const {
+std::optional<Family> WantChecker::family_of(std::string_view name) const {
     const auto pool = std::ranges::find(pools_, name, &address::PoolSpec::name);
     return pool == pools_.end() ? std::nullopt : std::optional(pool->prefix.family());
 }
 
-void Checker::known(const json::Value& name) {
+void WantChecker::known(const json::Value& name) {
     if (name.kind != json::Kind::string ||
         std::ranges::find(names_, std::string_view(name.string)) != names_.end())
         return;
@@ -54,7 +54,7 @@ void Checker::known(const json::Value& name) {
                 names_.empty() ? "add it to \"pools\" at the top level" : suggestion(name.string, names_));
 }
 
-void Checker::want(const json::Value& entry) {
+void WantChecker::want(const json::Value& entry) {
     const json::Value* first = nullptr; // that is known
     for (const auto& name : names_of(entry)) {
         known(name);
@@ -97,7 +97,7 @@ void check_wants(const json::Value& root, const ike::Config& config, const json:
                  const std::string& path, Report& report) {
     const auto* list = child(connection, "pools", json::Kind::array);
     if (!list) return;
-    Checker checker(root, config, path + ".pools", report);
+    WantChecker checker(root, config, path + ".pools", report);
     for (const auto& entry : list->items)
         checker.want(entry);
 }

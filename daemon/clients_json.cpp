@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Sas = std::span<const ike::IkeSaStatus* const>;
 
-child::LinkNumber number(const ike::IkeSaStatus* sa) { return sa->link->number; }
+child::LinkNumber link_number(const ike::IkeSaStatus* sa) { return sa->link->number; }
 
 // The IKE SAs of clients, those of one link side by side, the latest first: that is the one whose Child SA
 // the link uses.
@@ -24,7 +24,8 @@ std::vector<const ike::IkeSaStatus*> with_links(const ike::Status& status) {
     for (const auto& sa : status.ike_sas)
         if (sa.role == ike::Role::gateway && sa.link) out.push_back(&sa);
     std::ranges::stable_sort(out, [](const auto* a, const auto* b) {
-        return number(a) != number(b) ? number(a) < number(b) : a->established > b->established;
+        return link_number(a) != link_number(b) ? link_number(a) < link_number(b)
+                                                : a->established > b->established;
     });
     return out;
 }
@@ -94,7 +95,7 @@ Json clients_json(const Snapshot& snapshot, std::string_view name) {
     Json out{{"clients", Json::array()}};
     for (auto first = sas.begin(); first != sas.end();) {
         const auto next =
-            std::find_if(first, sas.end(), [&](auto* sa) { return number(sa) != number(*first); });
+            std::find_if(first, sas.end(), [&](auto* sa) { return link_number(sa) != link_number(*first); });
         const Sas link(first, next);
         if (std::ranges::any_of(link, [&](const auto* sa) { return concerns(*sa, name, address); }))
             out["clients"].push_back(client_json(link, snapshot));

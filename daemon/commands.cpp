@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json to_json(const ReloadOutcome::Mistake& mistake) {
+Json mistake_json(const ReloadOutcome::Mistake& mistake) {
     return {
         {"file", mistake.file},       {"line", mistake.line}, {"column", mistake.column},
         {"message", mistake.message}, {"hint", mistake.hint}, {"text", mistake.text},
@@ -160,7 +160,7 @@ Json Commands::explain(const Request& request) const {
     Json out{{"entries", history_.explain(request.name, now())}};
     const auto status = driver_.status();
     const auto known = std::ranges::find(status.connections, request.name, &ike::ConnectionStatus::name);
-    if (known != status.connections.end()) out["connection"] = daemon::to_json(*known, now());
+    if (known != status.connections.end()) out["connection"] = to_json(*known, now());
     if (auto unused = unused_paths_json(status, request.name, now()); !unused.empty())
         out["paths"] = std::move(unused);
     if (auto unwell = unwell_groups_json(status, request.name); !unwell.empty())
@@ -180,7 +180,7 @@ Json Commands::reload() const {
     if (!outcome.error.empty()) {
         out["diagnostics"] = Json::array();
         for (const auto& mistake : outcome.mistakes)
-            out["diagnostics"].push_back(to_json(mistake));
+            out["diagnostics"].push_back(mistake_json(mistake));
     }
     out["notes"] = outcome.notes;
     return out;
@@ -227,7 +227,7 @@ std::optional<Json> Commands::look_up(const Waiting& waiting) const {
     });
     if (up == status.ike_sas.end()) return std::nullopt;
     Json answer = success();
-    answer["ike_sa"] = daemon::to_json(*up, now());
+    answer["ike_sa"] = to_json(*up, now());
     return answer;
 }
 

@@ -9,34 +9,34 @@
 namespace sheaf::daemon {
 namespace {
 
-constexpr std::string_view kTables = R"(
+constexpr std::string_view kTablesGroup = R"(
     CREATE TABLE served_group (
         name   TEXT NOT NULL PRIMARY KEY,
         record BLOB NOT NULL -- holds keys
     ) STRICT, WITHOUT ROWID;)";
-constexpr std::string_view kPut = "INSERT OR REPLACE INTO served_group (name, record) VALUES (?1, ?2)";
-constexpr std::string_view kRemove = "DELETE FROM served_group WHERE name = ?1";
-constexpr std::string_view kRead = "SELECT name, record FROM served_group ORDER BY name";
+constexpr std::string_view kPutGroup = "INSERT OR REPLACE INTO served_group (name, record) VALUES (?1, ?2)";
+constexpr std::string_view kRemoveGroup = "DELETE FROM served_group WHERE name = ?1";
+constexpr std::string_view kReadGroup = "SELECT name, record FROM served_group ORDER BY name";
 
 // A write-ahead log would keep old keys until it is written over; this journal is cut off with each commit.
-constexpr StateFile kFile{
+constexpr StateFile kGroupFile{
     .noun = "group file",
     .key = "group_file",
     .loss = "the members may change to new SAs at once",
     .application = GroupStore::kApplicationId,
     .version = GroupStore::kSchema,
-    .tables = kTables,
+    .tables = kTablesGroup,
     .journal = "TRUNCATE",
 };
 
-std::expected<std::vector<StoredGroup>, std::string> read_all(const std::string& path,
-                                                              sqlite::Database& database) {
-    auto rows = database.prepare(kRead);
-    if (!rows) return std::unexpected(damaged(kFile, path, rows.error().text));
+std::expected<std::vector<StoredGroup>, std::string> read_groups(const std::string& path,
+                                                                 sqlite::Database& database) {
+    auto rows = database.prepare(kReadGroup);
+    if (!rows) return std::unexpected(damaged(kGroupFile, path, rows.error().text));
     std::vector<StoredGroup> out;
     for (;;) {
         const auto row = rows->step();
-        if (!row) return std::unexpected(explained(kFile, path, row.error()));
+        if (!row) return std::unexpected(explained(kGroupFile, path, row.error()));
         if (!*row) return out;
         out.push_back({rows->text(0), rows->secret(1)});
     }
@@ -45,16 +45,16 @@ std::expected<std::vector<StoredGroup>, std::string> read_all(const std::string&
 } // namespace
 
 std::expected<GroupStore::Opened, std::string> GroupStore::open(const std::string& path) {
-    auto file = open_state_file(kFile, path);
+    auto file = open_state_file(kGroupFile, path);
     if (!file) return std::unexpected(std::move(file.error()));
     auto& database = file->database;
     if (const auto done = database.run("PRAGMA secure_delete = ON"); !done)
-        return std::unexpected(explained(kFile, path, done.error()));
-    auto groups = read_all(path, database);
+        return std::unexpected(explained(kGroupFile, path, done.error()));
+    auto groups = read_groups(path, database);
     if (!groups) return std::unexpected(std::move(groups.error()));
-    auto put = database.prepare(kPut);
-    auto remove = database.prepare(kRemove);
-    if (!put || !remove) return std::unexpected(damaged(kFile, path, (put ? remove : put).error().text));
+    auto put = database.prepare(kPutGroup);
+    auto remove = database.prepare(kRemoveGroup);
+    if (!put || !remove) return std::unexpected(damaged(kGroupFile, path, (put ? remove : put).error().text));
     return Opened{
         {path, std::move(database), std::move(*put), std::move(*remove)}, std::move(*groups), file->created};
 }
@@ -78,7 +78,7 @@ std::expected<void, std::string> GroupStore::apply(std::span<const ike::GroupRec
     const auto done = write(records);
     if (done) return {};
     database_.roll_back();
-    return std::unexpected(explained(kFile, path_, done.error()));
+    return std::unexpected(explained(kGroupFile, path_, done.error()));
 }
 
 } // namespace sheaf::daemon

@@ -62,8 +62,9 @@ void restrict_to(child::EspProposal& proposal, const xfrm::Abilities& abilities)
     });
 }
 
-std::expected<void, std::string> fit(std::vector<child::EspProposal>& esp, const std::string& path,
-                                     const xfrm::Abilities& abilities, std::vector<std::string>& changes) {
+std::expected<void, std::string> fit_proposals(std::vector<child::EspProposal>& esp, const std::string& path,
+                                               const xfrm::Abilities& abilities,
+                                               std::vector<std::string>& changes) {
     const auto wanted = esp;
     for (auto& proposal : esp)
         restrict_to(proposal, abilities);
@@ -86,10 +87,12 @@ std::expected<std::vector<std::string>, std::string> fit(ike::Config& config,
     for (auto& connection : config.connections) {
         const std::string path = "connections." + connection.name;
         if (connection.role != ike::Role::peer)
-            if (auto ok = fit(connection.child.esp, path, abilities, changes); !ok)
+            if (auto ok = fit_proposals(connection.child.esp, path, abilities, changes); !ok)
                 return std::unexpected(ok.error());
         for (auto& child : connection.children)
-            if (auto ok = fit(child.terms.esp, path + ".children." + child.name, abilities, changes); !ok)
+            if (auto ok =
+                    fit_proposals(child.terms.esp, path + ".children." + child.name, abilities, changes);
+                !ok)
                 return std::unexpected(ok.error());
     }
     return changes;

@@ -16,7 +16,7 @@ namespace sheaf::netlink {
 namespace {
 
 constexpr int kSendBuffer = 16 << 20; // octets: a transaction is one datagram
-constexpr std::size_t kReceiveBuffer = 64 << 10;
+constexpr std::size_t kDumpBuffer = 64 << 10;
 constexpr int kPatience = 500; // milliseconds; the kernel answers before the send returns
 constexpr std::array<Family, 2> kFamilies{Family::ipv4, Family::ipv6};
 
@@ -100,7 +100,7 @@ std::expected<void, Error> MarkTable::commit(const Bytes& batch, std::size_t mes
 
 // The first failure counts; the answers to the messages after it are read, too, so that none is left over.
 std::expected<std::size_t, Error> MarkTable::read_answers() {
-    std::vector<std::uint8_t> buffer(kReceiveBuffer);
+    std::vector<std::uint8_t> buffer(kDumpBuffer);
     std::size_t answers = 0;
     std::expected<void, Error> outcome;
     while (true) {

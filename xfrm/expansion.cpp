@@ -14,7 +14,7 @@ namespace sheaf::xfrm {
 namespace {
 
 // Priority of a policy for all of IPv6; each fixed bit, protocol and port makes it smaller, and so stronger.
-constexpr std::uint32_t kWidestPriority = 10000;
+constexpr std::uint32_t kWidestPolicyPriority = 10000;
 constexpr std::uint32_t kFixedFieldWeight = 4;
 
 std::string text_of(const wire::TrafficSelector& selector) {
@@ -124,7 +124,7 @@ std::uint32_t priority_of(const Selector& selector) {
     std::uint32_t weight = selector.source.length() + selector.destination.length();
     if (selector.protocol != 0) weight += kFixedFieldWeight;
     weight += weight_of(selector.source_port) + weight_of(selector.destination_port);
-    return kWidestPriority - weight;
+    return kWidestPolicyPriority - weight;
 }
 
 // For packets from one side to the other; none when no packet fits both.

@@ -13,7 +13,7 @@
 namespace sheaf::xfrm {
 namespace {
 
-constexpr std::uint32_t kWidestPriority = 1000; // less the prefix's length: the longest wins
+constexpr std::uint32_t kWidestSitePriority = 1000; // less the prefix's length: the longest wins
 
 bool may_be_endpoint(const child::GroupLink& link, const IpAddress& address) {
     return !address.is_any() && !address.is_link_local() && local_of(link, address.family()) &&
@@ -26,7 +26,7 @@ Policy policy_of(const child::GroupLink& link, const GroupRoute& route, PolicyDi
     const IpAddress local = local_of(link, route.endpoint.family()).value_or(IpAddress{});
     return {.direction = direction,
             .selector = {.source = out ? any : route.prefix, .destination = out ? route.prefix : any},
-            .priority = kWidestPriority - route.prefix.length(),
+            .priority = kWidestSitePriority - route.prefix.length(),
             .link = link.number,
             .reqid = link.number,
             .source = out ? local : route.endpoint,

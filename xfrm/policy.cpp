@@ -9,12 +9,12 @@
 namespace sheaf::xfrm {
 namespace {
 
-xfrm_selector encode(const Selector& selector) {
+xfrm_selector selector_form(const Selector& selector) {
     xfrm_selector out{};
     out.family = family_number(selector.source.family());
-    out.saddr = xfrm::encode(selector.source.address());
+    out.saddr = encode(selector.source.address());
     out.prefixlen_s = static_cast<std::uint8_t>(selector.source.length());
-    out.daddr = xfrm::encode(selector.destination.address());
+    out.daddr = encode(selector.destination.address());
     out.prefixlen_d = static_cast<std::uint8_t>(selector.destination.length());
     out.proto = selector.protocol;
     out.sport = htons(selector.source_port.value);
@@ -24,10 +24,10 @@ xfrm_selector encode(const Selector& selector) {
     return out;
 }
 
-Selector decode(const xfrm_selector& selector) {
+Selector selector_of(const xfrm_selector& selector) {
     Selector out;
-    out.source = Prefix(xfrm::decode(selector.saddr, selector.family), selector.prefixlen_s);
-    out.destination = Prefix(xfrm::decode(selector.daddr, selector.family), selector.prefixlen_d);
+    out.source = Prefix(decode(selector.saddr, selector.family), selector.prefixlen_s);
+    out.destination = Prefix(decode(selector.daddr, selector.family), selector.prefixlen_d);
     out.protocol = selector.proto;
     out.source_port = {ntohs(selector.sport), ntohs(selector.sport_mask)};
     out.destination_port = {ntohs(selector.dport), ntohs(selector.dport_mask)};
@@ -38,8 +38,8 @@ xfrm_user_tmpl template_of(const Policy& policy) {
     xfrm_user_tmpl out{};
     out.id.proto = IPPROTO_ESP;
     out.id.spi = htonl(policy.spi);
-    out.id.daddr = xfrm::encode(policy.destination);
-    out.saddr = xfrm::encode(policy.source);
+    out.id.daddr = encode(policy.destination);
+    out.saddr = encode(policy.source);
     out.family = family_number(policy.source.family());
     out.reqid = policy.reqid;
     out.mode = policy.mode == child::Mode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
@@ -79,10 +79,10 @@ std::string Policy::to_string() const {
 
 namespace {
 
-netlink::Message encode(std::uint16_t type, const Policy& policy) {
+netlink::Message policy_message(std::uint16_t type, const Policy& policy) {
     netlink::Builder out(type, 0);
     auto& info = out.fixed<xfrm_userpolicy_info>();
-    info.sel = encode(policy.selector);
+    info.sel = selector_form(policy.selector);
     info.lft = unlimited();
     info.priority = policy.priority;
     info.dir = static_cast<std::uint8_t>(policy.direction);
@@ -95,12 +95,12 @@ netlink::Message encode(std::uint16_t type, const Policy& policy) {
 
 } // namespace
 
-netlink::Message install_policy(const Policy& policy) { return encode(XFRM_MSG_NEWPOLICY, policy); }
-netlink::Message update_policy(const Policy& policy) { return encode(XFRM_MSG_UPDPOLICY, policy); }
+netlink::Message install_policy(const Policy& policy) { return policy_message(XFRM_MSG_NEWPOLICY, policy); }
+netlink::Message update_policy(const Policy& policy) { return policy_message(XFRM_MSG_UPDPOLICY, policy); }
 
 void put_identity(netlink::Builder& to, const Policy& policy) {
     auto& id = to.fixed<xfrm_userpolicy_id>();
-    id.sel = encode(policy.selector);
+    id.sel = selector_form(policy.selector);
     id.dir = static_cast<std::uint8_t>(policy.direction);
 }
 
@@ -130,7 +130,7 @@ std::optional<Policy> parse_policy(const nlmsghdr& message) {
     if (wanted.id.proto != IPPROTO_ESP) return std::nullopt;
     Policy out;
     out.direction = static_cast<PolicyDirection>(info.dir);
-    out.selector = decode(info.sel);
+    out.selector = selector_of(info.sel);
     out.priority = info.priority;
     out.link = attributes.u32(XFRMA_IF_ID);
     out.reqid = wanted.reqid;

@@ -1,5 +1,6 @@
 #include "lib/auth/identity.h"
 
+#include "lib/base/ascii.h"
 #include "lib/base/ip.h"
 #include "lib/crypto/distinguished_name.h"
 
@@ -16,8 +17,6 @@ constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::string_view kKeyIdMark = "@#";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string_view text_of(const Bytes& data) {
     return {reinterpret_cast<const char*>(data.data()), data.size()};
 }

@@ -134,6 +134,13 @@ std::optional<std::vector<Prefix>> prefixes_of(const TrafficSelector& selector, 
     return out;
 }
 
+std::vector<std::string> texts(std::span<const TrafficSelector> selectors) {
+    std::vector<std::string> out;
+    for (const auto& selector : selectors)
+        out.push_back(to_string(selector));
+    return out;
+}
+
 std::string to_string(const TrafficSelector& s) {
     std::string out;
     const auto prefixes = prefixes_of(s, 1);

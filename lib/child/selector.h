@@ -30,6 +30,7 @@ using wire::TrafficSelector;
 
 [[nodiscard]] std::string
 to_string(const TrafficSelector& selector); // "2001:db8::/64", "10.0.0.1-10.0.0.9 tcp/22"
+[[nodiscard]] std::vector<std::string> texts(std::span<const TrafficSelector> selectors);
 
 // The selectors of a Child SA that were found to lie within our policy. Only the checks below can make one.
 class Narrowed {

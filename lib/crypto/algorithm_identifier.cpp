@@ -1,6 +1,7 @@
 // The AlgorithmIdentifiers of RFC 7427 A. An identifier is known if it is one of a fixed set of encodings, so
 // that no ASN.1 of a stranger has to be taken apart.
 
+#include "lib/crypto/der.h"
 #include "lib/crypto/public_key.h"
 
 #include <array>
@@ -9,7 +10,7 @@
 namespace sheaf::crypto {
 namespace {
 
-constexpr std::uint8_t kInteger = 0x02, kNull = 0x05, kOid = 0x06, kSequence = 0x30, kContext = 0xa0;
+constexpr std::uint8_t kInteger = 0x02, kNull = 0x05, kOid = 0x06, kContext = 0xa0;
 constexpr std::array kHashes{HashId::sha1, HashId::sha2_256, HashId::sha2_384, HashId::sha2_512};
 
 // What writers of RSASSA-PSS parameters differ in: whether hashes carry a NULL (RFC 4055 2.1 asks to accept

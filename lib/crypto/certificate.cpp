@@ -1,6 +1,7 @@
 #include "lib/crypto/certificate.h"
 
 #include "lib/crypto/certificate_parts.h"
+#include "lib/crypto/der.h"
 #include "lib/crypto/distinguished_name.h"
 #include "lib/crypto/public_key_parts.h"
 
@@ -18,10 +19,9 @@
 namespace sheaf::crypto {
 namespace {
 
-constexpr std::uint8_t kSequence = 0x30;
 constexpr std::size_t kMaxFile = 1U << 24; // octets
 constexpr std::size_t kMaxPerFile = 1024;  // certificates; a system's whole trust store has about 150
-constexpr std::string_view kPemMark = "-----BEGIN ";
+constexpr std::string_view kPemBegin = "-----BEGIN ";
 
 const Botan::OID kSubjectAltName{2, 5, 29, 17};
 const Botan::OID kNameConstraints{2, 5, 29, 30};
@@ -125,7 +125,7 @@ std::expected<std::vector<Certificate>, std::string> Certificate::parse_file(Vie
     }
     try {
         Botan::DataSource_Memory source(bytes.data(), bytes.size());
-        for (auto at = text.find(kPemMark); at != text.npos; at = text.find(kPemMark, at + 1)) {
+        for (auto at = text.find(kPemBegin); at != text.npos; at = text.find(kPemBegin, at + 1)) {
             std::string label;
             const auto der = Botan::PEM_Code::decode(source, label);
             if (label != "CERTIFICATE" && label != "X509 CERTIFICATE") continue;

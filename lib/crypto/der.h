@@ -8,6 +8,8 @@
 // Only for the sources of lib/crypto.
 namespace sheaf::crypto {
 
+inline constexpr std::uint8_t kSequence = 0x30; // the tag of SEQUENCE and SEQUENCE OF
+
 struct DerElement {
     std::uint8_t tag = 0; // class, constructed bit and number; numbers above 30 are not read
     View content;

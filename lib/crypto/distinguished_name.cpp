@@ -1,5 +1,7 @@
 #include "lib/crypto/distinguished_name.h"
 
+#include "lib/base/ascii.h"
+
 #include <botan/asn1_obj.h>
 #include <botan/ber_dec.h>
 #include <botan/der_enc.h>
@@ -44,8 +46,6 @@ constexpr std::array kWords{
     Word{"DC", "0.9.2342.19200300.100.1.25", Botan::IA5_STRING},
     Word{"UID", "0.9.2342.19200300.100.1.1", Botan::UTF8_STRING},
 };
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string lowered(std::string_view text) {
     std::string out(text);

@@ -1,5 +1,6 @@
 #include "lib/crypto/general_names.h"
 
+#include "lib/base/ascii.h"
 #include "lib/crypto/der.h"
 #include "lib/crypto/distinguished_name.h"
 
@@ -9,12 +10,9 @@
 namespace sheaf::crypto {
 namespace {
 
-constexpr std::uint8_t kSequence = 0x30;
 // RFC 5280 4.2.1.6: the choices of GeneralName
 constexpr std::uint8_t kMail = 0x81, kDns = 0x82, kDirectory = 0xa4, kAddress = 0x87;
 constexpr std::uint8_t kPermitted = 0xa0, kExcluded = 0xa1;
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string text_of(View octets) { return {octets.begin(), octets.end()}; }
 

@@ -1,4 +1,5 @@
 #include "lib/crypto/certificate_parts.h"
+#include "lib/crypto/der.h"
 
 #include <botan/data_src.h>
 #include <botan/pem.h>
@@ -12,7 +13,6 @@
 namespace sheaf::crypto {
 namespace {
 
-constexpr std::uint8_t kSequence = 0x30;
 constexpr std::size_t kMaxList = 1U << 25; // octets; about a million entries
 
 // RFC 5280 5.2: lists in parts and lists of differences mark themselves by critical extensions. Such a list

@@ -18,13 +18,6 @@ T with_quarter(T value) {
     return value + value / 4;
 }
 
-std::vector<std::string> texts(const std::vector<wire::TrafficSelector>& selectors) {
-    std::vector<std::string> out;
-    for (const auto& selector : selectors)
-        out.push_back(child::to_string(selector));
-    return out;
-}
-
 } // namespace
 
 std::string_view name(ChildState state) {
@@ -484,7 +477,8 @@ bool Engine::Core::is_trap(const IkeSa& sa, child::LinkNumber number) const {
 
 void Engine::Core::tell_child_up(const IkeSa& sa, const ChildSa& child) {
     tell(ChildUp{sa.name(), child.name, child.id.spi_in, child.id.spi_out, describe(child.suite),
-                 sa.link ? sa.link->link : child::Link{}, texts(child.local), texts(child.remote)});
+                 sa.link ? sa.link->link : child::Link{}, child::texts(child.local),
+                 child::texts(child.remote)});
 }
 
 } // namespace sheaf::ike

@@ -17,7 +17,7 @@ void Engine::Core::offer_cloning(const IkeSa& sa, Reply& to) const {
 void Engine::Core::accept_cloning(IkeSa& sa, Payloads payloads) {
     const bool theirs = find_notify(payloads, NotifyType::clone_ike_sa_supported) != nullptr;
     if (sa.connection->ike_sas_per_login <= 1 || !theirs) return;
-    sa.family = std::make_shared<Family>();
+    sa.family = std::make_shared<CloneFamily>();
     sa.family->founder = sa.our_spi();
 }
 

@@ -9,17 +9,6 @@ namespace sheaf::ike {
 using wire::NotifyType;
 using wire::Payload;
 
-namespace {
-
-std::string error_text(const wire::Notify& error) {
-    const auto known = wire::name(error.type);
-    return "the peer answered " + (known == "unknown"
-                                       ? "error " + std::to_string(static_cast<unsigned>(error.type))
-                                       : std::string(known));
-}
-
-} // namespace
-
 Bytes spi_octets(wire::ChildSpi spi) {
     return {static_cast<std::uint8_t>(spi >> 24), static_cast<std::uint8_t>(spi >> 16),
             static_cast<std::uint8_t>(spi >> 8), static_cast<std::uint8_t>(spi)};

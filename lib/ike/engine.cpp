@@ -178,7 +178,7 @@ std::expected<void, std::string> Engine::Core::rekey(Instant now, const Rekey& c
 }
 
 std::expected<void, std::string> Engine::Core::clone(Instant now, const Clone& command) {
-    std::set<const Family*> cloned; // one more for each login, however many it has
+    std::set<const CloneFamily*> cloned; // one more for each login, however many it has
     for (const wire::Spi spi : named(command.name)) {
         IkeSa* sa = find(spi);
         if (!sa || !sa->in<Established>() || sa->standing != Standing::current || !sa->family) continue;

@@ -59,7 +59,7 @@ void Engine::Core::Groups::give_to_kernel(Instant now, JoinedGroup& joined) {
 // Everybody sends under it, from wherever they are.
 void Engine::Core::Groups::record_keys(const child::InstallGroupSa& sa) {
     if (!core_->write_keys_) return;
-    for (const auto family : {sheaf::Family::ipv4, sheaf::Family::ipv6}) {
+    for (const auto family : {Family::ipv4, Family::ipv6}) {
         const IpAddress any = IpAddress::any(family);
         core_->out_.keys.emplace_back(
             ChildKeys{any, any, sa.spi, sa.suite, sa.encryption.copy(), sa.integrity.copy()});

@@ -13,7 +13,7 @@ namespace sheaf::ike {
 namespace {
 
 // A peer that has lost the IKE SA of before without saying so never deletes it.
-constexpr Duration kWaitForDelete = std::chrono::seconds(2);
+constexpr Duration kWaitForChildDelete = std::chrono::seconds(2);
 
 // Whether the kernel takes either for the same packets: policies find their SAs by these numbers.
 bool same_traffic(const ChildSa& a, const ChildSa& b) {
@@ -50,7 +50,7 @@ bool Engine::Core::waits_for_peer(const IkeSa& sa, const ChildSa& child) {
 void Engine::Core::await_handover(Instant now, IkeSa& sa, ChildSa& child) {
     if (!child.outbound || child.rekeys != 0) return;
     if (counterpart(sa, child).second) {
-        child.activates = now + kWaitForDelete;
+        child.activates = now + kWaitForChildDelete;
         return arm(sa);
     }
     // What would hand over is gone in the meantime.

@@ -154,7 +154,7 @@ struct Mobility {
 
 // RFC 7791: the IKE SAs that one authentication carries: the first, its clones and theirs, and what replaces
 // any of them. Limits are counted over all of it.
-struct Family {
+struct CloneFamily {
     wire::Spi founder = 0; // our SPI of the first one, which may be gone
     bool full = false;     // the peer said NO_ADDITIONAL_SAS; until one of them ends
 };
@@ -177,7 +177,7 @@ struct IkeSa {
     std::optional<Protection> protection;  // from the moment the keys exist
     std::optional<auth::Identity> peer_id; // as proved; stays through Deleting
     Mobility mobility;
-    std::shared_ptr<Family> family;          // null: it cannot be cloned
+    std::shared_ptr<CloneFamily> family;     // null: it cannot be cloned
     bool fragmentation = false;              // both sides announced RFC 7383
     bool small_fragments = false;            // the larger ones did not get through
     bool peer_childless = false;             // the responder announced RFC 6023

@@ -35,13 +35,6 @@ crypto::KeId first_group(const Connection& connection) {
     return kNoGroup;
 }
 
-std::string error_text(const wire::Notify& error) {
-    const auto known = wire::name(error.type);
-    const std::string what = known == "unknown" ? "error " + std::to_string(static_cast<unsigned>(error.type))
-                                                : std::string(known);
-    return "the peer answered " + what;
-}
-
 } // namespace
 
 void Engine::Core::start(Instant now, Initiation& initiation) {

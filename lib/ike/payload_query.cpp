@@ -50,6 +50,13 @@ const wire::Notify* find_error(std::span<const wire::Payload> payloads) {
     return find_notify_if(payloads, [](const wire::Notify& n) { return wire::is_error(n.type); });
 }
 
+std::string error_text(const wire::Notify& error) {
+    const auto known = wire::name(error.type);
+    return "the peer answered " + (known == "unknown"
+                                       ? "error " + std::to_string(static_cast<unsigned>(error.type))
+                                       : std::string(known));
+}
+
 wire::Notify notify(wire::NotifyType type, Bytes data) {
     return {wire::Protocol::none, {}, type, std::move(data)};
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,7 @@ single_ts(std::span<const wire::Payload> payloads, bool initiator);
 [[nodiscard]] const wire::Notify* find_notify(std::span<const wire::Payload> payloads, wire::NotifyType type);
 // The first error notify, or null.
 [[nodiscard]] const wire::Notify* find_error(std::span<const wire::Payload> payloads);
+[[nodiscard]] std::string error_text(const wire::Notify& error); // "the peer answered TS_UNACCEPTABLE"
 [[nodiscard]] wire::Notify notify(wire::NotifyType type, Bytes data = {});
 // The error notify that a broken rule asks for; REQUIRES notify_type(rule) != 0.
 [[nodiscard]] wire::Notify notify(Rule rule);

@@ -28,7 +28,7 @@ wire::Spi read_spi(View octets) {
 }
 
 // What a redundant or replaced IKE SA waits for its maker's DELETE.
-constexpr Duration kWaitForDelete = std::chrono::minutes(1);
+constexpr Duration kWaitForIkeDelete = std::chrono::minutes(1);
 
 } // namespace
 
@@ -222,14 +222,14 @@ std::expected<void, Rule> Engine::Core::accept_ike_rekey(const Input& in, IkeSa&
     // other inherits.
     if (other && sa.ours->lowest_nonce < sa.theirs->lowest_nonce) {
         inherit(in.now, sa, *other);
-        sa.expires = in.now + kWaitForDelete;
+        sa.expires = in.now + kWaitForIkeDelete;
         made.standing = Standing::redundant;
         retire(in.now, made);
         return {};
     }
     if (other) {
         other->standing = Standing::redundant;
-        other->expires = in.now + kWaitForDelete;
+        other->expires = in.now + kWaitForIkeDelete;
         arm(*other);
     }
     inherit(in.now, sa, made);
@@ -303,7 +303,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     set_ike_lifetimes(now, heir);
     heir.superseded = old.superseded;
     heir.expires = std::min(heir.expires, expires);
-    old.expires = std::min(old.expires, now + kWaitForDelete);
+    old.expires = std::min(old.expires, now + kWaitForIkeDelete);
     // It may have moved since the new one was made.
     heir.path = old.path;
     heir.mobility = old.mobility;

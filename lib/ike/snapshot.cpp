@@ -6,13 +6,6 @@
 namespace sheaf::ike {
 namespace {
 
-std::vector<std::string> texts(const std::vector<wire::TrafficSelector>& selectors) {
-    std::vector<std::string> out;
-    for (const auto& selector : selectors)
-        out.push_back(child::to_string(selector));
-    return out;
-}
-
 IkeSaStatus status_of(const IkeSa& sa) {
     IkeSaStatus out;
     out.spi_i = sa.spi_i;
@@ -55,8 +48,8 @@ IkeSaStatus status_of(const IkeSa& sa) {
         status.mode = child.mode;
         status.udp_encapsulation = child.udp_encapsulation;
         status.installed = child.in;
-        status.local_selectors = texts(child.local);
-        status.remote_selectors = texts(child.remote);
+        status.local_selectors = child::texts(child.local);
+        status.remote_selectors = child::texts(child.remote);
         out.children.push_back(std::move(status));
     }
     return out;

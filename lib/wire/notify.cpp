@@ -9,7 +9,7 @@ namespace {
 
 // RFC 7296 3.10: the SPI's size is its protocol's. Peers that name the IKE SA by its SPI although they should
 // not are tolerated; a protocol that we do not speak may use a pair of IKE SPIs at most.
-bool spi_size_fits(Protocol protocol, std::size_t size) {
+bool notify_spi_fits(Protocol protocol, std::size_t size) {
     if (size == 0) return true;
     switch (protocol) {
     case Protocol::none: return false;
@@ -59,7 +59,7 @@ std::expected<Notify, Rule> parse_notify(View body) {
     const std::size_t spi_size = in.u8();
     notify.type = NotifyType{in.u16()};
     if (!in.ok()) return std::unexpected(Rule::truncated);
-    if (!spi_size_fits(notify.protocol, spi_size)) return std::unexpected(Rule::bad_spi_size);
+    if (!notify_spi_fits(notify.protocol, spi_size)) return std::unexpected(Rule::bad_spi_size);
     notify.spi = to_bytes(in.bytes(spi_size));
     if (!in.ok()) return std::unexpected(Rule::truncated);
     // RFC 7296 3.10: without an SPI the protocol means nothing, so nobody shall read it.

@@ -18,7 +18,7 @@ constexpr std::uint8_t kMoreTransforms = 3;
 
 // The SPI of an IKE SA is absent in the initial exchange. Other protocols than ours are kept: such a proposal
 // is unacceptable, but its neighbours count (RFC 7296 3.3.6).
-bool spi_size_fits(Protocol protocol, std::size_t size) {
+bool proposal_spi_fits(Protocol protocol, std::size_t size) {
     switch (protocol) {
     case Protocol::ike: return size == 0 || size == 8;
     case Protocol::ah:
@@ -73,7 +73,7 @@ std::expected<Proposal, Rule> parse_proposal(Reader& in) {
     proposal.protocol = Protocol{inner.u8()};
     const std::size_t spi_size = inner.u8();
     const std::size_t count = inner.u8();
-    if (!spi_size_fits(proposal.protocol, spi_size)) return std::unexpected(Rule::bad_spi_size);
+    if (!proposal_spi_fits(proposal.protocol, spi_size)) return std::unexpected(Rule::bad_spi_size);
     proposal.spi = to_bytes(inner.bytes(spi_size));
     if (!inner.ok() || count == 0) return std::unexpected(Rule::bad_proposal);
     if (count > kMaxTransforms) return std::unexpected(Rule::too_many_transforms);

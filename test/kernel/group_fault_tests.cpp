@@ -7,16 +7,13 @@
 namespace sheaf::kernel_test {
 namespace {
 
-constexpr wire::ChildSpi kSpi = 0xf0000001;
-constexpr Duration kLife = std::chrono::seconds(3000);
-
 using std::chrono::milliseconds;
 
 std::vector<child::KernelStep> opening(const GroupSites& sites, unsigned n, Instant expires) {
     std::vector<child::KernelStep> out;
     out.emplace_back(child::OpenGroup{sites.link(n)});
-    out.emplace_back(GroupSites::sa(kSpi, expires));
-    out.emplace_back(child::SendWithGroupSa{kGroup, kSpi});
+    out.emplace_back(GroupSites::sa(kGroupSpi, expires));
+    out.emplace_back(child::SendWithGroupSa{kGroup, kGroupSpi});
     return out;
 }
 
@@ -67,8 +64,8 @@ void check_again(Report& report, GroupSites& sites, Tap& tap, unsigned n) {
 void test_group_replay(Report& report) {
     report.begin("packets of a group that come again");
     GroupSites sites(4);
-    const Instant expires = now() + kLife;
-    report.check(sites.up(kSpi, expires), "a group SA is installed at all");
+    const Instant expires = now() + kGroupLife;
+    report.check(sites.up(kGroupSpi, expires), "a group SA is installed at all");
     Tap tap(sites, 1);
     for (const unsigned n : {2U, 3U})
         check_again(report, sites, tap, n);
@@ -83,7 +80,8 @@ void test_group_end(Report& report) {
     GroupSites sites(3);
     const Duration life = std::chrono::seconds(12);
     const Instant expires = now() + life;
-    report.check(sites.up(kSpi, expires) && sites.reaches(1, 2), "it is installed at all, for some seconds");
+    report.check(sites.up(kGroupSpi, expires) && sites.reaches(1, 2),
+                 "it is installed at all, for some seconds");
     sites.run(1, "ip xfrm state flush");
     sites.turn(milliseconds(300));
     report.check(sites.reaches(1, 2) && sites.reaches(3, 1), "what somebody removes is made again");
@@ -99,7 +97,7 @@ void test_group_end(Report& report) {
     report.check(!sites.reaches4(1, 2) && !sites.reaches6(1, 2), "and nothing passes");
     report.check(counter(sites.site(1).world, "XfrmOutNoStates") > before && tap.clear_packets() == 0,
                  "nor is anything sent in the clear");
-    report.check(sites.outcome(1, child::RemoveGroupSa{kGroup, kSpi}).empty() &&
+    report.check(sites.outcome(1, child::RemoveGroupSa{kGroup, kGroupSpi}).empty() &&
                      sites.outcome(1, child::CloseGroup{kGroup}).empty(),
                  "what is gone can be removed");
     sites.site(1).world.enter();

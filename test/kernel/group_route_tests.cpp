@@ -6,16 +6,13 @@
 namespace sheaf::kernel_test {
 namespace {
 
-constexpr wire::ChildSpi kSpi = 0xf0000001;
-constexpr Duration kLife = std::chrono::seconds(3000);
-
 using std::chrono::milliseconds;
 
 // The first site of a group without sites, whose routes come and go.
 class Routes {
   public:
     explicit Routes(Report& report) : report_(report) {
-        report_.check(sites.up(kSpi, now() + kLife, false), "a group without sites is up");
+        report_.check(sites.up(kGroupSpi, now() + kGroupLife, false), "a group without sites is up");
         // The kernel takes no gateway of IPv6 that a route by another interface leads to, but for the default one.
         for (const unsigned n : {1U, 3U})
             sites.run(n, "ip -6 route del 2001:db8:1::/64 dev up0; ip -6 route add default dev up0");

@@ -12,6 +12,8 @@
 namespace sheaf::kernel_test {
 
 inline constexpr child::LinkNumber kGroup = child::kFirstLink + 60;
+inline constexpr wire::ChildSpi kGroupSpi = 0xf0000001;
+inline constexpr Duration kGroupLife = std::chrono::seconds(3000);
 
 // A group's endpoints on one wire: the n-th, from 1, is 10.1.0.n and 2001:db8:1::n outside, and has
 // 10.2.n.0/24 and 2001:db8:2:n::/64 behind it, in which it is .1 and ::1. The first two reach each other by

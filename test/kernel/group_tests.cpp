@@ -9,7 +9,6 @@ namespace sheaf::kernel_test {
 namespace {
 
 constexpr wire::ChildSpi kFirst = 0xf0000001, kSecond = 0xf0000002;
-constexpr Duration kLife = std::chrono::seconds(3000);
 
 std::uint64_t replayed(const std::vector<xfrm::SaUsage>& usage) {
     return std::accumulate(usage.begin(), usage.end(), std::uint64_t{0},
@@ -21,7 +20,7 @@ std::uint64_t replayed(const std::vector<xfrm::SaUsage>& usage) {
 void test_group(Report& report) {
     report.begin("a group of three endpoints");
     GroupSites sites(3);
-    if (!report.check(sites.up(kFirst, now() + kLife), "a group SA is installed at all")) return;
+    if (!report.check(sites.up(kFirst, now() + kGroupLife), "a group SA is installed at all")) return;
     report.check(sites.all_reach(), "all reach each other: IPv4 and IPv6 in IPv4 and in IPv6");
     const auto usage = sites.usage(1);
     const auto heard = [&](unsigned n) {
@@ -48,13 +47,13 @@ void test_group(Report& report) {
 void test_group_rollover(Report& report) {
     report.begin("the rollover of a group SA");
     GroupSites sites(3);
-    report.check(sites.up(kFirst, now() + kLife), "a group SA is installed at all");
+    report.check(sites.up(kFirst, now() + kGroupLife), "a group SA is installed at all");
     bool lossless = true;
     wire::ChildSpi old = kFirst;
     const auto roll_over = [&] {
         const wire::ChildSpi spi = old == kFirst ? kSecond : old + 1;
         for (unsigned n = 1; n <= 3; ++n)
-            lossless &= sites.outcome(n, GroupSites::sa(spi, now() + kLife)).empty();
+            lossless &= sites.outcome(n, GroupSites::sa(spi, now() + kGroupLife)).empty();
         for (unsigned n = 1; n <= 3; ++n)
             lossless &= sites.outcome(n, child::SendWithGroupSa{kGroup, spi}).empty();
         sites.turn(std::chrono::milliseconds(300));

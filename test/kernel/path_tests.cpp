@@ -15,16 +15,6 @@
 namespace sheaf::kernel_test {
 namespace {
 
-std::string output_of(const std::string& command) {
-    std::string out;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    char text[256];
-    while (pipe != nullptr && std::fgets(text, sizeof text, pipe) != nullptr)
-        out += text;
-    if (pipe != nullptr) ::pclose(pipe);
-    return out;
-}
-
 long count_of(const Host& host, const std::string& name) {
     host.world.enter();
     return std::strtol(

@@ -19,16 +19,6 @@ namespace {
 // The kernel tells of carriers at most once a second.
 constexpr const char* kCarrierTold = "sleep 1.5";
 
-std::string output_of(const std::string& command) {
-    std::string out;
-    FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-    char text[256];
-    while (pipe != nullptr && std::fgets(text, sizeof text, pipe) != nullptr)
-        out += text;
-    if (pipe != nullptr) ::pclose(pipe);
-    return out;
-}
-
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }

@@ -223,4 +223,14 @@ int shell(const std::string& command) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+std::string output_of(const std::string& command) {
+    std::string out;
+    FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+    char text[256];
+    while (pipe != nullptr && std::fgets(text, sizeof text, pipe) != nullptr)
+        out += text;
+    if (pipe != nullptr) ::pclose(pipe);
+    return out;
+}
+
 } // namespace sheaf::kernel_test

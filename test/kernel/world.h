@@ -79,4 +79,7 @@ struct Outcome {
 // Runs a shell command in the current namespace; its exit code.
 int shell(const std::string& command);
 
+// What a shell's command prints, errors included, in the namespace that is entered.
+[[nodiscard]] std::string output_of(const std::string& command);
+
 } // namespace sheaf::kernel_test
