@@ -248,6 +248,25 @@ TEST_CASE("when the gateway's address dies, what gets no answer is tried at its 
     n.check_usable();
 }
 
+// A gateway may tell all that it has (RFC 4555 3.4), those of the network behind it, too.
+TEST_CASE("an address of the gateway that nobody reaches from outside costs time, and nothing else") {
+    auto config = mobile_client();
+    config.connections[0].retransmit = {500ms, 6};
+    auto gateway = mobile_gateway();
+    gateway.connections[0].addresses = {ip(kGateway), ip("10.9.0.1"), ip("2001:db8:9::1"), ip(kOtherGateway)};
+    Net n(config, gateway);
+    n.roam("2001:db8:7::9");
+    CHECK(n.at_client() == "198.51.100.2 - 192.0.2.2"); // no ESP goes there
+    n.net.run_for(3s);
+    CHECK(n.at_client() == "2001:db8:7::9 - 2001:db8:2::2");
+    CHECK(n.at_gateway() == "2001:db8:7::9 - 2001:db8:2::2");
+    CHECK(n.client.count<ike::IkeDown>() == 0);
+    CHECK(n.gateway.engine.counters().handshakes == 1);
+    n.check_usable();
+    n.roam(kMoved);
+    CHECK(n.at_gateway() == "203.0.113.9 - 192.0.2.2");
+}
+
 TEST_CASE("a peer that does not know MOBIKE stays where it is") {
     const bool client_knows = GENERATE(true, false);
     auto client = mobile_client();
