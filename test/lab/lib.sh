@@ -86,19 +86,23 @@ wait_until() {
 
 # --- hosts and links -------------------------------------------------------------------------------------------------
 
+host_count=0
 host_add() { # HOST...
-    local host
+    local host pid pids=()
+    printf 'netns add %s\n' "$@" | ip -batch -
+    (cd "$LAB_TMP" && mkdir -p "$@")
     for host; do
-        ip netns add "$host"
-        mkdir -p "$LAB_TMP/$host"
+        host_count=$((host_count + 1))
         : >"$LAB_TMP/$host.mnt"
         nsenter --net="/run/netns/$host" unshare --mount="$LAB_TMP/$host.mnt" --propagation private sh -ec '
             mount -t tmpfs -o mode=755 run /run
             mount -t sysfs sys /sys
             mkdir -p /run/lock /run/sheaf
-            echo "$0" | md5sum | cut -d " " -f 1 >/run/machine-id
-            mount --bind /run/machine-id /etc/machine-id' "$host"
+            printf "%032x\n" "$0" >/run/machine-id
+            mount --bind /run/machine-id /etc/machine-id' $host_count &
+        pids+=($!)
     done
+    for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
 # in_host HOST COMMAND...; the host "." is where the scenario itself runs
@@ -187,9 +191,10 @@ daemon_start() {
 daemon_runs() { kill -0 "${daemon_pids[$1/$2]:?no $2 was started in $1}" 2>/dev/null; } # HOST NAME
 
 # daemon_stop HOST NAME [SIGNAL]: signals it, waits for its end, leaves its exit code in daemon_exit
-daemon_stop() {
-    local pid=${daemon_pids[$1/$2]:?no $2 was started in $1}
-    kill "-${3:-TERM}" "$pid" 2>/dev/null || :
+daemon_stop() { daemon_signal "$@" && daemon_end "$@"; }
+daemon_signal() { kill "-${3:-TERM}" "${daemon_pids[$1/$2]:?no $2 was started in $1}" 2>/dev/null || :; }
+daemon_end() {
+    local pid=${daemon_pids[$1/$2]}
     wait_until 20 "$2 in $1 ends after SIG${3:-TERM}" daemon_gone "$pid"
     unset "daemon_pids[$1/$2]"
     daemon_exit=0
@@ -237,10 +242,13 @@ expect_no_ping() {
 }
 
 # witness_start NAME HOST DEV: everything that passes there goes to LAB_LOGS/NAME.pcap
-witness_start() {
+witness_start() { witness_open "$@" && witness_ready "$1"; }
+witness_open() { # NAME HOST DEV: without waiting for it
     daemon_start "$2" "tcpdump-$1" tcpdump -n -U --immediate-mode -Z root -i "$3" -w "$LAB_LOGS/$1.pcap"
-    wait_until 10 "tcpdump in $2" log_says "$2" "tcpdump-$1" '^tcpdump: listening'
     witness_host[$1]=$2
+}
+witness_ready() { # NAME
+    wait_until 10 "tcpdump in ${witness_host[$1]}" log_says "${witness_host[$1]}" "tcpdump-$1" '^tcpdump: listening'
 }
 declare -A witness_host=()
 

@@ -158,20 +158,27 @@ END
 
 sheaf_options=() # more of them for sheafd
 
-# sheaf_start HOST CONFIGURATION: starts sheafd with it and waits until it answers
-sheaf_start() {
+# sheaf_start HOST [CONFIGURATION]: starts sheafd with it, or the one before, and waits until it answers
+sheaf_start() { sheaf_launch "$@" && sheaf_ready "$1"; }
+sheaf_launch() { # HOST [CONFIGURATION]: without waiting
     local file=$LAB_TMP/$1/sheafd.json
     [ $# -lt 2 ] || printf '%s\n' "$2" >"$file"
     chmod 600 "$file"
     daemon_start "$1" sheafd "$LAB_BIN/sheafd" --config "$file" --log-level debug "${sheaf_options[@]}"
+}
+sheaf_ready() { # HOST
     holds_within 20 sheaf_answers "$1" || fail "sheafd in $1 does not answer: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
 }
 
 sheaf_answers() { daemon_runs "$1" sheafd && sheaf_json "$1" version; } # HOST
 
-sheaf_stop() { # HOST: by SIGTERM; it must end well
-    daemon_stop "$1" sheafd
-    [ "$daemon_exit" = 0 ] || fail "sheafd in $1 ended with exit code $daemon_exit: $(tail -n 1 "$LAB_LOGS/$1.sheafd.log")"
+sheaf_stop() { # HOST...: by SIGTERM, to all at once; each must end well
+    local host
+    for host; do daemon_signal "$host" sheafd; done
+    for host; do
+        daemon_end "$host" sheafd
+        [ "$daemon_exit" = 0 ] || fail "sheafd in $host ended with exit code $daemon_exit: $(tail -n 1 "$LAB_LOGS/$host.sheafd.log")"
+    done
 }
 
 sheaf_order() { sheaf_json "$@" >>"$LAB_LOGS/$1.orders.log" 2>&1; } # HOST COMMAND...
