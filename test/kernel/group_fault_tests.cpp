@@ -59,6 +59,16 @@ void check_again(Report& report, GroupSites& sites, Tap& tap, unsigned n) {
     report.check(sites.reaches(n, 1) && sites.reaches(4, 1), "neither sender is the worse for it");
 }
 
+// What is made again takes as long as a busy machine makes it take.
+bool reaches_again(GroupSites& sites, unsigned from, unsigned to) {
+    const Instant last = now() + std::chrono::seconds(5);
+    while (!sites.reaches(from, to)) {
+        if (now() > last) return false;
+        sites.turn(milliseconds(100));
+    }
+    return true;
+}
+
 } // namespace
 
 void test_group_replay(Report& report) {
@@ -78,16 +88,17 @@ void test_group_replay(Report& report) {
 void test_group_end(Report& report) {
     report.begin("the end of a group SA");
     GroupSites sites(3);
-    const Duration life = std::chrono::seconds(12);
+    const Duration life = std::chrono::seconds(25);
     const Instant expires = now() + life;
     report.check(sites.up(kGroupSpi, expires) && sites.reaches(1, 2),
                  "it is installed at all, for some seconds");
     sites.run(1, "ip xfrm state flush");
     sites.turn(milliseconds(300));
-    report.check(sites.reaches(1, 2) && sites.reaches(3, 1), "what somebody removes is made again");
+    report.check(reaches_again(sites, 1, 2) && reaches_again(sites, 3, 1),
+                 "what somebody removes is made again");
     sites.run(1, "ip xfrm state delete src 10.1.0.1 dst 10.1.0.2 proto esp spi 0xf0000001");
     sites.turn(milliseconds(300));
-    report.check(sites.reaches(1, 2), "one by one, too");
+    report.check(reaches_again(sites, 1, 2), "one by one, too");
     while (now() < expires + std::chrono::seconds(2))
         sites.turn(milliseconds(100));
     report.check(sites.usage(1).empty(), "the kernel ends it by itself");
