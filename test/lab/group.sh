@@ -134,6 +134,11 @@ wait_in_group() { wait_until 30 "cl$1 is in the group" in_group "$1"; } # N
 
 # --- what is seen ----------------------------------------------------------------------------------------------------
 
+# expect_answer_soon HOST ADDRESS: asks until there is one. Not by one ping with a deadline, which an unreachable ends.
+expect_answer_soon() {
+    holds_within 20 in_host "$1" ping -n -q -c 1 -W 0.3 "$2" || fail "$1 gets no answer from $2"
+}
+
 # expect_all_pairs N...: the hosts behind these members reach each other, over IPv6 and IPv4; those behind one are asked in turn
 expect_all_pairs() {
     local n m pid pids=()
