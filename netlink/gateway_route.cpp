@@ -50,11 +50,10 @@ std::vector<Way> ways_of(View list) {
     return out;
 }
 
+// The kernel tells a route's next hop by one or the other.
 std::vector<Way> ways_of(const Attributes& attributes) {
-    std::vector<Way> out = ways_of(attributes.bytes(RTA_MULTIPATH));
-    if (attributes.has(RTA_OIF))
-        out.insert(out.begin(), {static_cast<int>(attributes.u32(RTA_OIF)), gateway_in(attributes)});
-    return out;
+    if (!attributes.has(RTA_OIF)) return ways_of(attributes.bytes(RTA_MULTIPATH));
+    return {{static_cast<int>(attributes.u32(RTA_OIF)), gateway_in(attributes)}};
 }
 
 } // namespace
