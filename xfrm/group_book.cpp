@@ -136,6 +136,7 @@ std::expected<void, std::string> GroupBook::plan(child::LinkNumber number, Means
     if (auto claimed = claim_marks(number, todo.added, means.plan); !claimed) return claimed;
     plan_entries(number, todo, means);
     plan_limits(number, means);
+    plan_counts(number, means);
     plan_policies(group, means);
     plan_removals(number, todo, means);
     return {};
@@ -311,6 +312,27 @@ void GroupBook::plan_limits(child::LinkNumber number, Means means) {
     }
 }
 
+// Never back: nobody sends a million packets in a second.
+void GroupBook::plan_counts(child::LinkNumber number, Means means) {
+    Group& group = groups_.at(number);
+    const GroupSa* sa = find_sa(group.wanted.sas, group.wanted.sending);
+    const bool due = group.count_on && *group.count_on <= means.now;
+    if (sa == nullptr) {
+        group.count_on.reset();
+    } else if (due || !group.count_on) {
+        group.count_on = means.now + kCountOn;
+    }
+    if (sa == nullptr || !due) return;
+    for (const auto& [entry, installed] : group.entries) {
+        if (!entry.out || entry.spi != sa->spi) continue;
+        means.plan.add({.room = Room::xfrm,
+                        .message = count_on(id_of(entry), entry.local, first_sequence(*sa, means.now)),
+                        .object = state_for(number, *sa, entry, means.with_direction).to_string(),
+                        .verb = "count on",
+                        .tolerated = {ESRCH, EINVAL}}); // it has ended, or is ending
+    }
+}
+
 void GroupBook::plan_policies(Group& group, Means means) {
     std::erase_if(group.policies, [&](const Policy& policy) { return !means.policies.holds(policy); });
     std::vector<Policy> wanted;
@@ -397,7 +419,9 @@ bool GroupBook::sends_to(child::LinkNumber number, const IpAddress& endpoint) co
 std::map<child::LinkNumber, Instant> GroupBook::due() const {
     std::map<child::LinkNumber, Instant> out;
     for (const auto& [number, group] : groups_) {
-        if (group.due) out[number] = *group.due;
+        if (group.due || group.count_on)
+            out[number] =
+                std::min(group.due.value_or(Instant::max()), group.count_on.value_or(Instant::max()));
     }
     return out;
 }

@@ -40,6 +40,10 @@ class GroupBook {
     static constexpr std::size_t kMaxDeparted = 1024;
     static constexpr Duration kRetry = std::chrono::seconds(1); // after the kernel has refused a repair
 
+    // How often what is sent is moved on to where the time since the SA was made puts it. A window that somebody has
+    // pushed forward at a receiver, with a number of another sender's, is behind it then.
+    static constexpr Duration kCountOn = std::chrono::seconds(30);
+
     explicit GroupBook(std::unique_ptr<PacketMarks> marks) : packet_marks_(std::move(marks)) {}
 
     // Steps; an error is a sentence. `plan` takes the changes back when it fails.
@@ -96,6 +100,7 @@ class GroupBook {
         std::set<GroupEntry> lost;               // of these the kernel may hold the place
         std::vector<Policy> policies;            // some of them may not be held any more
         std::optional<Instant> due;
+        std::optional<Instant> count_on; // while something is sent
     };
     struct Mark {
         std::uint32_t mark = 0;
@@ -117,6 +122,7 @@ class GroupBook {
     void release_marks(child::LinkNumber number);
     void plan_entries(child::LinkNumber number, const Difference& difference, Means means);
     void plan_limits(child::LinkNumber number, Means means);
+    void plan_counts(child::LinkNumber number, Means means);
     void plan_policies(Group& group, Means means);
     void plan_removals(child::LinkNumber number, const Difference& difference, Means means);
     void enter(child::LinkNumber number, const GroupEntry& entry, Installed installed);

@@ -242,6 +242,20 @@ netlink::Message install_state(const State& state, const Progress& progress) {
 }
 netlink::Message update_state(const State& state) { return encode_state(XFRM_MSG_UPDSA, state, {}); }
 netlink::Message remove_state(const StateId& id) { return about(XFRM_MSG_DELSA, id); }
+netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint32_t sent) {
+    netlink::Builder out(XFRM_MSG_NEWAE, NLM_F_REPLACE);
+    auto& fixed = out.fixed<xfrm_aevent_id>();
+    fixed.sa_id.daddr = encode(id.destination);
+    fixed.sa_id.spi = htonl(id.spi);
+    fixed.sa_id.family = family_number(id.destination.family());
+    fixed.sa_id.proto = IPPROTO_ESP;
+    fixed.saddr = encode(source);
+    put_mark(out, id);
+    xfrm_replay_state counters{};
+    counters.oseq = sent;
+    out.put_struct(XFRMA_REPLAY_VAL, counters);
+    return out.finish();
+}
 netlink::Message query_state(const StateId& id) { return about(XFRM_MSG_GETSA, id); }
 
 netlink::Message dump_states() {

@@ -89,6 +89,8 @@ struct Progress {
 [[nodiscard]] netlink::Message query_state(const StateId& id); // answered as dump_states()
 [[nodiscard]] netlink::Message remove_state(const StateId& id);
 [[nodiscard]] netlink::Message dump_states(); // ESP only, where the kernel can select
+// What the entry sends counts on behind `sent`; of one without a replay window of its own.
+[[nodiscard]] netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint32_t sent);
 // XFRM_MSG_NEWSA. Nothing for other protocols than ESP, nor for what holds the place of an SA that the kernel
 // has asked for (XFRM_MSG_ACQUIRE), which has no SPI.
 [[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);

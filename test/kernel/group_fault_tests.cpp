@@ -1,6 +1,7 @@
 #include "test/kernel/group_sites.h"
 #include "test/kernel/samples.h"
 #include "test/kernel/tests.h"
+#include "xfrm/group_book.h"
 
 #include <thread>
 
@@ -83,6 +84,28 @@ void test_group_replay(Report& report) {
     report.check(sites.outcome(2, opening(sites, 2, expires)).empty() && sites.reaches(2, 1) &&
                      sites.reaches(2, 3),
                  "an endpoint that has restarted is heard at once");
+}
+
+void test_group_count_on(Report& report) {
+    report.begin("a replay window of a group that somebody pushes forward");
+    GroupSites sites(4);
+    const Instant expires = now() + kGroupLife;
+    report.check(sites.up(kGroupSpi, expires), "a group SA is installed at all");
+    sites.turn(std::chrono::seconds(2));
+    sites.restart(3);
+    report.check(sites.outcome(3, opening(sites, 3, expires)).empty(),
+                 "an endpoint that restarts counts from later on");
+    Tap tap(sites, 1);
+    report.check(sites.reaches(3, 1) && sites.reaches(4, 1), "it is heard, and so is another");
+    const Bytes frame = tap.esp_from(GroupSites::outside(3, 1));
+    tap.send(with_source(frame, GroupSites::outside(4, 1)));
+    std::this_thread::sleep_for(milliseconds(50));
+    report.check(!frame.empty() && !sites.reaches(4, 1),
+                 "what comes with its number as if from the other makes that one's packets too old");
+    sites.site(4).world.enter();
+    sites.site(4).kernel->on_timeout(now() + xfrm::GroupBook::kCountOn);
+    sites.turn(milliseconds(300));
+    report.check(sites.reaches(4, 1), "until the other counts on");
 }
 
 void test_group_end(Report& report) {

@@ -48,6 +48,7 @@ constexpr std::array kTests{
     Test{"group", [](Report& report, const auto&) { test_group(report); }},
     Test{"group-rollover", [](Report& report, const auto&) { test_group_rollover(report); }},
     Test{"group-replay", [](Report& report, const auto&) { test_group_replay(report); }},
+    Test{"group-count-on", [](Report& report, const auto&) { test_group_count_on(report); }},
     Test{"group-end", [](Report& report, const auto&) { test_group_end(report); }},
     Test{"group-routes", [](Report& report, const auto&) { test_group_routes(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},

@@ -38,6 +38,7 @@ void test_usage(Report& report);
 void test_group(Report& report);
 void test_group_rollover(Report& report);
 void test_group_replay(Report& report);
+void test_group_count_on(Report& report);
 void test_group_end(Report& report);
 void test_group_routes(Report& report);
 void test_scale(Report& report);

@@ -195,6 +195,7 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
 int NetlinkKernel::update_state(const nlmsghdr& message) {
     const auto info = fixed_of<xfrm_usersa_info>(message);
     const auto found = objects.find(state_key(info.id.daddr, info.id.spi, message, sizeof info));
+    case XFRM_MSG_NEWAE: return count_on(message);
     if (found == objects.end()) return ESRCH;
     auto was = fixed_of<xfrm_usersa_info>(header_of(found->second));
     was.lft = info.lft;
@@ -239,6 +240,21 @@ int NetlinkKernel::migrate(const nlmsghdr& message) {
             std::memcpy(object.data() + (had.data() - object.data()), ports.data(), ports.size());
         changes.push_back({true, "clone: " + key, 0});
         break;
+// Where the entry counts in the plain form; only then may that be changed so.
+int NetlinkKernel::count_on(const nlmsghdr& message) {
+    const auto info = fixed_of<xfrm_aevent_id>(message);
+    if ((message.nlmsg_flags & NLM_F_REPLACE) == 0) return EINVAL;
+    const auto found = objects.find(state_key(info.sa_id.daddr, info.sa_id.spi, message, sizeof info));
+    if (found == objects.end()) return ESRCH;
+    const View wanted = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_REPLAY_VAL);
+    const View had =
+        netlink::Attributes::of(header_of(found->second), sizeof(xfrm_usersa_info)).bytes(XFRMA_REPLAY_VAL);
+    if (wanted.size() != sizeof(xfrm_replay_state) || had.size() != wanted.size()) return EINVAL;
+    const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
+    std::memcpy(found->second.data() + offset, wanted.data(), wanted.size());
+    return 0;
+}
+
     }
     return 0;
 }

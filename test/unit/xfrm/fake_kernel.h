@@ -67,6 +67,7 @@ class NetlinkKernel {
     [[nodiscard]] int remove(const std::string& key, int missing);
     [[nodiscard]] int handle_xfrm(int fd, const nlmsghdr& message);
     [[nodiscard]] int update_state(const nlmsghdr& message);
+    [[nodiscard]] int count_on(const nlmsghdr& message);
     [[nodiscard]] int migrate(const nlmsghdr& message);
     [[nodiscard]] int handle_route(int fd, const nlmsghdr& message);
     [[nodiscard]] int create_link(const nlmsghdr& message);

@@ -2,6 +2,7 @@
 #include "netlink/route.h"
 #include "test/kernel/samples.h"
 #include "test/unit/xfrm/bench.h"
+#include "xfrm/group_book.h"
 #include "xfrm/group_objects.h"
 #include "xfrm/marks.h"
 #include "xfrm/policy.h"
@@ -205,6 +206,27 @@ TEST_CASE("a group SA ends when it is told to, and its counters never fall back"
         CHECK(sent == group::first_sequence(std::chrono::seconds(2990)));
     }
     CHECK(found);
+}
+
+TEST_CASE("what is sent with a group SA counts on with time, so that no window stays ahead of it", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    const auto before = bench.fake.keys();
+    REQUIRE(bench.kernel->next_timeout() == bench.at + GroupBook::kCountOn);
+    bench.at += GroupBook::kCountOn;
+    bench.kernel->on_timeout(bench.at);
+    CHECK(bench.run().empty());
+    CHECK(bench.fake.keys() == before);
+    int outbound = 0;
+    for (const auto& [state, sent] : entries(bench)) {
+        if (state.id.mark != 0) continue;
+        ++outbound;
+        CHECK(sent == group::first_sequence(std::chrono::seconds(2970)));
+    }
+    CHECK(outbound == 2);
+    CHECK(bench.kernel->next_timeout() == bench.at + GroupBook::kCountOn);
+    REQUIRE(bench.outcome(only(child::RemoveGroupSa{kGroup, kOld})).empty());
+    CHECK_FALSE(bench.kernel->next_timeout());
 }
 
 TEST_CASE("what the kernel routes into a group's interface becomes policies, and goes with the route",
