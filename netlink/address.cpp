@@ -35,8 +35,9 @@ Message encode(std::uint16_t flags, const Address& address) {
     RouteMessage out(RTM_NEWADDR, flags, fixed_of(address));
     out.put_address(IFA_LOCAL, address.address);
     out.put_address(IFA_ADDRESS, address.address);
-    out.put_u32(IFA_FLAGS,
-                (address.ask_first ? 0U : IFA_F_NODAD) | (address.prefix_route ? 0U : IFA_F_NOPREFIXROUTE));
+    out.put_u32(IFA_FLAGS, (address.ask_first ? 0U : IFA_F_NODAD) |
+                               (address.prefix_route ? 0U : IFA_F_NOPREFIXROUTE) |
+                               (address.home ? IFA_F_HOMEADDRESS : 0U));
     out.put_struct(IFA_CACHEINFO, ifa_cacheinfo{.ifa_prefered = address.deprecated ? 0 : kForEver,
                                                 .ifa_valid = kForEver,
                                                 .cstamp = 0,
@@ -87,7 +88,8 @@ std::optional<Address> parse_address(const nlmsghdr& message) {
                    .prefix_route = (flags & IFA_F_NOPREFIXROUTE) == 0,
                    .ask_first = (flags & IFA_F_NODAD) == 0,
                    .deprecated = is_deprecated(attributes, flags),
-                   .protocol = attributes.u8(IFA_PROTO)};
+                   .protocol = attributes.u8(IFA_PROTO),
+                   .home = (flags & IFA_F_HOMEADDRESS) != 0};
 }
 
 } // namespace sheaf::netlink

@@ -20,6 +20,8 @@ struct Address {
     bool ask_first = false;
     bool deprecated = false;   // no longer preferred (RFC 4862 5.5.4): new connections choose another
     std::uint8_t protocol = 0; // who installed it, as with routes; 0: unsaid. Kept since Linux 5.18
+    bool home =
+        false; // a home address of Mobile IPv6: taken from type 2 routing headers, preferred as source
 
     friend bool operator==(const Address&, const Address&) = default;
 };

@@ -2,13 +2,14 @@
 
 #include "lib/base/ip.h"
 #include "netlink/error.h"
+#include "netlink/nft_socket.h"
 #include "netlink/os.h"
 
 #include <compare>
-#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace sheaf::netlink {
@@ -32,11 +33,7 @@ struct PacketMark {
 //
 // It is written straight to netlink, since nftables' own libraries are under the GPL.
 //
-// Owner: the table belongs to the socket that made it. `nft flush ruleset`, by which hosts load their filters
-// anew, passes it over, and the kernel removes it with this object, or with the process, however that ends
-// (Linux 5.12).
-//
-// Blocking: a change is one transaction, which the kernel answers within the call.
+// It goes with this object, or with the process (NftSocket). Blocking.
 class MarkTable {
   public:
     static constexpr const char* kName = "sheaf"; // of the table, of family inet
@@ -44,23 +41,14 @@ class MarkTable {
     // Makes the table, without marks. `os` must outlive the object.
     [[nodiscard]] static std::expected<std::unique_ptr<MarkTable>, Error> open(Os& os,
                                                                                std::uint32_t first_spi);
-    MarkTable(const MarkTable&) = delete;
-    MarkTable& operator=(const MarkTable&) = delete;
-    ~MarkTable();
-
     // All or nothing. REQUIRES: what is added is not there, what is removed is.
     [[nodiscard]] std::expected<void, Error> change(const std::vector<PacketMark>& added,
                                                     const std::vector<PacketMark>& removed);
 
   private:
-    MarkTable(Os& os, int fd) : os_(os), fd_(fd) {}
-    [[nodiscard]] std::expected<void, Error> configure();
-    [[nodiscard]] std::expected<void, Error> commit(const Bytes& batch, std::size_t messages);
-    // How many answers there were, all of them good.
-    [[nodiscard]] std::expected<std::size_t, Error> read_answers();
+    explicit MarkTable(std::unique_ptr<NftSocket> socket) : socket_(std::move(socket)) {}
 
-    Os& os_;
-    int fd_;
+    std::unique_ptr<NftSocket> socket_; // owns the table
 };
 
 } // namespace sheaf::netlink

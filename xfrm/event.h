@@ -16,8 +16,8 @@ struct AcquireNotice {
 };
 [[nodiscard]] std::optional<AcquireNotice> parse_acquire(const nlmsghdr& message);
 
-// What a message that the kernel sends by itself means to the engine: XFRM_MSG_EXPIRE, DELSA, ACQUIRE and
-// MAPPING. Nothing for SAs and policies that are not ours.
+// What a message that the kernel sends by itself means to the engine: XFRM_MSG_EXPIRE, DELSA, ACQUIRE,
+// MAPPING and MIGRATE. Nothing for SAs and policies that are not ours.
 [[nodiscard]] std::optional<child::KernelEvent> event_of(const nlmsghdr& message);
 
 } // namespace sheaf::xfrm

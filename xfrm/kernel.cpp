@@ -1,5 +1,6 @@
 #include "xfrm/kernel.h"
 
+#include "xfrm/care_of_state.h"
 #include "xfrm/event.h"
 #include "xfrm/kernel_parts.h"
 #include "xfrm/marks.h"
@@ -50,7 +51,8 @@ std::expected<void, std::string> Kernel::Parts::open() {
         if (!opened) return std::unexpected(opening_error(wanted.what, opened.error(), wanted.module));
         wanted.socket = std::move(*opened);
     }
-    for (const unsigned group : {XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING}) {
+    for (const unsigned group :
+         {XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_ACQUIRE, XFRMNLGRP_MAPPING, XFRMNLGRP_MIGRATE}) {
         if (const auto joined = events->listen(group); !joined)
             return std::unexpected(
                 opening_error("events of SAD and SPD (XFRM)", joined.error(), "xfrm_user"));
@@ -70,6 +72,8 @@ void Kernel::Parts::on_event(const nlmsghdr& message) {
         resync_wanted = true;
     } else if (on_group_event(message)) {
         return;
+    } else if (const auto care_of = parse_care_of_removal(message)) {
+        resync_wanted |= is_ours(*care_of);
     } else if (auto event = event_of(message)) {
         told.push_back(std::move(*event));
     }
@@ -94,6 +98,7 @@ void Kernel::Parts::list_states(std::move_only_function<void(std::optional<std::
 void Kernel::Parts::resync() {
     resync_wanted = false;
     resyncing = true;
+    restore_care_of();
     list_states([this](std::optional<std::vector<SaUsage>> list) {
         resyncing = false;
         if (!list) {
@@ -102,6 +107,16 @@ void Kernel::Parts::resync() {
         }
         tell_present(*list);
     });
+}
+
+// What somebody else has removed of the entries for care-of addresses: they have neither keys nor time, and the engine
+// does not know of them. Those that are there refuse the first message and are not changed by the second, which takes
+// the place of what the kernel itself puts there for a packet that finds none.
+void Kernel::Parts::restore_care_of() {
+    for (const CareOfState& state : books.homes.care_of_states()) {
+        xfrm->request(install_state(state), [](const auto&) {});
+        xfrm->request(update_state(state), [](const auto&) {});
+    }
 }
 
 void Kernel::Parts::tell_present(const std::vector<SaUsage>& list) {
@@ -278,11 +293,11 @@ std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os
 }
 
 std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os, const Settings& settings) {
-    return open(os, settings, nft_marks(os));
+    return open(os, settings, MarkMeans{nft_marks(os), nft_path_marks(os)});
 }
 
 std::expected<std::unique_ptr<Kernel>, std::string> Kernel::open(netlink::Os& os, const Settings& settings,
-                                                                 std::unique_ptr<PacketMarks> marks) {
+                                                                 MarkMeans marks) {
     auto parts = std::make_unique<Parts>(os, settings, std::move(marks));
     if (const auto opened = parts->open(); !opened) return std::unexpected(opened.error());
     return std::unique_ptr<Kernel>(new Kernel(std::move(parts)));

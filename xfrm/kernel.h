@@ -3,6 +3,7 @@
 #include "netlink/os.h"
 #include "xfrm/kernel_edge.h"
 #include "xfrm/packet_marks.h"
+#include "xfrm/path_marks.h"
 
 #include <chrono>
 #include <cstddef>
@@ -22,8 +23,8 @@ namespace sheaf::xfrm {
 //
 // Marks of ours, by which reconcile() knows what it may remove: reqid, and if_id where there is one, between
 // child::kFirstLink and child::kLastLink, routes and rules of protocol kProtocol in our tables and
-// priorities, interfaces of kind xfrm with the alias kAlias, addresses of protocol kProtocol. The nftables table
-// of groups needs none: it goes with the process.
+// priorities, interfaces of kind xfrm with the alias kAlias, addresses of protocol kProtocol. The nftables tables
+// need none: they go with the process.
 class Kernel final : public KernelEdge {
   public:
     struct Settings {
@@ -37,9 +38,13 @@ class Kernel final : public KernelEdge {
     [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string> open(netlink::Os& os);
     [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string> open(netlink::Os& os,
                                                                                   const Settings& settings);
-    // With other means than nftables to tell a group's senders apart.
+    // With other means than nftables to tell a group's senders apart, and for Mobile IPv6.
+    struct MarkMeans {
+        std::unique_ptr<PacketMarks> groups;
+        std::unique_ptr<PathMarks> homes;
+    };
     [[nodiscard]] static std::expected<std::unique_ptr<Kernel>, std::string>
-    open(netlink::Os& os, const Settings& settings, std::unique_ptr<PacketMarks> marks);
+    open(netlink::Os& os, const Settings& settings, MarkMeans marks);
     ~Kernel() override;
 
     [[nodiscard]] std::expected<Abilities, std::string> probe() override;

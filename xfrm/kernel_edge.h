@@ -21,7 +21,7 @@ struct Removed {
     std::size_t routes = 0;
     std::size_t rules = 0;
     std::size_t links = 0;
-    std::size_t addresses = 0; // on interfaces of others
+    std::size_t addresses = 0; // on interfaces of others, and those that we answered for
 
     [[nodiscard]] std::size_t total() const { return states + policies + routes + rules + links + addresses; }
     friend bool operator==(const Removed&, const Removed&) = default;

@@ -46,8 +46,9 @@ struct Kernel::Parts {
     std::optional<Instant> usage_again;
     std::optional<std::vector<SaUsage>> usage;
 
-    Parts(netlink::Os& system, const Settings& chosen, std::unique_ptr<PacketMarks> marks)
-        : os(system), settings(chosen), books{.groups = GroupBook(std::move(marks))} {}
+    Parts(netlink::Os& system, const Settings& chosen, MarkMeans marks)
+        : os(system), settings(chosen), books{.groups = GroupBook(std::move(marks.groups)),
+                                              .homes = MobilityBook(std::move(marks.homes))} {}
 
     [[nodiscard]] std::expected<void, std::string> open();
     [[nodiscard]] Sockets sockets() const { return {*route, *xfrm}; }
@@ -66,6 +67,7 @@ struct Kernel::Parts {
     void on_event(const nlmsghdr& message);
     void remove_leftovers();
     void resync();
+    void restore_care_of();
     void tell_present(const std::vector<SaUsage>& list);
     void ask_usage();
     void list_states(std::move_only_function<void(std::optional<std::vector<SaUsage>>)> found);

@@ -89,7 +89,8 @@ std::vector<Address> addresses_of(const child::Link& link, int interface_index) 
                        .prefix_length = given.prefix_length,
                        .prefix_route = client && given.address.is_link_local(),
                        .deprecated = given.deprecated,
-                       .protocol = kProtocol});
+                       .protocol = kProtocol,
+                       .home = given.home});
     return out;
 }
 
@@ -173,7 +174,7 @@ Route client_route(const child::Link& link, const Prefix& destination, std::uint
               .preferred_source = std::nullopt};
     const auto source = std::ranges::find_if(link.addresses, [&](const child::InterfaceAddress& own) {
         return own.address.family() == destination.family() && !own.address.is_link_local() &&
-               !own.deprecated;
+               (own.home || !own.deprecated);
     });
     if (source != link.addresses.end()) out.preferred_source = source->address;
     return out;

@@ -218,6 +218,11 @@ bool Links::changes_shared(const child::KernelIntent& intent) const {
         // As a client's link.
         if (std::holds_alternative<child::OpenGroup>(step) || std::holds_alternative<child::CloseGroup>(step))
             return true;
+        // It may open or close either kind.
+        if (std::holds_alternative<child::OpenMobility>(step) ||
+            std::holds_alternative<child::UpdateMobility>(step) ||
+            std::holds_alternative<child::CloseMobility>(step))
+            return true;
         const auto* open = std::get_if<child::OpenLink>(&step);
         const auto* close = std::get_if<child::CloseLink>(&step);
         if (open == nullptr && close == nullptr) continue;

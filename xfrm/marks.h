@@ -44,6 +44,10 @@ inline constexpr std::uint32_t kGroupMarkMask = 0xffffff00;
 inline constexpr unsigned kGroupMarkShift = 8;
 inline constexpr std::uint32_t kMaxGroupMarks = 0xffff;
 
+// Of ESP that comes in for a home agent from where it may come: without it no inbound SAD entry of Mobile IPv6 is found.
+inline constexpr std::uint32_t kGateMark = 0x55000000; // under kGroupMarkMask
+static_assert(child::kPathMarkMask == kGroupMarkMask);
+
 inline constexpr const char* kLinkKind = "xfrm";
 inline constexpr const char* kLinkAlias = "sheaf";
 // 1500 less what ESP in UDP in IPv6 adds with any cipher, rounded down; a path with less is found by the

@@ -271,18 +271,22 @@ Mover outbound(const child::MoveSas& step) {
 
 } // namespace
 
-std::expected<void, std::string> plan_move(const child::MoveSas& step, PolicyBook& policies,
-                                           PolicyBook::Changes& changes, Leftovers& leftovers, Plan& plan) {
-    const auto before = policies_of(step.policies);
+std::expected<MovedPolicies, std::string> moved_policies(const child::MoveSas& step) {
+    auto before = policies_of(step.policies);
     if (!before) return std::unexpected(before.error());
     child::PolicySet moved = step.policies;
     moved.local = step.local.address;
     moved.peer = step.peer.address;
-    const auto after = policies_of(moved);
+    auto after = policies_of(moved);
     if (!after) return std::unexpected(after.error());
+    return MovedPolicies{std::move(*before), std::move(*after)};
+}
 
+std::expected<void, std::string> plan_move(const child::MoveSas& step, MovedInbound inbound_entry,
+                                           const std::function<std::expected<void, std::string>()>& follow,
+                                           Leftovers& leftovers, Plan& plan) {
     auto movers = std::make_shared<Movers>();
-    movers->push_back(inbound(step));
+    if (inbound_entry == MovedInbound::follows) movers->push_back(inbound(step));
     movers->push_back(outbound(step));
     for (Mover& mover : *movers) {
         mover.was.id = mover.id;
@@ -298,7 +302,7 @@ std::expected<void, std::string> plan_move(const child::MoveSas& step, PolicyBoo
     plan.add_later([movers, &leftovers] { return second_look(movers, leftovers); });
     plan.add_later([movers] { return limits_and_clones(movers); });
     plan.add_later([movers] { return changes_of(*movers); });
-    if (auto followed = policies.move(*before, *after, changes, plan); !followed) return followed;
+    if (auto followed = follow(); !followed) return followed;
     plan.add_later([movers, &leftovers] { return removals_of(*movers, leftovers); });
     plan.on_failure([movers, &leftovers] {
         for (const Mover& mover : *movers)

@@ -3,11 +3,13 @@
 #include "lib/child/kernel.h"
 #include "xfrm/leftovers.h"
 #include "xfrm/plan.h"
-#include "xfrm/policy_book.h"
+#include "xfrm/policy.h"
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace sheaf::xfrm {
 
@@ -33,9 +35,20 @@ namespace sheaf::xfrm {
 //
 // No sequence number is used twice (RFC 4303 3.3.3): before an outbound entry is made anew the old one gets a
 // limit of packets (XFRM_MSG_UPDSA), and the new one begins behind the number that this leaves to it.
-[[nodiscard]] std::expected<void, std::string> plan_move(const child::MoveSas& step, PolicyBook& policies,
-                                                         PolicyBook::Changes& changes, Leftovers& leftovers,
-                                                         Plan& plan);
+//
+// `follow` adds to the plan what leads packets to the outbound entry, when that is at its new place and before the old
+// one goes.
+enum class MovedInbound : std::uint8_t { follows, stays };
+[[nodiscard]] std::expected<void, std::string>
+plan_move(const child::MoveSas& step, MovedInbound inbound_entry,
+          const std::function<std::expected<void, std::string>()>& follow, Leftovers& leftovers, Plan& plan);
+
+// The policies of the set that moves along, as they were and as they will be.
+struct MovedPolicies {
+    std::vector<Policy> before;
+    std::vector<Policy> after;
+};
+[[nodiscard]] std::expected<MovedPolicies, std::string> moved_policies(const child::MoveSas& step);
 
 // Packets that an outbound entry may send from when its numbers were read until it is gone; so many sequence
 // numbers are left out. Few, for a peer's replay window drops what is still on its way if they are many; an

@@ -14,8 +14,8 @@ class Planner {
   public:
     Planner(Plan& plan, Books& books, bool with_sa_direction, Instant now)
         : plan_(plan), links_(books.links), policies_(books.policies), leftovers_(books.leftovers),
-          groups_(books.groups), changes_(policies_.begin(plan)), with_sa_direction_(with_sa_direction),
-          now_(now) {}
+          groups_(books.groups), homes_(books.homes), changes_(policies_.begin(plan)),
+          with_sa_direction_(with_sa_direction), now_(now) {}
 
     std::expected<void, std::string> operator()(const child::OpenLink& step) {
         return links_.open(step.link, plan_);
@@ -29,6 +29,7 @@ class Planner {
     std::expected<void, std::string> operator()(const child::InstallSas& step) {
         auto pair = states_of(step, with_sa_direction_);
         if (!pair) return std::unexpected(pair.error());
+        homes_.adapt(step, *pair, plan_);
         if (installs_in(step.directions)) plan_.add(state_operation(pair->in));
         if (installs_out(step.directions)) plan_.add(state_operation(pair->out));
         return {};
@@ -39,12 +40,13 @@ class Planner {
         for (const bool out : {true, false}) {
             if (!(out ? installs_out(step.directions) : installs_in(step.directions))) continue;
             State state;
-            state.id = out ? outbound_id(step.id) : inbound_id(step.id);
+            state.id = out ? outbound_id(step.id) : homes_.inbound_id(step.id);
             state.source = out ? step.id.local.address : step.id.peer.address;
             state.reqid = step.id.link;
             plan_.add_removal(removal(Room::xfrm, remove_state(state.id), state.to_string()));
             if (!out) remove_leftovers(state);
         }
+        homes_.remove(step, plan_);
         return {};
     }
 
@@ -67,7 +69,13 @@ class Planner {
     }
 
     std::expected<void, std::string> operator()(const child::MoveSas& step) {
-        return plan_move(step, policies_, *changes_, leftovers_, plan_);
+        if (const child::MobilityLink* home = homes_.find(step.id.link)) return move(step, *home);
+        const auto policies = moved_policies(step);
+        if (!policies) return std::unexpected(policies.error());
+        const auto follow = [&] {
+            return policies_.move(policies->before, policies->after, *changes_, plan_);
+        };
+        return plan_move(step, MovedInbound::follows, follow, leftovers_, plan_);
     }
 
     std::expected<void, std::string> operator()(const child::OpenGroup& step) {
@@ -101,8 +109,23 @@ class Planner {
         return {};
     }
 
-    // What several steps want of a group is carried out together.
-    std::expected<void, std::string> end(const std::set<child::LinkNumber>& groups) {
+    std::expected<void, std::string> operator()(const child::OpenMobility& step) {
+        return homes_.open(step.link, plan_);
+    }
+    std::expected<void, std::string> operator()(const child::UpdateMobility& step) {
+        return homes_.update(step.link, plan_);
+    }
+    std::expected<void, std::string> operator()(const child::CloseMobility& step) {
+        homes_.close(step.number, plan_);
+        return {};
+    }
+
+    // What several steps want of a group, or of a home address, is carried out together.
+    std::expected<void, std::string> end(const std::set<child::LinkNumber>& groups,
+                                         const std::set<child::LinkNumber>& links) {
+        for (const child::LinkNumber link : links) {
+            if (auto planned = homes_.plan(link, home_means()); !planned) return planned;
+        }
         for (const child::LinkNumber group : groups) {
             auto planned = groups_.plan(group, {policies_, *changes_, plan_, now_, with_sa_direction_});
             if (!planned) return planned;
@@ -113,6 +136,17 @@ class Planner {
     }
 
   private:
+    [[nodiscard]] MobilityBook::Means home_means() { return {links_, policies_, *changes_, plan_}; }
+
+    // The picture leads to the entry at its new place before the old one goes. A home agent's inbound entry has
+    // nothing to change: it takes any care-of address, and which may come is the gate's affair.
+    std::expected<void, std::string> move(const child::MoveSas& step, const child::MobilityLink& home) {
+        const auto inbound =
+            home.role == child::MobilityRole::home_agent ? MovedInbound::stays : MovedInbound::follows;
+        const auto follow = [&] { return homes_.plan(step.id.link, home_means()); };
+        return plan_move(step, inbound, follow, leftovers_, plan_);
+    }
+
     // What a move has left of the entry elsewhere.
     void remove_leftovers(State& entry) {
         for (const StateId& id : leftovers_.of(entry.reqid, entry.id.spi)) {
@@ -128,6 +162,7 @@ class Planner {
     PolicyBook& policies_;
     Leftovers& leftovers_;
     GroupBook& groups_;
+    MobilityBook& homes_;
     std::shared_ptr<PolicyBook::Changes> changes_;
     bool with_sa_direction_;
     Instant now_;
@@ -149,6 +184,9 @@ child::LinkNumber link_of(const child::InstallGroupSa& step) { return step.group
 child::LinkNumber link_of(const child::SendWithGroupSa& step) { return step.group; }
 child::LinkNumber link_of(const child::RefreshGroupSa& step) { return step.group; }
 child::LinkNumber link_of(const child::RemoveGroupSa& step) { return step.group; }
+child::LinkNumber link_of(const child::OpenMobility& step) { return step.link.number; }
+child::LinkNumber link_of(const child::UpdateMobility& step) { return step.link.number; }
+child::LinkNumber link_of(const child::CloseMobility& step) { return step.number; }
 
 template <typename Step>
 constexpr bool kOfGroup = std::is_same_v<Step, child::OpenGroup> ||
@@ -169,6 +207,7 @@ void Books::forget_all() {
     policies.forget_all();
     leftovers.forget_all();
     groups.forget_all();
+    homes.forget_all();
 }
 
 std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Books& books,
@@ -181,7 +220,7 @@ std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Book
             return std::unexpected(planned.error());
         }
     }
-    if (const auto planned = planner.end(groups_of(intent)); !planned) {
+    if (const auto planned = planner.end(groups_of(intent), links_of(intent)); !planned) {
         plan.roll_back();
         return std::unexpected(planned.error());
     }
@@ -191,7 +230,7 @@ std::expected<Plan, std::string> plan_of(const child::KernelIntent& intent, Book
 std::expected<Plan, std::string> plan_of(child::LinkNumber group, Books& books, bool with_sa_direction,
                                          Instant now) {
     Plan plan;
-    if (const auto planned = Planner(plan, books, with_sa_direction, now).end({group}); !planned) {
+    if (const auto planned = Planner(plan, books, with_sa_direction, now).end({group}, {}); !planned) {
         plan.roll_back();
         return std::unexpected(planned.error());
     }

@@ -4,6 +4,7 @@
 #include "xfrm/group_book.h"
 #include "xfrm/leftovers.h"
 #include "xfrm/links.h"
+#include "xfrm/mobility_book.h"
 #include "xfrm/plan.h"
 #include "xfrm/policy_book.h"
 
@@ -19,6 +20,7 @@ struct Books {
     PolicyBook policies{};
     Leftovers leftovers{};
     GroupBook groups;
+    MobilityBook homes;
 
     void forget_all(); // after all of ours was removed
 };

@@ -1,13 +1,15 @@
 #include "xfrm/policy.h"
 
 #include "xfrm/address_form.h"
+#include "xfrm/marks.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
 #include <netinet/in.h>
+#include <vector>
 
 namespace sheaf::xfrm {
-namespace {
 
 xfrm_selector selector_form(const Selector& selector) {
     xfrm_selector out{};
@@ -34,6 +36,8 @@ Selector selector_of(const xfrm_selector& selector) {
     return out;
 }
 
+namespace {
+
 xfrm_user_tmpl template_of(const Policy& policy) {
     xfrm_user_tmpl out{};
     out.id.proto = IPPROTO_ESP;
@@ -45,6 +49,39 @@ xfrm_user_tmpl template_of(const Policy& policy) {
     out.mode = policy.mode == child::Mode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
     out.aalgos = out.ealgos = out.calgos = ~0U; // the SAD entry decides
     return out;
+}
+
+// Wherever it comes in the secpath it must be named there, for in this mode it counts as a tunnel does.
+xfrm_user_tmpl optimization_of(const Policy& policy) {
+    xfrm_user_tmpl out{};
+    out.id.proto = static_cast<std::uint8_t>(policy.optimization);
+    if (policy.direction == PolicyDirection::out) {
+        out.saddr = encode(policy.selector.source.address());
+        out.id.daddr = encode(policy.selector.destination.address());
+    } else {
+        out.optional = 1;
+    }
+    out.family = AF_INET6;
+    out.reqid = policy.optimization_reqid != 0 ? policy.optimization_reqid : policy.reqid;
+    out.mode = XFRM_MODE_ROUTEOPTIMIZATION;
+    out.aalgos = out.ealgos = out.calgos = ~0U;
+    return out;
+}
+
+// ESP first: outwards the kernel puts what follows outside of it, inwards it wants this order.
+void put_templates(netlink::Builder& out, const Policy& policy) {
+    std::vector<std::uint8_t> list;
+    const auto append = [&](const xfrm_user_tmpl& one) {
+        const auto* octets = reinterpret_cast<const std::uint8_t*>(&one);
+        list.insert(list.end(), octets, octets + sizeof one);
+    };
+    if (policy.esp) append(template_of(policy));
+    if (policy.optimization != RouteOptimization::none) append(optimization_of(policy));
+    out.put(XFRMA_TMPL, list);
+}
+
+void put_mark(netlink::Builder& out, const Policy& policy) {
+    if (policy.mark != 0) out.put_struct(XFRMA_MARK, xfrm_mark{policy.mark, kGroupMarkMask});
 }
 
 } // namespace
@@ -88,7 +125,8 @@ netlink::Message policy_message(std::uint16_t type, const Policy& policy) {
     info.dir = static_cast<std::uint8_t>(policy.direction);
     info.action = policy.refuse ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
     info.share = XFRM_SHARE_ANY;
-    out.put_struct(XFRMA_TMPL, template_of(policy));
+    put_templates(out, policy);
+    put_mark(out, policy);
     if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
     return out.finish();
 }
@@ -107,6 +145,7 @@ void put_identity(netlink::Builder& to, const Policy& policy) {
 netlink::Message remove_policy(const Policy& policy) {
     netlink::Builder out(XFRM_MSG_DELPOLICY, 0);
     put_identity(out, policy);
+    put_mark(out, policy);
     if (policy.link != 0) out.put_u32(XFRMA_IF_ID, policy.link);
     return out.finish();
 }
@@ -117,27 +156,60 @@ netlink::Message dump_policies() {
     return out.finish();
 }
 
+namespace {
+
+// That of ESP if there is one. Nothing for what we do not install.
+std::optional<xfrm_user_tmpl> read_templates(View value, Policy& to) {
+    std::optional<xfrm_user_tmpl> out;
+    if (value.size() % sizeof(xfrm_user_tmpl) != 0) return std::nullopt;
+    for (; !value.empty(); value = value.subspan(sizeof(xfrm_user_tmpl))) {
+        xfrm_user_tmpl one{};
+        std::memcpy(&one, value.data(), sizeof one);
+        const auto kind = static_cast<RouteOptimization>(one.id.proto);
+        if (one.id.proto == IPPROTO_ESP && !to.esp) {
+            to.esp = true;
+            out = one;
+        } else if ((kind == RouteOptimization::home_address || kind == RouteOptimization::routing_header) &&
+                   to.optimization == RouteOptimization::none) {
+            to.optimization = kind;
+            to.optimization_reqid = one.reqid;
+            if (!out) out = one;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return out;
+}
+
+} // namespace
+
 std::optional<Policy> parse_policy(const nlmsghdr& message) {
     xfrm_userpolicy_info info{};
     if (message.nlmsg_type != XFRM_MSG_NEWPOLICY || !netlink::read_fixed(message, &info, sizeof info))
         return std::nullopt;
     const auto attributes = netlink::Attributes::of(message, sizeof info);
-    const View value = attributes.bytes(XFRMA_TMPL);
-    xfrm_user_tmpl wanted{};
-    if (info.dir > XFRM_POLICY_FWD || value.size() != sizeof wanted) return std::nullopt;
+    if (info.dir > XFRM_POLICY_FWD) return std::nullopt;
     if (attributes.u8(XFRMA_POLICY_TYPE) != XFRM_POLICY_TYPE_MAIN) return std::nullopt;
-    std::memcpy(&wanted, value.data(), sizeof wanted);
-    if (wanted.id.proto != IPPROTO_ESP) return std::nullopt;
     Policy out;
+    out.esp = false;
+    const auto told = read_templates(attributes.bytes(XFRMA_TMPL), out);
+    if (!told) return std::nullopt;
+    const xfrm_user_tmpl& wanted = *told;
     out.direction = static_cast<PolicyDirection>(info.dir);
     out.selector = selector_of(info.sel);
     out.priority = info.priority;
     out.link = attributes.u32(XFRMA_IF_ID);
     out.reqid = wanted.reqid;
-    out.mode = wanted.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
+    if (out.optimization_reqid == out.reqid) out.optimization_reqid = 0;
     out.refuse = info.action == XFRM_POLICY_BLOCK;
-    out.source = decode(wanted.saddr, wanted.family);
-    out.destination = decode(wanted.id.daddr, wanted.family);
+    if (const View value = attributes.bytes(XFRMA_MARK); value.size() >= sizeof(xfrm_mark)) {
+        xfrm_mark mark{};
+        std::memcpy(&mark, value.data(), sizeof mark);
+        out.mark = mark.v & mark.m;
+    }
+    if (out.esp) out.mode = wanted.mode == XFRM_MODE_TRANSPORT ? child::Mode::transport : child::Mode::tunnel;
+    out.source = out.esp ? decode(wanted.saddr, wanted.family) : IpAddress::any(Family::ipv6);
+    out.destination = out.esp ? decode(wanted.id.daddr, wanted.family) : IpAddress::any(Family::ipv6);
     out.spi = ntohl(wanted.id.spi);
     return out;
 }

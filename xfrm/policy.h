@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+struct xfrm_selector;
+
 namespace sheaf::xfrm {
 
 // Ports whose bits under the mask are these; no mask: any port. In ICMP the source port stands for the
@@ -38,6 +40,14 @@ enum class PolicyDirection : std::uint8_t { in = 0, out = 1, forward = 2 }; // a
 
 [[nodiscard]] const char* to_string(PolicyDirection direction); // "in", "out", "fwd"
 
+// What Mobile IPv6 does to the addresses of a packet outside of ESP: the care-of address stands in the header instead
+// of the home address, which is in a Home Address option (RFC 6275 6.3) or a type 2 routing header (RFC 6275 6.4).
+enum class RouteOptimization : std::uint8_t {
+    none = 0,
+    routing_header = 43,
+    home_address = 60
+}; // IPv6 next headers
+
 // An SPD entry that wants one ESP transformation, or refuses what matches.
 struct Policy {
     PolicyDirection direction{};
@@ -51,7 +61,12 @@ struct Policy {
     // zero, of the outer family.
     IpAddress source;
     IpAddress destination;
-    std::uint32_t spi = 0; // of the SAD entry that alone serves it; 0: any with the reqid
+    std::uint32_t spi = 0;  // of the SAD entry that alone serves it; 0: any with the reqid
+    std::uint32_t mark = 0; // of the packets that it is for, under kGroupMarkMask; 0: any
+    // Outside of ESP: outwards always, from and to the selector's addresses; inwards it may be there or not.
+    RouteOptimization optimization = RouteOptimization::none;
+    std::uint32_t optimization_reqid = 0; // of the entries that do it; 0: as `reqid`
+    bool esp = true;                      // otherwise the above is all that it takes
 
     [[nodiscard]] std::string to_string() const; // "policy in 10.0.0.0/8 -> 0.0.0.0/0 (link 0x53000001)"
     friend auto operator<=>(const Policy&, const Policy&) = default;
@@ -63,7 +78,11 @@ struct Policy {
 // The fixed part of messages that name a policy, without the link, which is an attribute.
 void put_identity(netlink::Builder& to, const Policy& policy);
 [[nodiscard]] netlink::Message dump_policies();
-// XFRM_MSG_NEWPOLICY. Nothing for one that is no single ESP transformation, is a socket's or a sub-policy.
+// XFRM_MSG_NEWPOLICY. Nothing for one that is none of these transformations, is a socket's or a sub-policy.
 [[nodiscard]] std::optional<Policy> parse_policy(const nlmsghdr& message);
+
+// How XFRM messages write selectors.
+[[nodiscard]] xfrm_selector selector_form(const Selector& selector);
+[[nodiscard]] Selector selector_of(const xfrm_selector& selector);
 
 } // namespace sheaf::xfrm

@@ -21,11 +21,19 @@ class PolicyBook::Changes {
 };
 
 PolicyBook::Key PolicyBook::key_of(const Policy& policy) {
-    return {policy.link, policy.direction, policy.selector};
+    return {policy.link, policy.direction, policy.selector, policy.mark};
 }
 
 PolicyBook::Template PolicyBook::template_of(const Policy& policy) {
-    return {policy.reqid, policy.mode, policy.source, policy.destination, policy.spi};
+    return {.reqid = policy.reqid,
+            .mode = policy.mode,
+            .source = policy.source,
+            .destination = policy.destination,
+            .spi = policy.spi,
+            .refuse = policy.refuse,
+            .optimization = policy.optimization,
+            .optimization_reqid = policy.optimization_reqid,
+            .esp = policy.esp};
 }
 
 Policy PolicyBook::policy_of(const Key& key, const Entry& entry, const Template& wanted) {
@@ -35,9 +43,14 @@ Policy PolicyBook::policy_of(const Key& key, const Entry& entry, const Template&
             .link = key.link,
             .reqid = wanted.reqid,
             .mode = wanted.mode,
+            .refuse = wanted.refuse,
             .source = wanted.source,
             .destination = wanted.destination,
-            .spi = wanted.spi};
+            .spi = wanted.spi,
+            .mark = key.mark,
+            .optimization = wanted.optimization,
+            .optimization_reqid = wanted.optimization_reqid,
+            .esp = wanted.esp};
 }
 
 std::shared_ptr<PolicyBook::Changes> PolicyBook::begin(Plan& plan) {

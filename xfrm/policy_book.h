@@ -14,7 +14,7 @@
 
 namespace sheaf::xfrm {
 
-// Which policy sets hold which SPD entries. The kernel has an entry once, by direction, selector and if_id;
+// Which policy sets hold which SPD entries. The kernel has an entry once, by direction, selector, if_id and mark;
 // sets that want the same one (an old and a new Child SA, a trap) share it, with the template of the latest.
 //
 // The books are changed when an intent is planned. When it fails they are what they were before it, but for
@@ -45,6 +45,7 @@ class PolicyBook {
         std::uint32_t link = 0;
         PolicyDirection direction{};
         Selector selector;
+        std::uint32_t mark = 0;
         friend auto operator<=>(const Key&, const Key&) = default;
     };
     // What holders may want differently.
@@ -54,6 +55,10 @@ class PolicyBook {
         IpAddress source;
         IpAddress destination;
         std::uint32_t spi = 0;
+        bool refuse = false;
+        RouteOptimization optimization = RouteOptimization::none;
+        std::uint32_t optimization_reqid = 0;
+        bool esp = true;
         friend bool operator==(const Template&, const Template&) = default;
     };
     struct Holder {

@@ -1,7 +1,9 @@
 #include "netlink/address.h"
 #include "netlink/link.h"
+#include "netlink/neighbour.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
+#include "xfrm/care_of_state.h"
 #include "xfrm/hash_thresholds.h"
 #include "xfrm/kernel_parts.h"
 #include "xfrm/marks.h"
@@ -18,6 +20,8 @@ namespace sheaf::xfrm {
 namespace {
 
 bool ours(const State& state) { return is_ours(state.reqid, state.link); }
+bool ours(const CareOfState& state) { return is_ours(state.reqid); }
+bool ours(const netlink::ProxyNeighbour& proxy) { return proxy.protocol == kProtocol; }
 bool ours(const Policy& policy) { return is_ours(policy.reqid, policy.link); }
 
 bool ours(const netlink::Route& route) {
@@ -45,6 +49,8 @@ bool means_empty(const netlink::Error& error) {
 }
 
 std::string described(const State& state) { return state.to_string(); }
+std::string described(const CareOfState& state) { return state.to_string(); }
+std::string described(const netlink::ProxyNeighbour& proxy) { return proxy.to_string(); }
 std::string described(const Policy& policy) { return policy.to_string(); }
 std::string described(const netlink::Rule& rule) { return rule.to_string(); }
 std::string described(const netlink::LinkObject& link) { return "interface " + link.name; }
@@ -57,6 +63,8 @@ std::string described(const netlink::Address& address) {
 }
 
 netlink::Message removal_of(const State& state) { return remove_state(state.id); }
+netlink::Message removal_of(const CareOfState& state) { return remove_state(state); }
+netlink::Message removal_of(const netlink::ProxyNeighbour& proxy) { return remove_proxy(proxy); }
 netlink::Message removal_of(const Policy& policy) { return remove_policy(policy); }
 netlink::Message removal_of(const netlink::Rule& rule) { return remove_rule(rule); }
 netlink::Message removal_of(const netlink::LinkObject& link) { return netlink::remove_link(link.index); }
@@ -70,7 +78,10 @@ class Reconciliation {
 
     void list() {
         list(Room::xfrm, dump_states(), parse_state, states_);
+        for (const auto kind : {RouteOptimization::home_address, RouteOptimization::routing_header})
+            list(Room::xfrm, dump_states(kind), parse_care_of_state, care_of_states_);
         list(Room::xfrm, dump_policies(), parse_policy, policies_);
+        list(Room::route, netlink::dump_proxies(), netlink::parse_proxy, proxies_);
         for (const Family family : {Family::ipv6, Family::ipv4}) {
             list(Room::route, netlink::dump_rules(family), netlink::parse_rule, rules_);
             // Of all tables: those of ways are many, and one that was left without a rule is ours, too.
@@ -88,6 +99,8 @@ class Reconciliation {
         remove(Room::xfrm, policies_, removed_.policies);
         if (set_up_) sockets_.xfrm.request(set_thresholds(kUntouched), [](const auto&) {});
         remove(Room::xfrm, states_, removed_.states);
+        remove(Room::xfrm, care_of_states_, removed_.states);
+        remove(Room::route, proxies_, removed_.addresses);
         remove(Room::route, rules_, removed_.rules);
         remove(Room::route, routes_, removed_.routes);
         // Those on interfaces of ours go with them.
@@ -143,6 +156,8 @@ class Reconciliation {
 
     Sockets sockets_;
     std::vector<State> states_;
+    std::vector<CareOfState> care_of_states_;
+    std::vector<netlink::ProxyNeighbour> proxies_;
     std::vector<Policy> policies_;
     std::vector<netlink::Route> routes_;
     std::vector<netlink::Rule> rules_;

@@ -74,6 +74,10 @@ struct Recorder {
         if (found->second.sending == step.spi) found->second.sending = 0;
     }
 
+    void operator()(const child::OpenMobility& step) const { to.homes[step.link.number] = step.link; }
+    void operator()(const child::UpdateMobility& step) const { to.homes[step.link.number] = step.link; }
+    void operator()(const child::CloseMobility& step) const { to.homes.erase(step.number); }
+
   private:
     static bool contains(const std::vector<child::SaPairId>& list, const child::SaPairId& id) {
         return std::ranges::find(list, id) != list.end();
@@ -175,7 +179,7 @@ std::expected<Removed, std::string> RecordingKernel::reconcile() {
     Removed out;
     out.states = was.in.size() + was.out.size();
     out.policies = was.policies.size();
-    out.links = was.links.size() + was.groups.size();
+    out.links = was.links.size() + was.groups.size() + was.homes.size();
     return out;
 }
 

@@ -35,6 +35,7 @@ class RecordingKernel final : public KernelEdge {
             friend bool operator==(const Group&, const Group&) = default;
         };
         std::map<child::LinkNumber, Group> groups;
+        std::map<child::LinkNumber, child::MobilityLink> homes; // of Mobile IPv6
         friend bool operator==(const Installed&, const Installed&) = default;
     };
 

@@ -87,6 +87,7 @@ void fill(xfrm_usersa_info& info, const State& state) {
     } else {
         info.mode = XFRM_MODE_TRANSPORT;
         info.sel.family = info.family;
+        if (state.selector) info.sel = selector_form(*state.selector);
     }
     if (state.esn) info.flags |= XFRM_STATE_ESN;
     if (!state.outer.ecn) info.flags |= XFRM_STATE_NOECN;
@@ -241,7 +242,6 @@ netlink::Message install_state(const State& state, const Progress& progress) {
     return encode_state(XFRM_MSG_NEWSA, state, progress);
 }
 netlink::Message update_state(const State& state) { return encode_state(XFRM_MSG_UPDSA, state, {}); }
-netlink::Message remove_state(const StateId& id) { return about(XFRM_MSG_DELSA, id); }
 netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint32_t sent) {
     netlink::Builder out(XFRM_MSG_NEWAE, NLM_F_REPLACE);
     auto& fixed = out.fixed<xfrm_aevent_id>();
@@ -256,6 +256,7 @@ netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint3
     out.put_struct(XFRMA_REPLAY_VAL, counters);
     return out.finish();
 }
+netlink::Message remove_state(const StateId& id) { return about(XFRM_MSG_DELSA, id); }
 netlink::Message query_state(const StateId& id) { return about(XFRM_MSG_GETSA, id); }
 
 netlink::Message dump_states() {
@@ -293,6 +294,7 @@ std::optional<State> parse_state(const nlmsghdr& message) {
     out.direction = static_cast<SaDirection>(attributes.u8(kAttributeSaDirection));
     out.limits = limits_of(info.lft);
     out.outer = outer_of(info, attributes);
+    if (info.sel.prefixlen_s != 0 || info.sel.prefixlen_d != 0) out.selector = selector_of(info.sel);
     return out;
 }
 

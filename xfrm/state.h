@@ -4,6 +4,7 @@
 #include "lib/base/secret.h"
 #include "lib/child/kernel.h"
 #include "netlink/message.h"
+#include "xfrm/policy.h"
 
 #include <cstdint>
 #include <optional>
@@ -60,6 +61,8 @@ struct State {
     child::SaLimits limits{};
     // What concerns the other direction stays as it is by default.
     child::OuterHeader outer{};
+    // What packets it is for, in case of transport mode (RFC 4301 4.4.1.2); none: all that policies lead to it.
+    std::optional<Selector> selector{};
 
     [[nodiscard]] std::string
     to_string() const; // "SA 2001:db8::1 -> 2001:db8::2 SPI 0x00000101 (link 0x53000001)"
@@ -86,11 +89,11 @@ struct Progress {
 [[nodiscard]] netlink::Message install_state(const State& state, const Progress& progress);
 // Changes ports and limits of the entry with the same id, and nothing else.
 [[nodiscard]] netlink::Message update_state(const State& state);
+// What the entry sends counts on behind `sent`; of one without a replay window of its own.
+[[nodiscard]] netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint32_t sent);
 [[nodiscard]] netlink::Message query_state(const StateId& id); // answered as dump_states()
 [[nodiscard]] netlink::Message remove_state(const StateId& id);
 [[nodiscard]] netlink::Message dump_states(); // ESP only, where the kernel can select
-// What the entry sends counts on behind `sent`; of one without a replay window of its own.
-[[nodiscard]] netlink::Message count_on(const StateId& id, const IpAddress& source, std::uint32_t sent);
 // XFRM_MSG_NEWSA. Nothing for other protocols than ESP, nor for what holds the place of an SA that the kernel
 // has asked for (XFRM_MSG_ACQUIRE), which has no SPI.
 [[nodiscard]] std::optional<State> parse_state(const nlmsghdr& message);

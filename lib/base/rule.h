@@ -118,6 +118,10 @@ enum class RuleKind : std::uint8_t {
     X(unregistered_care_of, unauthentic, 0, "a packet came from an address that is no care-of address")      \
     X(no_home_registration, unexpected, 0, "a Binding Update is not for a home agent")                       \
     X(unmatched_acknowledgement, unexpected, 0, "a Binding Acknowledgement answers nothing under way")       \
+    X(bad_prefix_message, malformed, 0, "an ICMPv6 message of prefix discovery does not have its form")      \
+    X(too_many_prefixes, limit, 0, "a home agent advertises more home prefixes than we accept")              \
+    X(solicited_too_often, limit, 0, "a mobile node asks for the home prefixes twice within a second")       \
+    X(unmatched_advertisement, unexpected, 0, "a Mobile Prefix Advertisement answers no question of ours")   \
     /* limits and our own side */                                                                            \
     X(too_many_half_open, limit, 0, "the half-open limit is reached")                                        \
     X(too_many_ike_sas, limit, 0, "the limit of IKE SAs is reached")                                         \

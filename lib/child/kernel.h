@@ -5,6 +5,7 @@
 #include "lib/base/secret.h"
 #include "lib/child/group_link.h"
 #include "lib/child/link.h"
+#include "lib/child/mobility_link.h"
 #include "lib/crypto/suite.h"
 #include "lib/wire/payload.h"
 
@@ -137,9 +138,10 @@ struct UpdateLink {
     Link after;
 };
 
-using KernelStep = std::variant<OpenLink, CloseLink, InstallSas, RemoveSas, InstallPolicies, RemovePolicies,
-                                UpdateLink, MoveSas, OpenGroup, UpdateGroup, CloseGroup, InstallGroupSa,
-                                SendWithGroupSa, RefreshGroupSa, RemoveGroupSa>;
+using KernelStep =
+    std::variant<OpenLink, CloseLink, InstallSas, RemoveSas, InstallPolicies, RemovePolicies, UpdateLink,
+                 MoveSas, OpenGroup, UpdateGroup, CloseGroup, InstallGroupSa, SendWithGroupSa, RefreshGroupSa,
+                 RemoveGroupSa, OpenMobility, UpdateMobility, CloseMobility>;
 
 using IntentId = std::uint64_t;
 
@@ -182,6 +184,9 @@ struct Acquire {
     LinkNumber reqid = 0;        // of the policy
     wire::TrafficSelector local; // of the packet
     wire::TrafficSelector remote;
+    // Outer addresses of the policy in tunnel mode, else those of the packet: which care-of address lacks its SA.
+    IpAddress outer_local{};
+    IpAddress outer_peer{};
 };
 
 // Authentic ESP in UDP came from another endpoint than the SA has (XFRM_MSG_MAPPING): a NAT's doing.
@@ -191,6 +196,21 @@ struct PeerMoved {
     Endpoint peer;
 };
 
-using KernelEvent = std::variant<IntentDone, SaGone, SasPresent, Acquire, PeerMoved>;
+// Somebody else, such as a daemon of Mobile IPv6, has moved SAs of ours in the kernel, and says where the ends of the
+// IKE SA are from now on (XFRM_MSG_MIGRATE with XFRMA_KMADDRESS; RFC 4877 7.4). Ours are not told.
+struct EndpointsMigrated {
+    wire::TrafficSelector source; // of the policy
+    wire::TrafficSelector destination;
+    std::uint32_t reqid = 0; // 0: any
+    Mode mode = Mode::tunnel;
+    IpAddress old_local; // outer addresses
+    IpAddress old_peer;
+    IpAddress new_local;
+    IpAddress new_peer;
+    IpAddress ike_local;
+    IpAddress ike_peer;
+};
+
+using KernelEvent = std::variant<IntentDone, SaGone, SasPresent, Acquire, PeerMoved, EndpointsMigrated>;
 
 } // namespace sheaf::child

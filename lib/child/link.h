@@ -22,6 +22,7 @@ struct InterfaceAddress {
     IpAddress address;
     unsigned prefix_length = 128;
     bool deprecated = false; // RFC 4862 5.5.4: what uses it goes on, and nothing new begins with it
+    bool home = false;       // RFC 6275: a home address
     friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
 };
 
@@ -53,7 +54,7 @@ struct LinkWay {
 //   number. `addresses` are ours, link-local; links may have the same. Two clients may have chosen the same
 //   link-local address: then the route stays with whose link came first, until that closes.
 // client: the link has the interface for itself; `addresses` are put onto it and `routes` lead into it. The
-//   first global address of a route's family that is not deprecated is its preferred source. What of
+//   first global address of a route's family that is not deprecated, or is a home address, is its preferred source. What of
 //   `delegated` has no more specific route is unreachable, so that nothing goes back into the tunnel.
 struct Link {
     LinkNumber number = 0;

@@ -9,6 +9,7 @@ namespace sheaf::mobility {
 
 inline constexpr std::uint8_t kMobilityProtocol = 135; // RFC 6275 6.1.1: the IPv6 next header
 inline constexpr std::uint8_t kNoNextHeader = 59;      // what follows a Mobility Header
+inline constexpr std::uint8_t kIcmp6Protocol = 58;     // RFC 4443: of prefix discovery
 
 // RFC 6275 6.1.2-6.1.9
 enum class MessageType : std::uint8_t {
@@ -21,6 +22,9 @@ enum class MessageType : std::uint8_t {
     binding_ack = 6,
     binding_error = 7,
 };
+
+// RFC 6275 6.7, 6.8: ICMPv6 types
+enum class PrefixMessageType : std::uint8_t { solicitation = 146, advertisement = 147 };
 
 enum class OptionType : std::uint8_t {
     pad1 = 0,                  // RFC 6275 6.2.2
@@ -124,6 +128,7 @@ enum class ErrorStatus : std::uint8_t { unknown_binding = 1, unknown_message = 2
 inline constexpr std::size_t kMaxMessage = 8 * (255 + 1); // what the length octet of the header can say
 inline constexpr std::size_t kMaxBindings = 16;     // of a home address: a node has a handful of interfaces
 inline constexpr std::size_t kMaxPrefixes = 16;     // of a mobile network
+inline constexpr std::size_t kMaxHomePrefixes = 64; // of a home link: as many as a configuration can name
 inline constexpr std::size_t kMaxFlows = 64;        // of a home address; rules that a person writes
 inline constexpr std::size_t kMaxFlowOptions = 32;  // in one message: more do not fit
 inline constexpr std::size_t kMaxSummary = 128;     // flows in one message: one full option holds 127

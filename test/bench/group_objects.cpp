@@ -61,7 +61,8 @@ Secret key() { return Secret::copy_of(Bytes(32, 7)); }
 class CountingKernel {
   public:
     CountingKernel() {
-        auto opened = xfrm::Kernel::open(fake_.os, {}, std::make_unique<CountedMarks>(marks_));
+        auto opened = xfrm::Kernel::open(
+            fake_.os, {}, {std::make_unique<CountedMarks>(marks_), xfrm::nft_path_marks(fake_.os)});
         if (!opened) give_up(opened.error());
         kernel_ = std::move(*opened);
         before_ = count();

@@ -51,6 +51,15 @@ constexpr std::array kTests{
     Test{"group-count-on", [](Report& report, const auto&) { test_group_count_on(report); }},
     Test{"group-end", [](Report& report, const auto&) { test_group_end(report); }},
     Test{"group-routes", [](Report& report, const auto&) { test_group_routes(report); }},
+    Test{"mobility-signalling", [](Report& report, const auto&) { test_mobility_signalling(report); }},
+    Test{"mobility-refusals", [](Report& report, const auto&) { test_mobility_refusals(report); }},
+    Test{"mobility-flows", [](Report& report, const auto&) { test_mobility_flows(report); }},
+    Test{"mobility-migration", [](Report& report, const auto&) { test_mobility_migration(report); }},
+    Test{"mobility-prefixes", [](Report& report, const auto&) { test_mobility_prefixes(report); }},
+    Test{"mobility-source", [](Report& report, const auto&) { test_mobility_source(report); }},
+    Test{"mobility-flush", [](Report& report, const auto&) { test_mobility_flush(report); }},
+    Test{"mobility-end", [](Report& report, const auto&) { test_mobility_end(report); }},
+    Test{"mobility-table", [](Report& report, const auto&) { test_mobility_table(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
 };
 

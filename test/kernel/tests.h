@@ -41,6 +41,15 @@ void test_group_replay(Report& report);
 void test_group_count_on(Report& report);
 void test_group_end(Report& report);
 void test_group_routes(Report& report);
+void test_mobility_signalling(Report& report);
+void test_mobility_refusals(Report& report);
+void test_mobility_flows(Report& report);
+void test_mobility_migration(Report& report);
+void test_mobility_prefixes(Report& report);
+void test_mobility_source(Report& report);
+void test_mobility_flush(Report& report);
+void test_mobility_end(Report& report);
+void test_mobility_table(Report& report);
 void test_scale(Report& report);
 
 } // namespace sheaf::kernel_test

@@ -15,7 +15,7 @@ using kernel_test::ip;
 
 constexpr std::uint32_t kFirstSpi = 0xf0000000;
 
-// Answers each message of a transaction that asks for it; the n-th with an error.
+// Answers the messages of a transaction that ask for it, and the n-th with an error.
 struct Tables {
     test::MockOs os;
     std::vector<std::uint16_t> types; // of what was sent
@@ -37,9 +37,11 @@ struct Tables {
 
     void answer(int fd, const nlmsghdr& message) {
         types.push_back(message.nlmsg_type);
-        if ((message.nlmsg_flags & NLM_F_ACK) == 0) return;
-        const bool bad = error != 0 && types.size() - 1 == refused;
-        os.deliver(fd, bad ? test::Reply::error(message, error, "no") : test::Reply::ack(message));
+        if (error != 0 && types.size() - 1 == refused) {
+            os.deliver(fd, test::Reply::error(message, error, "no"));
+        } else if ((message.nlmsg_flags & NLM_F_ACK) != 0) {
+            os.deliver(fd, test::Reply::ack(message));
+        }
     }
 };
 

@@ -17,6 +17,7 @@
 namespace sheaf::test {
 
 inline constexpr Instant kBenchStart{std::chrono::seconds(1000)};
+inline constexpr Duration kLongestWait = std::chrono::seconds(15); // for an answer of the kernel's
 
 // Whether an intent was carried out at once, with nothing else told.
 inline bool carried_out(xfrm::KernelEdge& kernel, std::vector<child::KernelStep> steps) {
@@ -52,11 +53,40 @@ class FakeMarks final : public xfrm::PacketMarks {
     std::string& error_;
 };
 
+// What is marked for home addresses.
+class FakePaths final : public xfrm::PathMarks {
+  public:
+    using Held = std::map<child::LinkNumber, xfrm::HomeMarks>;
+    FakePaths(Held& held, std::string& error) : held_(held), error_(error) { held_.clear(); }
+
+    std::expected<void, std::string> change(child::LinkNumber home, const xfrm::HomeMarks& wanted) override {
+        hold(home, error_.empty() ? wanted : xfrm::remainder(held(home), wanted));
+        if (!error_.empty()) return std::unexpected(error_);
+        return {};
+    }
+    xfrm::HomeMarks held(child::LinkNumber home) const override {
+        const auto found = held_.find(home);
+        return found == held_.end() ? xfrm::HomeMarks{} : found->second;
+    }
+    void clear() override { held_.clear(); }
+
+  private:
+    void hold(child::LinkNumber home, const xfrm::HomeMarks& marks) {
+        held_.erase(home);
+        if (!marks.admitted.empty() || !marks.guarded.empty() || !marks.rules.empty()) held_[home] = marks;
+    }
+
+    Held& held_;
+    std::string& error_;
+};
+
 // A Kernel on the simulated one, and a clock.
 struct Bench {
     NetlinkKernel fake;
     FakeMarks::Held marks;
     std::string marks_error; // what the next changes of marks fail with
+    FakePaths::Held paths;
+    std::string paths_error; // and those of paths
     std::unique_ptr<xfrm::Kernel> kernel;
     child::IntentId last = 0;
     Instant at = kBenchStart;
@@ -64,7 +94,9 @@ struct Bench {
     Bench() { restart(); }
     void restart() {
         kernel.reset();
-        auto opened = xfrm::Kernel::open(fake.os, {}, std::make_unique<FakeMarks>(marks, marks_error));
+        auto opened = xfrm::Kernel::open(fake.os, {},
+                                         {std::make_unique<FakeMarks>(marks, marks_error),
+                                          std::make_unique<FakePaths>(paths, paths_error)});
         REQUIRE(opened);
         kernel = std::move(*opened);
     }
@@ -82,7 +114,7 @@ struct Bench {
         for (int i = 0; i < 1000; ++i) {
             std::ranges::move(kernel->take_events(), std::back_inserter(out));
             const auto next = kernel->next_timeout();
-            if (!next) break;
+            if (!next || *next > at + kLongestWait) break;
             kernel->on_readable(at);
             if (kernel->next_timeout() != next) continue;
             at = std::max(at, *next);

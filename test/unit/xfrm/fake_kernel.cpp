@@ -2,6 +2,7 @@
 
 #include "netlink/address.h"
 #include "netlink/link.h"
+#include "netlink/neighbour.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
 
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <netinet/in.h>
 
 namespace sheaf::test {
 namespace {
@@ -42,19 +44,44 @@ T fixed_of(const nlmsghdr& message) {
     return out;
 }
 
-// Of installing and removing messages alike.
-std::string state_key(const xfrm_address_t& daddr, std::uint32_t spi, const nlmsghdr& message,
-                      std::size_t fixed_size) {
+std::string mark_of(const nlmsghdr& message, std::size_t fixed_size) {
     const View mark = netlink::Attributes::of(message, fixed_size).bytes(XFRMA_MARK);
     xfrm_mark told{};
     if (mark.size() >= sizeof told) std::memcpy(&told, mark.data(), sizeof told);
-    return "sa " + octets(daddr) + octets(spi) + (told.v != 0 ? " mark " + std::to_string(told.v) : "");
+    return told.v != 0 ? " mark " + std::to_string(told.v) : "";
+}
+
+std::string state_key(const xfrm_address_t& daddr, std::uint32_t spi, const nlmsghdr& message,
+                      std::size_t fixed_size) {
+    return "sa " + octets(daddr) + octets(spi) + mark_of(message, fixed_size);
+}
+
+// Entries without keys are found by both addresses.
+std::string care_of_key(std::uint8_t protocol, const xfrm_address_t& source,
+                        const xfrm_address_t& destination, const nlmsghdr& message, std::size_t fixed_size) {
+    return "sa protocol " + std::to_string(protocol) + " " + octets(source) + octets(destination) +
+           mark_of(message, fixed_size);
+}
+
+// Of installing and removing messages alike.
+std::string state_key(const xfrm_usersa_info& info, const nlmsghdr& message) {
+    if (info.id.proto != IPPROTO_ESP)
+        return care_of_key(info.id.proto, info.saddr, info.id.daddr, message, sizeof info);
+    return state_key(info.id.daddr, info.id.spi, message, sizeof info);
+}
+std::string state_key(const xfrm_usersa_id& id, const nlmsghdr& message) {
+    if (id.proto == IPPROTO_ESP) return state_key(id.daddr, id.spi, message, sizeof id);
+    xfrm_address_t source{};
+    const View told = netlink::Attributes::of(message, sizeof id).bytes(XFRMA_SRCADDR);
+    if (told.size() >= sizeof source) std::memcpy(&source, told.data(), sizeof source);
+    return care_of_key(id.proto, source, id.daddr, message, sizeof id);
 }
 
 std::string policy_key(const xfrm_selector& selector, std::uint8_t direction, const nlmsghdr& message,
                        std::size_t fixed_size) {
     const auto link = netlink::Attributes::of(message, fixed_size).u32(XFRMA_IF_ID);
-    return "policy " + octets(selector) + " " + std::to_string(direction) + " " + std::to_string(link);
+    return "policy " + octets(selector) + " " + std::to_string(direction) + " " + std::to_string(link) +
+           mark_of(message, fixed_size);
 }
 
 netlink::Route route_of(const nlmsghdr& message) {
@@ -87,6 +114,11 @@ std::string rule_key(const nlmsghdr& message) {
 std::string address_key(const nlmsghdr& message) {
     const auto address = netlink::parse_address(header_of(copy_of(message, RTM_NEWADDR)));
     return "address " + address->address.to_string() + " dev " + std::to_string(address->interface_index);
+}
+
+std::string proxy_key(const nlmsghdr& message) {
+    const auto proxy = netlink::parse_proxy(header_of(copy_of(message, RTM_NEWNEIGH)));
+    return proxy->to_string() + " dev " + std::to_string(proxy->interface_index);
 }
 
 netlink::LinkObject link_of(const nlmsghdr& message) {
@@ -163,15 +195,10 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
         return 0;
     }
     case XFRM_MSG_UPDSA: return update_state(message);
+    case XFRM_MSG_NEWAE: return count_on(message);
     case XFRM_MSG_MIGRATE: return migrate(message);
-    case XFRM_MSG_NEWSA: {
-        const auto info = fixed_of<xfrm_usersa_info>(message);
-        return install(state_key(info.id.daddr, info.id.spi, message, sizeof info), message);
-    }
-    case XFRM_MSG_DELSA: {
-        const auto id = fixed_of<xfrm_usersa_id>(message);
-        return remove(state_key(id.daddr, id.spi, message, sizeof id), ESRCH);
-    }
+    case XFRM_MSG_NEWSA: return install(state_key(fixed_of<xfrm_usersa_info>(message), message), message);
+    case XFRM_MSG_DELSA: return remove(state_key(fixed_of<xfrm_usersa_id>(message), message), ESRCH);
     case XFRM_MSG_NEWPOLICY: {
         const auto info = fixed_of<xfrm_userpolicy_info>(message);
         return install(policy_key(info.sel, info.dir, message, sizeof info), message);
@@ -191,12 +218,16 @@ int NetlinkKernel::handle_xfrm(int fd, const nlmsghdr& message) {
     }
 }
 
-// Limits and ports are changed in place.
+// Limits, ports and care-of addresses are changed in place.
 int NetlinkKernel::update_state(const nlmsghdr& message) {
     const auto info = fixed_of<xfrm_usersa_info>(message);
-    const auto found = objects.find(state_key(info.id.daddr, info.id.spi, message, sizeof info));
-    case XFRM_MSG_NEWAE: return count_on(message);
+    const auto found = objects.find(state_key(info, message));
     if (found == objects.end()) return ESRCH;
+    if (info.id.proto != IPPROTO_ESP) {
+        found->second = copy_of(message, XFRM_MSG_NEWSA);
+        changes.push_back({true, "in place: " + found->first, 0});
+        return 0;
+    }
     auto was = fixed_of<xfrm_usersa_info>(header_of(found->second));
     was.lft = info.lft;
     std::memcpy(found->second.data() + NLMSG_HDRLEN, &was, sizeof was);
@@ -204,6 +235,21 @@ int NetlinkKernel::update_state(const nlmsghdr& message) {
     const View had = netlink::Attributes::of(header_of(found->second), sizeof info).bytes(XFRMA_ENCAP);
     if (wanted.size() != had.size()) return EINVAL;
     if (had.empty()) return 0;
+    const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
+    std::memcpy(found->second.data() + offset, wanted.data(), wanted.size());
+    return 0;
+}
+
+// Where the entry counts in the plain form; only then may that be changed so.
+int NetlinkKernel::count_on(const nlmsghdr& message) {
+    const auto info = fixed_of<xfrm_aevent_id>(message);
+    if ((message.nlmsg_flags & NLM_F_REPLACE) == 0) return EINVAL;
+    const auto found = objects.find(state_key(info.sa_id.daddr, info.sa_id.spi, message, sizeof info));
+    if (found == objects.end()) return ESRCH;
+    const View wanted = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_REPLAY_VAL);
+    const View had =
+        netlink::Attributes::of(header_of(found->second), sizeof(xfrm_usersa_info)).bytes(XFRMA_REPLAY_VAL);
+    if (wanted.size() != sizeof(xfrm_replay_state) || had.size() != wanted.size()) return EINVAL;
     const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
     std::memcpy(found->second.data() + offset, wanted.data(), wanted.size());
     return 0;
@@ -240,21 +286,6 @@ int NetlinkKernel::migrate(const nlmsghdr& message) {
             std::memcpy(object.data() + (had.data() - object.data()), ports.data(), ports.size());
         changes.push_back({true, "clone: " + key, 0});
         break;
-// Where the entry counts in the plain form; only then may that be changed so.
-int NetlinkKernel::count_on(const nlmsghdr& message) {
-    const auto info = fixed_of<xfrm_aevent_id>(message);
-    if ((message.nlmsg_flags & NLM_F_REPLACE) == 0) return EINVAL;
-    const auto found = objects.find(state_key(info.sa_id.daddr, info.sa_id.spi, message, sizeof info));
-    if (found == objects.end()) return ESRCH;
-    const View wanted = netlink::Attributes::of(message, sizeof info).bytes(XFRMA_REPLAY_VAL);
-    const View had =
-        netlink::Attributes::of(header_of(found->second), sizeof(xfrm_usersa_info)).bytes(XFRMA_REPLAY_VAL);
-    if (wanted.size() != sizeof(xfrm_replay_state) || had.size() != wanted.size()) return EINVAL;
-    const auto offset = static_cast<std::size_t>(had.data() - found->second.data());
-    std::memcpy(found->second.data() + offset, wanted.data(), wanted.size());
-    return 0;
-}
-
     }
     return 0;
 }
@@ -351,6 +382,14 @@ int NetlinkKernel::handle_route(int fd, const nlmsghdr& message) {
         if ((message.nlmsg_flags & NLM_F_REPLACE) != 0) return change(address_key(message), message);
         return install(address_key(message), message);
     case RTM_DELADDR: return remove(address_key(message), EADDRNOTAVAIL);
+    case RTM_NEWNEIGH: return install(proxy_key(message), message);
+    case RTM_GETNEIGH: {
+        const auto found = objects.find(proxy_key(message));
+        if (found == objects.end()) return ENOENT;
+        os.deliver(fd, Reply::part(message, found->second));
+        return 0;
+    }
+    case RTM_DELNEIGH: return remove(proxy_key(message), ENOENT);
     case RTM_NEWRULE: return install(rule_key(message), message);
     case RTM_DELRULE: return remove(rule_key(message), ENOENT);
     default: return EINVAL;
