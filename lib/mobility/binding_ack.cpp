@@ -86,6 +86,11 @@ void BindingList::take_binding(Instant now, const BindingId& asked, Status statu
     const Binding binding{asked.bid, asked.care_of ? *asked.care_of : before->care_of, asked.priority,
                           asked.at_home, pending_->first_sent + granted};
     put(held_.bindings, binding);
+    // A flow may have been refused for want of it, if only the home agent knew that it had gone.
+    if (is_new || pending_->update.has(kOverwrite))
+        std::erase_if(flow_refusals_, [&](const auto& refusal) {
+            return std::ranges::find(refusal.second.bids, asked.bid) != refusal.second.bids.end();
+        });
     refresh_at_[asked.bid] = pending_->first_sent + granted * 3 / 4;
     if (asked.at_home && is_new)
         to.notices.emplace_back(HomeLinkUsable{status != Status::home_without_neighbour_discovery});

@@ -86,9 +86,10 @@ Outcome BindingCache::settle(Instant now, const Arrival& arrival, const BindingU
     if (entry == entries_.end()) {
         // An end that overtook its beginning: the sequence number is remembered, as after an end that was.
         if (out.status != Status::not_home_agent || entries_.size() >= policy_.max_homes) return out;
-        entry = entries_.emplace(arrival.home, Entry{{Registration{arrival.home}, 0}, std::nullopt}).first;
+        entry = entries_.emplace(arrival.home, Entry{{Registration{arrival.home}}, std::nullopt}).first;
     }
     if (out.status != Status::sequence_out_of_window) entry->second.sequence = update.sequence;
+    if (is_accepted(out.status)) entry->second.by_node = !entry->second.registration.bindings.empty();
     const auto before = due(entry->second);
     if (!entry->second.registration.bindings.empty())
         entry->second.forget_at.reset();

@@ -90,6 +90,14 @@ Actions BindingList::start(Instant now) {
     });
 }
 
+Actions BindingList::begin_again(Instant now) {
+    return step(now, [&](Actions&) {
+        unknown_ = true;
+        pending_.reset();
+        retry_at_.reset();
+    });
+}
+
 Actions BindingList::receive(Instant now, const RefreshRequest& request) {
     return step(now, [&](Actions&) {
         const auto& named = request.options.bindings;

@@ -95,10 +95,17 @@ class BindingList {
     // RFC 5648 9.1: the care-of address that IKE is to use; Binding Updates come from it. 0: the preferred one.
     [[nodiscard]] Actions use_for_keys(Instant now, std::uint16_t bid);
 
+    // Where our end of a new IKE SA is: Binding Updates come from there, as long as it is one of our addresses.
+    void set_key_endpoint(const IpAddress& address) { held_.key_endpoint = address; }
+
     // Removes all bindings, and then no others are made; start() takes that back, and makes an end to what a
     // final refusal stopped.
     [[nodiscard]] Actions stop(Instant now);
     [[nodiscard]] Actions start(Instant now);
+
+    // There is a way to the home agent again, which may have forgotten what it held: all is registered anew, at
+    // once.
+    [[nodiscard]] Actions begin_again(Instant now);
 
     // Messages of the home agent. REQUIRES: they came by the SAs of our IKE SA with it; a Binding Error cannot,
     // so that it only makes us register again.

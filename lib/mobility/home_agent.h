@@ -18,6 +18,7 @@ struct HomePrefix {
     Prefix prefix;
     std::optional<Instant> valid_until; // none: for ever
     std::optional<Instant> preferred_until;
+    friend bool operator==(const HomePrefix&, const HomePrefix&) = default;
 };
 
 struct HomeAgentPolicy {
@@ -43,6 +44,8 @@ struct Authority {
     std::vector<Prefix> homes;    // home addresses
     std::vector<Prefix> networks; // mobile network prefixes, which may be stated in parts
     bool dynamic_keys = true;     // the SAs come from IKE
+    // Where its end of the IKE SA is; none: where earlier messages have left it.
+    std::optional<IpAddress> keys_at{};
 };
 
 // How a message came in: the packet's facts, IPsec undone.
@@ -67,7 +70,8 @@ struct Verdict {
 // RFC 6275 9.5.1, 10.3; RFC 5648 6.2; RFC 3963 6.2; RFC 6089 5.3.
 struct Known {
     Registration registration;
-    std::uint16_t sequence = 0;
+    std::optional<std::uint16_t> sequence{}; // of the mobile node's last message; none: it has sent none
+    bool by_node = false; // the mobile node has a part in it: it is not somebody else's decision alone
 };
 [[nodiscard]] Verdict judge(const HomeAgentPolicy& policy, const Authority& authority, const Arrival& arrival,
                             const BindingUpdate& update, const Known* before, Instant now);

@@ -99,15 +99,16 @@ Duration Case::lifetime() const {
 // What is wrong with the message as a whole.
 Status Case::check_message() const {
     if (!policy_.enabled) return Status::home_registration_unsupported;
-    if (before_ && !is_newer(update_.sequence, before_->sequence)) return Status::sequence_out_of_window;
+    if (before_ && before_->sequence && !is_newer(update_.sequence, *before_->sequence))
+        return Status::sequence_out_of_window;
     if (!update_.has(kHomeRegistration))
         return update_.has(kMobileRouter) ? Status::mobile_router_prohibited
                                           : Status::registration_type_change;
     if (!home_prefix()) return Status::not_home_subnet;
     if (is_deregistration()) return Status::accepted;
     if (update_.has(kMobileRouter) && !policy_.mobile_routers) return Status::mobile_router_prohibited;
-    if (is_bound() && before_->registration.mobile_router != update_.has(kMobileRouter))
-        return Status::registration_type_change;
+    const bool other_type = is_bound() && before_->registration.mobile_router != update_.has(kMobileRouter);
+    if (other_type && before_->by_node) return Status::registration_type_change;
     // Of less than a unit nothing can be told to the mobile node.
     if (lifetime() < Duration(kLifetimeUnit)) return Status::insufficient_resources;
     return Status::accepted;
@@ -259,7 +260,7 @@ Status Case::set_networks() {
 }
 
 std::optional<KeyEndpointChange> Case::move_keys(bool able) {
-    const auto old = after_.key_endpoint;
+    const auto old = authority_.keys_at ? authority_.keys_at : after_.key_endpoint;
     const IpAddress home = after_.home;
     const IpAddress next = key_endpoint_after(after_, arrival_.care_of, asked_.bindings);
     if (able) {
@@ -281,7 +282,7 @@ std::optional<KeyEndpointChange> Case::move_keys(bool able) {
 void Case::answer(Status status, Verdict& verdict) const {
     BindingAck& ack = verdict.ack;
     ack.status = status;
-    ack.sequence = status == Status::sequence_out_of_window ? before_->sequence : update_.sequence;
+    ack.sequence = status == Status::sequence_out_of_window ? *before_->sequence : update_.sequence;
     const bool mixed = status == Status::not_complete || status == Status::unspecified;
     for (std::size_t i = 0; i < results_.size(); ++i) {
         BindingId copy = asked_.bindings[i];

@@ -8,7 +8,9 @@
 #include <iterator>
 
 #define SHEAF_TARGETS(X)                                                                                     \
-    X(group_put) X(mobility_message) X(wire_cfg) X(wire_chain) X(wire_header) X(wire_message) X(wire_payload)
+    X(group_put)                                                                                             \
+    X(mobility_message)                                                                                      \
+    X(prefix_message) X(wire_cfg) X(wire_chain) X(wire_header) X(wire_message) X(wire_payload)
 
 namespace sheaf::fuzz {
 #define X(name) void fuzz_##name(View input);
