@@ -1,6 +1,6 @@
 // CREATE_CHILD_SA for Child SAs: what the peer asks (RFC 7296 1.3.1, 1.3.3, 2.25.1).
 
-#include "lib/ike/core.h"
+#include "lib/ike/bindings.h"
 
 #include <algorithm>
 
@@ -22,6 +22,7 @@ std::expected<Offer, Rule> Offer::read(std::span<const Payload> payloads) {
     out.ts_r = *ts_r;
     out.link_id = find_notify(payloads, NotifyType::link_id);
     out.transport = find_notify(payloads, NotifyType::use_transport_mode) != nullptr;
+    out.bid = read_binding_identifier(payloads).value_or(0);
     if (const auto nonce = single<wire::Nonce>(payloads)) out.nonce = *nonce;
     if (const auto ke = single<wire::KeyExchange>(payloads)) out.ke = *ke;
     return out;
@@ -61,6 +62,9 @@ void Engine::Core::on_child_request(const Input& in, IkeSa& sa, Payloads payload
         for (const std::uint8_t octet : rekeys->spi)
             spi = spi << 8 | octet;
         old = find_child_by_peer(sa, spi);
+        // RFC 7296 2.25.1: it may be what we have asked for, when the answer to that is late.
+        if (!old && under_way<CreatingChild>(sa))
+            return refuse_with(notify(Rule::collision), Rule::collision);
         if (!old) {
             wire::Notify unknown = notify(Rule::unknown_child);
             unknown.protocol = rekeys->protocol;
@@ -105,6 +109,7 @@ std::expected<ChildMatch, Rule> Engine::Core::match_link(const IkeSa& sa, const 
 std::expected<ChildMatch, Rule> Engine::Core::match(const IkeSa& sa, const Offer& offer) const {
     const child::Mode mode = offer.transport ? child::Mode::transport : child::Mode::tunnel;
     const Connection& connection = *sa.connection;
+    if (connection.role == Role::home_agent) return bindings_->match(sa, offer);
     const auto narrow = [&](const auto& theirs, const auto& ours) {
         return child::Narrowed::narrow(offer.ts_i->selectors, theirs, offer.ts_r->selectors, ours);
     };

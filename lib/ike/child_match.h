@@ -4,8 +4,10 @@
 #include "lib/child/kernel.h"
 #include "lib/child/selector.h"
 #include "lib/ike/config.h"
+#include "lib/ike/mobile_use.h"
 #include "lib/wire/payload.h"
 
+#include <optional>
 #include <string>
 
 namespace sheaf::ike {
@@ -16,7 +18,8 @@ struct ChildMatch {
     const ChildTerms* terms = nullptr;
     child::Mode mode{};
     child::Narrowed narrowed;
-    bool on_link = false; // of a gateway's or client's virtual link
+    bool on_link = false;           // of a gateway's or client's virtual link
+    std::optional<MobileUse> use{}; // home agent
 };
 
 // Why there is none, and what the peer is answered.

@@ -3,6 +3,7 @@
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/ike/config.h"
+#include "lib/ike/mobile_use.h"
 #include "lib/wire/payload.h"
 
 #include <cstdint>
@@ -43,6 +44,7 @@ struct ChildSa {
     bool udp_encapsulation = false;
     std::vector<wire::TrafficSelector> local;
     std::vector<wire::TrafficSelector> remote;
+    std::optional<MobileUse> use; // home agent, mobile node: it has no policies of its own
 
     ChildState state = ChildState::installing;
     child::IntentId intent = 0; // that installs it

@@ -1,5 +1,6 @@
 // Child SAs in the kernel.
 
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -51,6 +52,7 @@ std::pair<IkeSa*, ChildSa*> Engine::Core::find_child(wire::ChildSpi spi_in) {
 }
 
 ChildSa Engine::Core::child_of(IkeSa& sa, const ChildMatch& match) {
+    if (match.use) return bindings_->child_of(sa, *match.use, *match.terms);
     return child_of(sa, match.name, *match.terms, match.mode, match.on_link);
 }
 
@@ -106,6 +108,11 @@ ChildSa Engine::Core::successor_to(const IkeSa& sa, const ChildSa& old) const {
     out.id.peer = sa.esp_path().peer;
     out.udp_encapsulation = sa.esp_path().encapsulated();
     out.rekeys = old.id.spi_in;
+    out.use = old.use;
+    if (!out.use) return out;
+    out.id.local = old.id.local; // not where IKE is
+    out.id.peer = old.id.peer;
+    out.udp_encapsulation = false;
     return out;
 }
 
@@ -147,7 +154,8 @@ child::InstallSas Engine::Core::without_keys(const IkeSa& sa, const ChildSa& chi
     out.mode = child.mode;
     out.on_interface = child.on_interface;
     out.udp_encapsulation = child.udp_encapsulation;
-    out.role = sa.connection->role == Role::gateway ? child::LinkRole::gateway : child::LinkRole::client;
+    const bool serves = sa.connection->role == Role::gateway || sa.connection->role == Role::home_agent;
+    out.role = serves ? child::LinkRole::gateway : child::LinkRole::client;
     out.suite = child.suite;
     out.replay_window = child.terms->replay_window;
     out.limits = limits_of(child);
@@ -176,13 +184,15 @@ void Engine::Core::install(Instant now, IkeSa& sa, crypto::ChildKeys keys, Child
     Pending pending;
     pending.child = spi;
     auto steps = open_link(opening, pending);
+    const bool opens_home = child.use && bindings_->open(sa, steps);
     steps.emplace_back(std::move(sas));
-    steps.emplace_back(child::InstallPolicies{child.policy_set()});
+    if (!child.use) steps.emplace_back(child::InstallPolicies{child.policy_set()});
     set_lifetimes(now, child);
     by_child_spi_.emplace(spi, sa.our_spi());
     by_peer_spi_.emplace(child.id.spi_out, spi);
     sa.children.push_back(std::move(child));
     sa.children.back().intent = submit(std::move(steps), std::move(pending));
+    if (opens_home) bindings_->opened(sa, sa.children.back().intent);
 }
 
 void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
@@ -205,6 +215,7 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
         submit(std::move(pending.afterwards));
     }
     groups_->on_intent_done(now, done);
+    bindings_->on_intent_done(now, done);
     if (!child || child->intent != done.id) return;
     if (child->state != ChildState::installing) {
         // It could not be moved with its peer, and so reaches nobody.
@@ -214,7 +225,7 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     if (done.error) return on_child_refused_by_kernel(now, *sa, *child, *done.error);
     child->in = true;
     child->out = !child->outbound;
-    child->policies = true;
+    child->policies = !child->use;
     child->state = ChildState::live;
     if (sa->in<Installing>()) return finish_auth(now, *sa, true);
     on_child_installed(now, *sa, *child);
@@ -361,7 +372,8 @@ void Engine::Core::drain(Instant now, ChildSa& child, std::vector<child::KernelS
 void Engine::Core::take_out(ChildSa& child, std::vector<child::KernelStep>& steps) {
     const auto pending = child.state == ChildState::installing ? intents_.find(child.intent) : intents_.end();
     if (pending == intents_.end()) return shed(child, steps);
-    child.in = child.policies = true;
+    child.in = true;
+    child.policies = !child.use;
     child.out = !child.outbound;
     shed(child, pending->second.afterwards);
 }
@@ -440,6 +452,7 @@ void Engine::Core::lose_sa(Instant now, const IpAddress& destination, wire::Chil
     const auto [sa, child, inbound] = find_entry(destination, spi);
     if (!child) return;
     (inbound ? child->in : child->out) = false;
+    if (sa->standing == Standing::left) return remove_child(now, *sa, child->id.spi_in, false);
     if (child->state == ChildState::live && sa->in<Established>()) child_lost(now, *sa, *child, why);
 }
 
@@ -457,6 +470,7 @@ void Engine::Core::forget(IkeSa& sa, wire::ChildSpi spi_in) {
     const wire::ChildSpi spi_out = found->id.spi_out;
     // The link's number goes with the link, a trap's with its configuration.
     const child::LinkNumber own = found->on_interface ? found->reqid : found->id.link;
+    const bool of_home = found->use.has_value(); // likewise with the home address
     by_child_spi_.erase(spi_in);
     const auto [first, last] = by_peer_spi_.equal_range(spi_out);
     const auto entry = std::find_if(first, last, [spi_in](const auto& e) { return e.second == spi_in; });
@@ -465,14 +479,7 @@ void Engine::Core::forget(IkeSa& sa, wire::ChildSpi spi_in) {
     const bool used = std::ranges::any_of(sa.children, [own](const ChildSa& other) {
         return (other.on_interface ? other.reqid : other.id.link) == own;
     });
-    if (own != 0 && !used && !is_trap(sa, own)) numbers_.erase(own);
-}
-
-bool Engine::Core::is_trap(const IkeSa& sa, child::LinkNumber number) const {
-    const auto found = initiations_.find(sa.connection->name);
-    return found != initiations_.end() &&
-           std::ranges::any_of(found->second.traps,
-                               [number](const auto& entry) { return entry.second.number == number; });
+    if (own != 0 && !used && !of_home && !is_trap(sa, own)) numbers_.erase(own);
 }
 
 void Engine::Core::tell_child_up(const IkeSa& sa, const ChildSa& child) {

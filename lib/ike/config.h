@@ -10,6 +10,7 @@
 #include "lib/child/kernel.h"
 #include "lib/child/proposal.h"
 #include "lib/group/terms.h"
+#include "lib/ike/mobile_plan.h"
 #include "lib/wire/cfg.h"
 
 #include <chrono>
@@ -25,8 +26,8 @@
 namespace sheaf::ike {
 
 // gateway: gives addresses to clients. client: takes them. peer: neither; two networks or two hosts, and
-// either side may begin.
-enum class Role : std::uint8_t { gateway, client, peer };
+// either side may begin. home_agent, mobile_node: Mobile IPv6 (mobile_plan.h).
+enum class Role : std::uint8_t { gateway, client, peer, home_agent, mobile_node };
 
 // Each further transmission waits twice as long as the one before.
 struct RetransmitPolicy {
@@ -191,6 +192,9 @@ struct Connection {
     // The multi-point SA that peers of this connection are told (a name of Config::group_services), or that we are
     // told by its peer (one of Config::group_memberships); empty: none. Only who began the IKE SA is told.
     std::string group;
+
+    std::optional<HomeService> home_service; // home_agent
+    std::optional<MobilePlan> mobile;        // mobile_node
 
     friend bool operator==(const Connection&, const Connection&) = default;
 };

@@ -53,6 +53,7 @@
 //   initiation.cpp     connections that we begin, and begin again; traps
 //   reload.cpp         another configuration
 //   groups.h           multi-point SAs, gateway and endpoint
+//   bindings.h         Mobile IPv6, home agent and mobile node
 //   snapshot.cpp       status()
 namespace sheaf::ike {
 
@@ -68,8 +69,8 @@ class Engine::Core {
     void addresses(Instant now, const address::Assigned& answer) { on_addresses(now, answer); }
     std::expected<void, std::string> recall_group(Instant now, const std::string& group, View octets);
     void group_stored(Instant now, const std::string& group, std::uint64_t change);
-    // After each of these: what has come of it for groups.
-    void settle_groups(Instant now);
+    // After each of these: what has come of it for groups and bindings.
+    void settle(Instant now);
     std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
     Outputs take();
@@ -78,9 +79,11 @@ class Engine::Core {
     bool idle() const { return sas_.empty() && intents_.empty(); }
     void trace(bool on) { trace_ = on; }
     void write_keys(bool on) { write_keys_ = on; }
+    void mobility_header(Instant now, const MobilityHeader& header);
 
   private:
     class Groups;
+    class Bindings;
     // What is known of the datagram that is being worked on.
     struct Input {
         Instant now;
@@ -295,7 +298,6 @@ class Engine::Core {
     void leave_kernel(Instant now, IkeSa& sa);
     std::tuple<IkeSa*, ChildSa*, bool> find_entry(const IpAddress& destination, wire::ChildSpi spi);
     void forget(IkeSa& sa, wire::ChildSpi spi_in);
-    bool is_trap(const IkeSa& sa, child::LinkNumber number) const;
     void lose_sa(Instant now, const IpAddress& destination, wire::ChildSpi spi, const std::string& why);
     void sa_worn(Instant now, const IpAddress& destination, wire::ChildSpi spi);
     void tell_child_up(const IkeSa& sa, const ChildSa& child);
@@ -381,6 +383,7 @@ class Engine::Core {
     std::vector<std::pair<IpAddress, IpAddress>> other_pairs(const IkeSa& sa) const;
     void move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer);
     void send_again(Instant now, IkeSa& sa);
+    void tell_moved(const IkeSa& sa, const Path& before); // either end, or both
     void catch_up(Instant now, const IkeSa& from, IkeSa& sa);
     void send_update(Instant now, IkeSa& sa);
     void send_route_proof(Instant now, IkeSa& sa);
@@ -426,6 +429,7 @@ class Engine::Core {
     void retry(Instant now, Initiation& initiation, DownReason reason, const std::string& detail);
     void set_traps(Instant now, Initiation& initiation);
     void lift_traps(Initiation& initiation);
+    bool is_trap(const IkeSa& sa, child::LinkNumber number) const;
     void on_traps_refused(Instant now, const Pending& pending);
     void on_acquire(Instant now, const child::Acquire& acquire);
     // Whichever side began it.
@@ -490,6 +494,7 @@ class Engine::Core {
     child::IntentId last_intent_ = 0;
     child::LinkNumber last_number_ = child::kLastLink;
     std::unique_ptr<Groups> groups_;
+    std::unique_ptr<Bindings> bindings_;
 };
 
 } // namespace sheaf::ike

@@ -1,6 +1,6 @@
 // CREATE_CHILD_SA for Child SAs: what we ask (RFC 7296 1.3.1, 1.3.3).
 
-#include "lib/ike/core.h"
+#include "lib/ike/bindings.h"
 
 #include <algorithm>
 
@@ -34,6 +34,7 @@ const ChildTerms* Engine::Core::ask_successor(IkeSa& sa, const ChildSa* old, Cre
 }
 
 const ChildTerms* Engine::Core::ask_new(IkeSa& sa, CreatingChild& request) {
+    if (sa.connection->role == Role::mobile_node) return bindings_->ask_new(sa, request);
     const std::string& wanted = request.want.child;
     const ChildConfig* config = child_config(*sa.connection, wanted);
     const bool there = std::ranges::any_of(
@@ -94,6 +95,8 @@ void Engine::Core::create_child(Instant now, IkeSa& sa, const Want& wanted) {
             wire::Notify{wire::Protocol::esp, spi_octets(old->id.spi_in), NotifyType::rekey_sa, {}});
     if (request.on_link && sa.share && !sa.share->link_id.empty())
         payloads.emplace_back(notify(NotifyType::link_id, sa.share->link_id)); // RFC 5739 4.3
+    if (request.use && request.use->bid != 0)
+        payloads.emplace_back(write_binding_identifier(request.use->bid));
     if (request.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));
     // RFC 7296 1.3.1: we do not take apart padding that hides traffic flow.
     payloads.emplace_back(notify(NotifyType::esp_tfc_padding_not_supported));
@@ -143,7 +146,7 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
     const ChildConfig* config = child_config(*sa.connection, request.want.child);
     const bool rekeys = request.want.kind == Want::Kind::rekey_child;
     const bool for_link = !rekeys && request.on_link;
-    if (!rekeys && !for_link && !config) return std::unexpected(Rule::unknown_child);
+    if (!rekeys && !for_link && !config && !request.use) return std::unexpected(Rule::unknown_child);
     if (for_link && !sa.share) return std::unexpected(Rule::unknown_child); // the link has gone meanwhile
     const ChildTerms& terms = old ? *old->terms : config ? config->terms : sa.connection->child;
     const auto answer = single<wire::Sa>(payloads);
@@ -181,6 +184,8 @@ std::expected<void, Rule> Engine::Core::accept_child(Instant now, IkeSa& sa, Cre
     ChildSa made;
     if (old) {
         made = successor_to(sa, *old);
+    } else if (request.use) {
+        made = bindings_->child_of(sa, *request.use, terms);
     } else {
         made = child_of(sa, config ? config->name : sa.connection->name, terms,
                         request.transport ? child::Mode::transport : child::Mode::tunnel, for_link);

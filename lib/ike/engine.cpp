@@ -1,5 +1,6 @@
 #include "lib/ike/engine.h"
 
+#include "lib/ike/bindings.h"
 #include "lib/ike/core.h"
 #include "lib/ike/groups.h"
 
@@ -15,36 +16,40 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 
 void Engine::datagram(Instant now, const Datagram& datagram) {
     core_->datagram(now, datagram);
-    core_->settle_groups(now);
+    core_->settle(now);
 }
 std::expected<void, std::string> Engine::command(Instant now, Command command) {
     auto out = core_->command(now, std::move(command));
-    core_->settle_groups(now);
+    core_->settle(now);
     return out;
 }
 void Engine::kernel_event(Instant now, const child::KernelEvent& event) {
     core_->kernel_event(now, event);
-    core_->settle_groups(now);
+    core_->settle(now);
 }
 void Engine::network_changed(Instant now) {
     core_->network_changed(now);
-    core_->settle_groups(now);
+    core_->settle(now);
 }
 void Engine::addresses(Instant now, const address::Assigned& answer) {
     core_->addresses(now, answer);
-    core_->settle_groups(now);
+    core_->settle(now);
+}
+void Engine::mobility_header(Instant now, const MobilityHeader& header) {
+    core_->mobility_header(now, header);
+    core_->settle(now);
 }
 std::expected<void, std::string> Engine::recall_group(Instant now, const std::string& group, View octets) {
     return core_->recall_group(now, group, octets);
 }
 void Engine::group_stored(Instant now, const std::string& group, std::uint64_t change) {
     core_->group_stored(now, group, change);
-    core_->settle_groups(now);
+    core_->settle(now);
 }
 std::optional<Instant> Engine::next_timeout() const { return core_->next_timeout(); }
 void Engine::on_timeout(Instant now) {
     core_->on_timeout(now);
-    core_->settle_groups(now);
+    core_->settle(now);
 }
 Engine::Outputs Engine::take() { return core_->take(); }
 Status Engine::status() const { return core_->status(); }
@@ -65,7 +70,7 @@ std::vector<ConnectionPtr> share(const std::vector<Connection>& connections) {
 } // namespace
 
 bool may_begin(const Connection& connection) {
-    return connection.role == Role::client ||
+    return connection.role == Role::client || connection.role == Role::mobile_node ||
            (connection.role == Role::peer && connection.remote.has_value());
 }
 
@@ -80,7 +85,8 @@ Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant no
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(now, initiation);
     groups_ = std::make_unique<Groups>(*this, now);
-    groups_->settle(now);
+    bindings_ = std::make_unique<Bindings>(*this, now);
+    settle(now);
 }
 
 Engine::Outputs Engine::Core::take() { return std::exchange(out_, {}); }
@@ -102,6 +108,8 @@ std::expected<void, std::string> Engine::Core::command(Instant now, Command comm
     if (const auto* cloned = std::get_if<Clone>(&command)) return clone(now, *cloned);
     if (const auto* again = std::get_if<Reauthenticate>(&command)) return reauthenticate(now, *again);
     if (const auto* group = std::get_if<RekeyGroup>(&command)) return groups_->rekey(group->group);
+    if (const auto* binding = std::get_if<SetBinding>(&command)) return bindings_->set(now, *binding);
+    if (const auto* binding = std::get_if<RemoveBinding>(&command)) return bindings_->remove(now, *binding);
     return up(now, std::get<Up>(command));
 }
 
@@ -147,6 +155,7 @@ std::expected<void, std::string> Engine::Core::down(Instant now, const std::stri
         if (IkeSa* sa = find(spi)) close(now, *sa, DownReason::command, {});
     }
     if (initiation != initiations_.end()) settle_link(initiation->second);
+    bindings_->touch(given);
     const bool configured = std::ranges::any_of(
         connections_, [&](const ConnectionPtr& connection) { return connection->name == given; });
     if (doomed.empty() && !configured)
@@ -244,8 +253,10 @@ void Engine::Core::shut_down(Instant now) {
         else
             close(now, *sa, DownReason::shutdown, {});
     }
-    for (auto& [connection_name, initiation] : initiations_)
+    for (auto& [connection_name, initiation] : initiations_) {
         lift_traps(initiation);
+        bindings_->touch(connection_name);
+    }
     groups_->shut_down(now);
 }
 
@@ -258,6 +269,8 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     }
     if (const auto* acquire = std::get_if<child::Acquire>(&event)) return on_acquire(now, *acquire);
     if (const auto* moved = std::get_if<child::PeerMoved>(&event)) return on_peer_moved(*moved);
+    if (const auto* moved = std::get_if<child::EndpointsMigrated>(&event))
+        return bindings_->on_migrated(now, *moved);
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
     // Where the entries are of what is on its way, the end of that tells.
@@ -283,7 +296,9 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
 
 std::optional<Instant> Engine::Core::next_timeout() const {
     std::optional<Instant> next = timers_.next();
-    if (const auto at = groups_->next_timeout(); at && (!next || *at < *next)) next = at;
+    for (const auto& at : {groups_->next_timeout(), bindings_->next_timeout()}) {
+        if (at && (!next || *at < *next)) next = at;
+    }
     for (const auto& [connection_name, initiation] : initiations_) {
         for (const auto& at : {initiation.next_attempt, initiation.traps_at, initiation.paths.due}) {
             if (at && (!next || *at < *next)) next = at;
@@ -311,6 +326,11 @@ void Engine::Core::on_timeout(Instant now) {
             start(now, initiation);
     }
     groups_->on_timeout(now);
+    bindings_->on_timeout(now);
+}
+
+void Engine::Core::mobility_header(Instant now, const MobilityHeader& header) {
+    bindings_->receive(now, header);
 }
 
 IkeSa* Engine::Core::find(wire::Spi our_spi) {

@@ -11,6 +11,7 @@
 #include "lib/ike/event.h"
 #include "lib/ike/group_record.h"
 #include "lib/ike/key_record.h"
+#include "lib/ike/mobility_header.h"
 #include "lib/ike/name_servers.h"
 #include "lib/ike/status.h"
 
@@ -91,7 +92,8 @@ struct RekeyGroup {
 // forgotten without a word: to delete one would be to take the group's SA from a member, which is to go on with
 // it while we are away.
 struct Shutdown {};
-using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, RekeyGroup, Shutdown>;
+using Command = std::variant<Up, Down, Reload, Rekey, Clone, Reauthenticate, DownChild, RekeyGroup,
+                             SetBinding, RemoveBinding, Shutdown>;
 
 // The engine: the whole of IKEv2 as a function from datagrams, commands, kernel events and time to datagrams,
 // kernel intents and operator events. It holds no socket, clock, thread or log.
@@ -126,6 +128,8 @@ class Engine {
                                                                 View octets);
     // The record of this change is safe. Until then its SA is told to nobody.
     void group_stored(Instant now, const std::string& group, std::uint64_t change);
+    // A message of Mobile IPv6 came in.
+    void mobility_header(Instant now, const MobilityHeader& header);
     [[nodiscard]] std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
 
@@ -137,6 +141,7 @@ class Engine {
         std::vector<Event> events;
         std::vector<KeyRecord> keys;            // while write_keys is on
         std::vector<GroupRecord> group_records; // to be stored, in this order
+        std::vector<MobilityHeader> headers;    // to be sent when the kernel has carried out the intents
     };
     [[nodiscard]] Outputs take();
 

@@ -4,9 +4,12 @@
 #include "lib/auth/identity.h"
 #include "lib/base/ip.h"
 #include "lib/base/rule.h"
+#include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/wire/header.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -56,6 +59,7 @@ enum class DownReason : std::uint8_t {
     shutdown,
     kernel,
     expired, // its keys could not be replaced in time
+    moved,   // a mobile node has moved, and its home agent does not follow (no K bit): Child SAs stay
 };
 [[nodiscard]] std::string_view name(DownReason reason);
 
@@ -107,6 +111,13 @@ struct PeerMoved {
     Endpoint before;
 };
 
+// We are at another address, of our own accord (RFC 4555, RFC 6275).
+struct Moved {
+    SaName sa;
+    IpAddress local;
+    IpAddress before;
+};
+
 // A path of a client's has changed (ike::PathPlan).
 struct PathChanged {
     SaName sa; // where `peer` is what the path runs to now; spi 0: it has no IKE SA
@@ -152,10 +163,31 @@ struct GroupChanged {
 };
 [[nodiscard]] std::string_view name(GroupChanged::What what);
 
+// A binding of Mobile IPv6, at the home agent or at the mobile node.
+struct BindingChanged {
+    std::string connection;
+    IpAddress home;
+    enum class What : std::uint8_t {
+        registered,
+        refreshed, // until another time, or with another priority
+        moved,     // to another care-of address
+        ended,
+        refused, // `why`; nothing has changed
+        prefix_gone, // mobile node: the home agent has no prefix with this home address any more; `why` says which
+    } what{};
+    std::uint16_t bid = 0;              // 0: none, or several are meant
+    std::optional<IpAddress> care_of{}; // not of what was refused
+    std::optional<IpAddress> before{};  // moved
+    std::optional<Duration> lifetime{}; // that is left
+    std::string why{};
+};
+[[nodiscard]] std::string_view name(BindingChanged::What what);
+
 // A pool is nearly or wholly used up. Told by whoever keeps the pools.
 using PoolLow = address::PoolNotice;
 
-using Event = std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed,
-                           ChildRekeyed, PeerMoved, IkeCloned, PathChanged, GroupChanged, Leased, PoolLow>;
+using Event =
+    std::variant<MessageTraced, Refused, IkeUp, IkeDown, ChildUp, ChildDown, IkeRekeyed, ChildRekeyed, Moved,
+                 PeerMoved, IkeCloned, PathChanged, GroupChanged, Leased, PoolLow, BindingChanged>;
 
 } // namespace sheaf::ike

@@ -1,6 +1,7 @@
 // The Child SA of IKE_AUTH (RFC 7296 1.2), and the virtual link that comes with it.
 
 #include "lib/ike/assignment.h"
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -29,7 +30,9 @@ std::vector<address::Grant> granted(const address::Assigned& answer) {
 void Engine::Core::ask_first_child(IkeSa& sa, Authenticating& state, Reply& request) {
     const Connection& connection = *sa.connection;
     const ChildTerms* terms = &connection.child;
-    if (connection.role == Role::peer) {
+    if (connection.role == Role::mobile_node) {
+        bindings_->ask_first(state, connection, request);
+    } else if (connection.role == Role::peer) {
         if (connection.childless && sa.peer_childless) return;
         const Initiation* initiation = initiation_of(sa);
         const bool wanted = initiation && !initiation->children.empty();
@@ -64,13 +67,15 @@ std::expected<AddressPlan, Rule> Engine::Core::ask_addresses(Instant now, IkeSa&
                                                              const auth::Verified& peer, Payloads payloads) {
     const auto offer = Offer::read(payloads);
     if (!offer) return std::unexpected(offer.error());
-    if (offer->transport) return std::unexpected(Rule::mode_refused);
+    const bool mobile = sa.connection->role == Role::home_agent;
+    if (offer->transport && !mobile) return std::unexpected(Rule::mode_refused);
     const auto chosen = child::choose_esp(sa.connection->child.esp, *offer->sa, 0, false);
     if (!chosen) return std::unexpected(chosen.error());
     const auto request = single<wire::Configuration>(payloads);
-    auto plan =
-        plan_addresses(*sa.connection, config_.pools, request ? *request : nullptr, offer->ts_i->selectors);
-    if (!plan) return std::unexpected(plan.error());
+    auto plan = mobile ? bindings_->admit(sa, peer, payloads)
+                       : plan_addresses(*sa.connection, config_.pools, request ? *request : nullptr,
+                                        offer->ts_i->selectors);
+    if (!plan || plan->wants.empty()) return plan;
     sa.link = link_for_client(sa, *plan);
     // RFC 5739 4.2: our identifier stays for as long as the link does, so the client's must not become it.
     if (plan->link && plan->link->interface_id == sa.link->interface_id) {
@@ -147,6 +152,10 @@ std::expected<void, Rule> Engine::Core::answer_first_child(Instant now, IkeSa& s
     const auto offer = Offer::read(first.payloads);
     if (!offer) return std::unexpected(offer.error());
     const bool gateway = sa.connection->role == Role::gateway;
+    if (sa.connection->role == Role::home_agent) {
+        const auto home = bindings_->give_home(sa, first.payloads, granted, reply);
+        if (!home) return std::unexpected(home.error());
+    }
     const wire::ChildSpi spi_in = fresh_child_spi();
     std::optional<Assignment> assigned;
     std::optional<ChildMatch> matched;
@@ -261,6 +270,10 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
     if (offer->transport != state.transport) return std::unexpected(Rule::mode_refused);
     if (offer->transport && sa.path.nat()) return std::unexpected(Rule::mode_refused);
     Opening opening;
+    if (connection.role == Role::mobile_node) {
+        const auto home = bindings_->take_home(sa, payloads, *narrowed);
+        if (!home) return std::unexpected(home.error());
+    }
     if (connection.role == Role::client) {
         auto link = take_link(sa, payloads, *narrowed);
         if (!link) {
@@ -269,9 +282,10 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
         }
         opening = *std::move(link);
     }
-    ChildSa made =
-        child_of(sa, state.child, terms, state.transport ? child::Mode::transport : child::Mode::tunnel,
-                 connection.role == Role::client);
+    const child::Mode mode = state.transport ? child::Mode::transport : child::Mode::tunnel;
+    ChildSa made = connection.role == Role::mobile_node
+                       ? bindings_->child_of(sa, {MobileTraffic::signalling, 0}, terms)
+                       : child_of(sa, state.child, terms, mode, connection.role == Role::client);
     made.id.spi_in = state.spi_in;
     made.id.spi_out = chosen->peer_spi;
     made.suite = chosen->suite;
@@ -287,6 +301,7 @@ std::expected<void, Rule> Engine::Core::accept_first_child(Instant now, IkeSa& s
 
 void Engine::Core::drop_link(IkeSa& sa) {
     std::vector<child::KernelStep> steps;
+    if (sa.share && sa.connection->role == Role::home_agent) bindings_->disclaim(sa);
     release_link(sa, steps);
     if (!steps.empty()) submit(std::move(steps));
 }

@@ -3,6 +3,7 @@
 #include "lib/ike/groups.h"
 
 #include "lib/group/put.h"
+#include "lib/ike/bindings.h"
 
 #include <algorithm>
 #include <iterator>
@@ -18,7 +19,10 @@ std::expected<void, std::string> Engine::Core::recall_group(Instant now, const s
 void Engine::Core::group_stored(Instant now, const std::string& group, std::uint64_t change) {
     groups_->stored(now, group, change);
 }
-void Engine::Core::settle_groups(Instant now) { groups_->settle(now); }
+void Engine::Core::settle(Instant now) {
+    groups_->settle(now);
+    bindings_->settle(now);
+}
 
 Engine::Core::Groups::Groups(Core& core, Instant now) : core_(&core), found_at_(now) {
     for (const GroupService& service : core.config_.group_services)

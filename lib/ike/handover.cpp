@@ -25,16 +25,21 @@ bool same_traffic(const ChildSa& a, const ChildSa& b) {
 
 // The Child SA that carries the same with the same peer, by another authentication.
 std::pair<IkeSa*, ChildSa*> Engine::Core::counterpart(const IkeSa& sa, const ChildSa& child) {
+    std::pair<IkeSa*, ChildSa*> among_left{nullptr, nullptr};
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* other = find(spi);
-        if (!other || other->connection != sa.connection || other->standing != Standing::current) continue;
+        const bool living =
+            other && (other->standing == Standing::current || other->standing == Standing::left);
+        if (!living || other->connection != sa.connection) continue;
         if (!other->in<Established>() || (other->family && other->family == sa.family)) continue;
         const auto found = std::ranges::find_if(other->children, [&](const ChildSa& candidate) {
             return candidate.state == ChildState::live && same_traffic(candidate, child);
         });
-        if (found != other->children.end()) return {other, &*found};
+        if (found == other->children.end()) continue;
+        if (other->standing == Standing::current) return {other, &*found};
+        among_left = {other, &*found};
     }
-    return {nullptr, nullptr};
+    return among_left;
 }
 
 // Responder: whether what is about to be installed must not be sent on yet. A peer that comes from elsewhere is

@@ -12,6 +12,7 @@
 #include "lib/ike/child_sa.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
+#include "lib/ike/mobile_use.h"
 #include "lib/ike/protection.h"
 #include "lib/ike/request.h"
 #include "lib/ike/virtual_link.h"
@@ -125,6 +126,7 @@ enum class Standing : std::uint8_t {
     undecided, // made by the peer while a request of ours to rekey the same one is under way
     replaced,  // its Child SAs have gone to its successor; a DELETE will end it
     redundant, // made by the losing one of two simultaneous rekeyings; its maker deletes it
+    left, // the mobile node has moved away from it (no K bit); its Child SAs stay until others have their places
 };
 
 // The answer to a CREATE_CHILD_SA request that waits for the kernel.
@@ -220,6 +222,7 @@ struct IkeSa {
         deleted_early; // by the peer, before its answer to our request told us of them
     std::shared_ptr<VirtualLink> link;
     std::shared_ptr<const LinkShare> share; // gateway, client: what it has brought to the link
+    std::shared_ptr<const HomeClaim> claim; // home agent, mobile node: another one with each authentication
     child::LinkNumber way = 0; // gateway, client: which way into the link is its own; 0: none yet
 
     [[nodiscard]] wire::Spi our_spi() const { return initiator ? spi_i : spi_r; }

@@ -1,5 +1,6 @@
 // Connections that we begin, and begin again; traps, and links that stay open without an IKE SA.
 
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -94,7 +95,7 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     // What was withdrawn is deprecated meanwhile, and goes when there was time to let go of it.
     if (withdraws(*old, sa)) return supersede(now, *old, kWithdrawnStays);
     // What further Child SAs are being made for stays up until they are.
-    const bool complete = sa.wanted.empty() && !under_way<CreatingChild>(sa);
+    const bool complete = !sa.claim && sa.wanted.empty() && !under_way<CreatingChild>(sa);
     if (complete) return close(now, *old, DownReason::replaced, "authenticated anew");
     supersede(now, *old, kReplacedStays);
 }
@@ -103,15 +104,17 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
 void Engine::Core::begin_again(Instant now, Initiation& initiation, IkeSa& sa) {
     if (initiation.before != 0 || initiation.sa != sa.our_spi() || shutting_down_) return;
     const Connection& connection = *sa.connection;
-    const bool routed = has_uplinks(sa)
-                            ? !usable_pairs(initiation).empty()
+    const bool routed = has_uplinks(sa) ? !usable_pairs(initiation).empty()
+                        : connection.role == Role::mobile_node
+                            ? bindings_->source(connection).has_value()
                             : connection.local_address || host_->source_for(connection.remote->address);
     if (!routed) {
         sa.reauth_at = now + kLongestRetry;
         return arm(sa);
     }
     for (const ChildSa& child : sa.children) {
-        if (!is_on_link(sa, child) && child.state == ChildState::live) initiation.children.insert(child.name);
+        if (!child.use && !is_on_link(sa, child) && child.state == ChildState::live)
+            initiation.children.insert(child.name);
     }
     initiation.before = sa.our_spi();
     start(now, initiation);
@@ -190,6 +193,13 @@ void Engine::Core::set_traps(Instant now, Initiation& initiation) {
         pending.traps.push_back(config.name);
     }
     if (!steps.empty()) submit(std::move(steps), std::move(pending));
+}
+
+bool Engine::Core::is_trap(const IkeSa& sa, child::LinkNumber number) const {
+    const auto found = initiations_.find(sa.connection->name);
+    return found != initiations_.end() &&
+           std::ranges::any_of(found->second.traps,
+                               [number](const auto& entry) { return entry.second.number == number; });
 }
 
 void Engine::Core::on_traps_refused(Instant now, const Pending& pending) {

@@ -2,6 +2,7 @@
 
 #include "lib/group/put.h"
 #include "lib/ike/assignment.h"
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 #include "lib/ike/nat_detection.h"
 
@@ -46,6 +47,8 @@ void Engine::Core::start(Instant now, Initiation& initiation) {
         const auto pair = first_pair(initiation);
         source = pair ? std::optional(pair->first) : std::nullopt;
         if (pair) peer.address = pair->second;
+    } else if (connection.role == Role::mobile_node) {
+        source = bindings_->source(connection);
     } else if (!source) {
         source = host_->source_for(peer.address);
     }
@@ -253,7 +256,8 @@ void Engine::Core::accept_responder(const Input& in, IkeSa& sa, auth::Verified p
     const wire::ChildSpi made = error ? 0 : sa.as<Authenticating>().spi_in;
     refuse(in.datagram.peer, child.error(), sa.our_spi(),
            error ? why : "the Child SA that the peer answered with");
-    if (sa.connection->role == Role::client) return close(in.now, sa, DownReason::failed, why);
+    const bool needs_child = sa.connection->role == Role::client || sa.connection->role == Role::mobile_node;
+    if (needs_child) return close(in.now, sa, DownReason::failed, why);
     // RFC 7296 1.2: without a Child SA the IKE SA is up all the same.
     const wire::Spi spi = sa.our_spi();
     if (Initiation* initiation = initiation_of(sa)) initiation->last_error = why;

@@ -1,5 +1,6 @@
 // The end of an IKE SA, and its timers.
 
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -38,6 +39,7 @@ std::string_view name(DownReason reason) {
     case DownReason::shutdown: return "shutdown";
     case DownReason::kernel: return "kernel";
     case DownReason::expired: return "expired";
+    case DownReason::moved: return "moved";
     }
     return "unknown";
 }
@@ -97,6 +99,7 @@ Instant Engine::Core::due(const IkeSa& sa) const {
 }
 
 void Engine::Core::arm(IkeSa& sa) {
+    bindings_->touch(sa);
     const Instant at = due(sa);
     if (at >= sa.armed) return;
     sa.armed = at;
@@ -302,6 +305,7 @@ void Engine::Core::report_down(Instant now, IkeSa& sa, DownReason reason, const 
 
 void Engine::Core::erase(IkeSa& sa) {
     const wire::Spi spi = sa.our_spi();
+    bindings_->touch(sa);
     if (Initiation* initiation = has_uplinks(sa) ? initiation_for(sa) : nullptr)
         initiation->paths.due = Instant::min();
     if (sa.family && sa.standing == Standing::current) sa.family->full = false;

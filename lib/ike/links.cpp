@@ -14,7 +14,8 @@ std::shared_ptr<VirtualLink> Engine::Core::new_link() {
 }
 
 bool Engine::Core::is_on_link(const IkeSa& sa, const ChildSa& child) {
-    return sa.connection->role != Role::peer && child.on_interface;
+    const bool has_link = sa.connection->role == Role::gateway || sa.connection->role == Role::client;
+    return has_link && child.on_interface;
 }
 
 // RFC 5739 4.1: ours must differ from the client's. One serves nearly all clients, so that they share one
@@ -35,8 +36,8 @@ std::shared_ptr<VirtualLink> Engine::Core::link_for_client(IkeSa& sa, const Addr
     std::shared_ptr<VirtualLink> out;
     for (const wire::Spi spi : others_of_peer(sa)) {
         const IkeSa* other = find(spi);
-        if (other->connection != sa.connection || !other->link || other->standing != Standing::current)
-            continue;
+        const bool living = other->standing == Standing::current || other->standing == Standing::left;
+        if (other->connection != sa.connection || !other->link || !living) continue;
         // Whose link it is was proved by who holds it: only IKE SAs of this identity are looked at.
         if (!named.empty() && other->link->is_named(named)) return other->link;
         if (one_link) out = other->link;

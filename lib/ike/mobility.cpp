@@ -2,7 +2,7 @@
 // runs; the other side follows when it has seen that its answers arrive there.
 
 #include "lib/base/bytes.h"
-#include "lib/ike/core.h"
+#include "lib/ike/bindings.h"
 #include "lib/ike/nat_detection.h"
 #include "lib/wire/reader.h"
 
@@ -79,6 +79,7 @@ void Engine::Core::accept_mobike(IkeSa& sa, Payloads payloads) {
 }
 
 void Engine::Core::network_changed(Instant now) {
+    bindings_->network_changed(now);
     for (auto& [connection_name, initiation] : initiations_) {
         if (initiation.connection->paths.uplinks.empty()) continue;
         // What was silent may be another network now.
@@ -147,10 +148,16 @@ void Engine::Core::send_again(Instant now, IkeSa& sa) {
     arm(sa);
 }
 
+void Engine::Core::tell_moved(const IkeSa& sa, const Path& before) {
+    if (before.local.address != sa.path.local.address)
+        tell(Moved{sa.name(), sa.path.local.address, before.local.address});
+    if (before.peer.address != sa.path.peer.address) tell(PeerMoved{sa.name(), before.peer});
+}
+
 // RFC 4555 3.5: the IKE SA is there at once, the Child SAs when the peer has answered from there; or at once,
 // too, where it has answered another IKE SA of the family from there, which then also knows what NATs there are.
 void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const IpAddress& peer) {
-    const Endpoint before = sa.path.peer;
+    const Path before = sa.path;
     if (!sa.mobility.behind) sa.mobility.behind = sa.path;
     sa.path.local = {local, config_.nat_port};
     if (peer != sa.path.peer.address) {
@@ -159,7 +166,7 @@ void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const
     }
     ++sa.mobility.moves;
     sa.mobility.no_path = false;
-    if (before.address != peer || sa.mobility.behind->local.address != local) forget_round_trip(sa);
+    if (before.peer.address != peer || sa.mobility.behind->local.address != local) forget_round_trip(sa);
     if (const IkeSa* other = proved_at(sa, local, peer)) {
         sa.path.peer = other->path.peer;
         sa.path.nat_here = other->path.nat_here;
@@ -169,7 +176,7 @@ void Engine::Core::move_to(Instant now, IkeSa& sa, const IpAddress& local, const
     send_again(now, sa);
     std::erase_if(sa.wanted, [](const Want& w) { return w.kind == Want::Kind::update_addresses; });
     sa.wanted.push_front({Want::Kind::update_addresses});
-    tell(PeerMoved{sa.name(), before});
+    tell_moved(sa, before);
     serve(now, sa);
     arm(sa);
 }

@@ -42,7 +42,7 @@ void Engine::Core::move_children(IkeSa& sa) {
     const bool encapsulated = sa.path.encapsulated();
     for (ChildSa& child : sa.children) {
         // What is being deleted only listens, and that does not look at where packets come from.
-        if (!child.policies && child.state != ChildState::installing) continue;
+        if (child.use || (!child.policies && child.state != ChildState::installing)) continue;
         const bool there = child.id.local == sa.path.local && child.id.peer == sa.path.peer &&
                            child.udp_encapsulation == encapsulated;
         if (there) continue;

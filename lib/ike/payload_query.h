@@ -23,6 +23,7 @@ struct Offer {
     const wire::KeyExchange* ke = nullptr; // may be absent
     const wire::Notify* link_id = nullptr; // RFC 5739 4.3: for the virtual link of this name
     bool transport = false;
+    std::uint16_t bid = 0; // of a mobile node's payload; 0: none is said
 
     // Errors: missing_payload, duplicate_payload.
     [[nodiscard]] static std::expected<Offer, Rule> read(std::span<const wire::Payload> payloads);

@@ -84,7 +84,8 @@ void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& out
     const bool we_initiated = !in.header.from_initiator;
     IkeSa* sa = find(we_initiated ? in.header.initiator_spi : in.header.responder_spi);
     const wire::Spi peer_spi = we_initiated ? in.header.responder_spi : in.header.initiator_spi;
-    if (!sa || sa->initiator != we_initiated || sa->peer_spi() != peer_spi || sa->in<Connecting>()) {
+    const bool left = sa && sa->standing == Standing::left;
+    if (!sa || left || sa->initiator != we_initiated || sa->peer_spi() != peer_spi || sa->in<Connecting>()) {
         refuse(in.datagram.peer, Rule::unknown_ike_spi);
         if (!in.header.response) answer_unknown_spi(in);
         return;

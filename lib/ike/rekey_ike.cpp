@@ -102,8 +102,10 @@ void Engine::Core::on_ike_rekey_request(const Input& in, IkeSa& sa, Payloads pay
         under_way<CreatingChild>(sa) || under_way<DeletingChild>(sa) || !sa.deferred.empty() || sa.theirs ||
         std::ranges::any_of(sa.children, [](const ChildSa& c) { return c.state == ChildState::installing; });
     // Those that were replaced and not deleted yet count, so that a peer cannot pile them up.
-    const auto waiting = std::ranges::count_if(
-        others_of_peer(sa), [&](wire::Spi spi) { return find(spi)->standing != Standing::current; });
+    const auto waiting = std::ranges::count_if(others_of_peer(sa), [&](wire::Spi spi) {
+        const Standing standing = find(spi)->standing;
+        return standing != Standing::current && standing != Standing::left;
+    });
     const bool full = sas_.size() >= config_.limits.ike_sas || waiting >= 2;
     if (!cloned && (busy || full)) return refuse_with(notify(Rule::collision), Rule::collision);
     Reply reply;
@@ -253,6 +255,7 @@ IkeSa& Engine::Core::successor_of(Instant now, IkeSa& old, wire::Spi ours, wire:
     made->family = old.family;
     made->multipoint = old.multipoint;
     made->member = old.member;
+    made->claim = old.claim;
     made->mobility = old.mobility;
     made->mobility.latest_request.reset(); // message IDs begin anew
     made->mobility.seen_as.clear();        // the hash has the SPIs in it
@@ -317,6 +320,10 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
 
 // Deletes an IKE SA that nothing hangs on any more, without a word to the operator.
 void Engine::Core::retire(Instant now, IkeSa& sa) {
+    if (sa.standing == Standing::left) {
+        leave_kernel(now, sa);
+        return erase(sa);
+    }
     if (sa.standing == Standing::current) sa.standing = Standing::replaced;
     set_state(sa, Deleting{Instant::max()});
     sa.wanted.clear();

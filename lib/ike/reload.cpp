@@ -1,5 +1,6 @@
 // Another configuration: what is unchanged keeps its SAs.
 
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -13,6 +14,7 @@ Connection without_addresses(Connection connection) {
     connection.dns.clear();
     connection.dns_domains.clear();
     connection.block_with_address = true;
+    if (connection.home_service) connection.home_service->entries.clear();
     return connection;
 }
 
@@ -45,6 +47,7 @@ void Engine::Core::reload(Instant now, Config config) {
         if (std::ranges::find(connections_, sa.connection) == connections_.end()) return false;
         // A peer whose credential is gone is a stranger.
         if (sa.peer_id && !methods_->knows(sa.connection->auth, *sa.peer_id)) return false;
+        if (!bindings_->fits(sa)) return false;
         // The links of a gateway share one interface; it cannot have two names.
         return !sa.share || sa.connection->role != Role::gateway ||
                sa.link->link.interface == config_.gateway_interface;
@@ -82,6 +85,7 @@ void Engine::Core::reload(Instant now, Config config) {
     for (auto& [connection_name, initiation] : initiations_)
         set_traps(now, initiation);
     groups_->reload(now);
+    bindings_->reload(now);
     forget_methods();
 }
 
@@ -90,17 +94,18 @@ void Engine::Core::reload(Instant now, Config config) {
 std::vector<wire::Spi> Engine::Core::take_new_addresses(const ConnectionPtr& next) {
     std::vector<wire::Spi> out;
     const auto old = std::ranges::find_if(connections_, [&](const ConnectionPtr& other) {
-        return other->role == Role::gateway && without_addresses(*other) == without_addresses(*next);
+        const bool gives = other->role == Role::gateway || other->role == Role::home_agent;
+        return gives && without_addresses(*other) == without_addresses(*next);
     });
     if (old == connections_.end()) return out;
     for (const auto& [spi, sa] : sas_) {
-        if (sa->connection != *old) continue;
+        if (sa->connection != *old || !bindings_->may_keep(*sa, *next)) continue;
         for (ChildSa& child : sa->children) {
             const ChildConfig* config = is_on_link(*sa, child) ? nullptr : child_config(*next, child.name);
             child.terms = config ? &config->terms : &next->child;
         }
         sa->connection = next;
-        if ((*old)->pools != next->pools) out.push_back(spi);
+        if (next->role == Role::gateway && (*old)->pools != next->pools) out.push_back(spi);
     }
     return out;
 }

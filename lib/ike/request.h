@@ -4,6 +4,7 @@
 #include "lib/base/time.h"
 #include "lib/crypto/key_exchange.h"
 #include "lib/group/group.h"
+#include "lib/ike/mobile_use.h"
 #include "lib/wire/header.h"
 #include "lib/wire/payload.h"
 
@@ -51,7 +52,8 @@ struct CreatingChild {
     std::vector<wire::TrafficSelector> local; // as offered
     std::vector<wire::TrafficSelector> remote;
     bool transport = false;
-    bool on_link = false; // of a client's virtual link
+    bool on_link = false;           // of a client's virtual link
+    std::optional<MobileUse> use{}; // mobile node
 };
 struct DeletingChild {
     wire::ChildSpi spi = 0; // ours

@@ -3,6 +3,7 @@
 #include "lib/crypto/psk_auth.h"
 #include "lib/group/put.h"
 #include "lib/ike/assignment.h"
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 #include "lib/ike/nat_detection.h"
 
@@ -21,7 +22,7 @@ constexpr Duration kAddressTime = std::chrono::seconds(30);
 // Whether a connection is for requests between these addresses. Behind a NAT a peer's address is not its own,
 // but then the connection cannot name it either.
 bool answers(const Connection& connection, const IpAddress& local, const IpAddress& peer) {
-    if (connection.role == Role::client) return false;
+    if (connection.role == Role::client || connection.role == Role::mobile_node) return false;
     if (connection.local_address && *connection.local_address != local) return false;
     return connection.role == Role::gateway || !connection.remote || connection.remote->address == peer;
 }
@@ -265,6 +266,7 @@ bool Engine::Core::is_connected(const auth::Identity& peer, const Connection& co
         return found != sas_.end() && found->second->peer_id == peer &&
                (found->second->template in<Established>() || found->second->template in<Installing>() ||
                 found->second->template in<Assigning>()) &&
+               found->second->standing != Standing::left &&
                found->second->connection->name == connection.name;
     });
 }
@@ -344,20 +346,21 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
     }
     auto& half_open = sa.as<HalfOpen>();
     Rule why{};
-    if (gateway) {
-        auto plan = ask_addresses(in.now, sa, peer, payloads);
-        if (plan) {
-            set_state(sa, Assigning{std::move(peer),
-                                    in.header.message_id,
-                                    {payloads.begin(), payloads.end()},
-                                    std::move(reply),
-                                    std::move(half_open.nonce_i),
-                                    std::move(half_open.nonce_r),
-                                    *std::move(plan),
-                                    last_demand_,
-                                    in.now + kAddressTime});
-            return arm(sa);
-        }
+    auto plan = gateway || sa.connection->role == Role::home_agent ? ask_addresses(in.now, sa, peer, payloads)
+                                                                   : AddressPlan{};
+    if (plan && !plan->wants.empty()) {
+        set_state(sa, Assigning{std::move(peer),
+                                in.header.message_id,
+                                {payloads.begin(), payloads.end()},
+                                std::move(reply),
+                                std::move(half_open.nonce_i),
+                                std::move(half_open.nonce_r),
+                                *std::move(plan),
+                                last_demand_,
+                                in.now + kAddressTime});
+        return arm(sa);
+    }
+    if (!plan) {
         why = plan.error();
     } else {
         Reply otherwise = reply;
@@ -442,7 +445,8 @@ void Engine::Core::set_ike_lifetimes(Instant now, IkeSa& sa) {
 void Engine::Core::replace_others(Instant now, IkeSa& sa) {
     const Uniqueness uniqueness = sa.connection->uniqueness;
     const bool several = uniqueness == Uniqueness::many || uniqueness == Uniqueness::share;
-    if (several || sa.connection->role == Role::client) return;
+    const bool ours = sa.connection->role == Role::client || sa.connection->role == Role::mobile_node;
+    if (several || ours) return;
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* old = find(spi);
         if (!old || !old->in<Established>() || old->standing != Standing::current) continue;

@@ -1,4 +1,5 @@
 #include "lib/child/selector.h"
+#include "lib/ike/bindings.h"
 #include "lib/ike/groups.h"
 
 #include <algorithm>
@@ -86,6 +87,7 @@ Status Engine::Core::status() const {
         out.connections.push_back(std::move(status));
     }
     groups_->tell_status(out);
+    bindings_->tell_status(out);
     tell_paths(out);
     return out;
 }

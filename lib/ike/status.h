@@ -8,10 +8,14 @@
 #include "lib/group/group.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
+#include "lib/ike/mobile_use.h"
+#include "lib/mobility/home_agent.h"
+#include "lib/mobility/registration.h"
 #include "lib/wire/header.h"
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -125,6 +129,31 @@ struct GroupStatus {
     std::vector<GroupSaStatus> sas;
 };
 
+// An SA pair of a home address that can be sent with.
+struct HomePairStatus {
+    MobileUse use;
+    wire::ChildSpi spi_in = 0;
+    wire::ChildSpi spi_out = 0;
+    IpAddress local; // as in SaPairId
+    IpAddress peer;
+};
+
+// A home address of Mobile IPv6, at either end.
+struct HomeStatus {
+    std::string connection;
+    bool is_agent = false;
+    child::LinkNumber number = 0; // in the kernel
+    IpAddress agent;
+    std::vector<Prefix> networks;        // RFC 3963
+    mobility::Registration registration; // as it can be used
+    std::vector<HomePairStatus> pairs;
+    std::optional<SaName> sa; // the IKE SA; none: there is none now
+    // mobile node
+    std::map<std::uint16_t, IpAddress> places{};       // what addresses its links have, by binding identifier
+    bool settled = false;                              // the home agent has all that it is to have
+    std::vector<mobility::HomePrefix> home_prefixes{}; // that it has told; some may be over
+};
+
 struct Counters {
     std::uint64_t datagrams_in = 0;
     std::uint64_t datagrams_out = 0;
@@ -138,6 +167,7 @@ struct Status {
     std::vector<IkeSaStatus> ike_sas;
     std::vector<ConnectionStatus> connections;
     std::vector<GroupStatus> groups;
+    std::vector<HomeStatus> homes;
     std::vector<PathStatus> paths; // of clients with uplinks, in their order; at gateways of families
     Counters counters;
 };

@@ -134,6 +134,20 @@ void FakeKernel::carry_out(RefreshGroupSa& s) {
     if (GroupSa* sa = group_sa(s.group, s.spi)) sa->expires = s.expires;
 }
 
+void FakeKernel::carry_out(OpenMobility& s) {
+    if (!homes.emplace(s.link.number, s.link).second) breaches.emplace_back("a home address opened twice");
+}
+
+void FakeKernel::carry_out(UpdateMobility& s) {
+    const auto found = homes.find(s.link.number);
+    if (found == homes.end())
+        breaches.emplace_back("a home address updated that is not open");
+    else
+        found->second = s.link;
+}
+
+void FakeKernel::carry_out(CloseMobility& s) { homes.erase(s.number); }
+
 void FakeKernel::carry_out(RemoveGroupSa& s) {
     if (!group_sa(s.group, s.spi)) return;
     groups[s.group].sas.erase(s.spi);
@@ -171,6 +185,7 @@ std::size_t FakeKernel::pairs() const {
 
 void FakeKernel::undo(const KernelStep& step) {
     if (const auto* open = std::get_if<OpenLink>(&step)) links.erase(open->link.number);
+    if (const auto* open = std::get_if<OpenMobility>(&step)) homes.erase(open->link.number);
     if (const auto* update = std::get_if<UpdateLink>(&step)) links[update->before.number] = update->before;
     if (const auto* install = std::get_if<InstallSas>(&step)) remove({install->id, install->directions});
     if (const auto* policy = std::get_if<InstallPolicies>(&step)) {

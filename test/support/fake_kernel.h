@@ -50,6 +50,7 @@ class FakeKernel {
     };
 
     std::map<child::LinkNumber, Group> groups;
+    std::map<child::LinkNumber, child::MobilityLink> homes; // of Mobile IPv6
     std::map<child::LinkNumber, child::Link> links;
     std::map<wire::ChildSpi, Pair> sas; // by inbound SPI
     std::vector<child::PolicySet> policies;
@@ -57,7 +58,7 @@ class FakeKernel {
     std::vector<std::string> breaches; // of the contract; a test ends with none
 
     [[nodiscard]] bool empty() const {
-        return links.empty() && sas.empty() && policies.empty() && groups.empty();
+        return links.empty() && sas.empty() && policies.empty() && groups.empty() && homes.empty();
     }
     // Child SAs that are there in both directions.
     [[nodiscard]] std::size_t pairs() const;
@@ -77,6 +78,9 @@ class FakeKernel {
     void carry_out(child::SendWithGroupSa& step);
     void carry_out(child::RefreshGroupSa& step);
     void carry_out(child::RemoveGroupSa& step);
+    void carry_out(child::OpenMobility& step);
+    void carry_out(child::UpdateMobility& step);
+    void carry_out(child::CloseMobility& step);
     void undo(const child::KernelStep& step);
 };
 

@@ -45,10 +45,12 @@ void Host::pump(Instant now) {
         const bool storing = stores && !unstored.empty();
         if (storing) store(now);
         if (!storing && out.datagrams.empty() && out.intents.empty() && out.events.empty() &&
-            out.demands.empty())
+            out.demands.empty() && out.headers.empty())
             return;
         for (auto& demand : out.demands)
             demands.push_back(std::move(demand));
+        for (auto& header : out.headers)
+            headers.push_back(std::move(header));
         for (auto& servers : out.name_servers)
             name_servers.push_back(std::move(servers));
         if (addresses_answer) answer_demands(now);
@@ -137,15 +139,20 @@ void WireNet::settle() {
     }
 }
 
+std::optional<Instant> WireNet::next_timeout() const {
+    std::optional<Instant> next;
+    for (const auto& host : hosts_) {
+        const auto at = host->engine.next_timeout();
+        if (at && (!next || *at < *next)) next = at;
+    }
+    return next;
+}
+
 void WireNet::run_for(Duration duration) {
     const Instant end = now + duration;
     settle();
     for (int round = 0; round < 1'000'000; ++round) {
-        std::optional<Instant> next;
-        for (const auto& host : hosts_) {
-            const auto at = host->engine.next_timeout();
-            if (at && (!next || *at < *next)) next = at;
-        }
+        const auto next = next_timeout();
         if (!next || *next > end) break;
         now = std::max(now, *next);
         for (auto& host : hosts_) {

@@ -73,6 +73,7 @@ class Host final : public ike::Surroundings {
     std::deque<child::KernelIntent> held;
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
+    std::vector<ike::MobilityHeader> headers; // that wait for the test to bring them somewhere
     std::vector<ike::KeyRecord> keys;
     bool stores = true; // false: what is to be stored of groups waits in `unstored`
     std::deque<ike::GroupRecord> unstored;
@@ -93,6 +94,8 @@ class WireNet {
 
     // Delivers until nothing moves (bounded).
     void settle();
+    // When the next timer of any host fires.
+    [[nodiscard]] std::optional<Instant> next_timeout() const;
     // Lets time pass, timers fire and datagrams arrive.
     void run_for(Duration duration);
     // Puts a datagram onto the wire as if its sender had sent it.

@@ -323,7 +323,7 @@ TEST_CASE("one lost datagram moves no path") {
     config.connections[0].paths.probe = 300ms;
     Net n(config);
     n.connect();
-    const auto moves = n.client.count<ike::PeerMoved>();
+    const auto moves = n.client.count<ike::Moved>();
     bool lose = true;
     n.net.on_wire = [&](ike::Datagram& datagram) {
         const bool lost = lose && datagram.local.address == ip("198.51.100.2");
@@ -332,7 +332,7 @@ TEST_CASE("one lost datagram moves no path") {
     };
     n.net.run_for(2s);
     CHECK_FALSE(lose);
-    CHECK(n.client.count<ike::PeerMoved>() == moves);
+    CHECK(n.client.count<ike::Moved>() == moves);
     n.check_sound(2);
 }
 
@@ -345,9 +345,9 @@ TEST_CASE("a path that borrows stays where it is while its own uplink is asked i
         return datagram.local.address != ip("198.51.100.2") && datagram.peer.address != ip("198.51.100.2");
     };
     n.net.run_for(20s);
-    const auto moves = n.client.count<ike::PeerMoved>();
+    const auto moves = n.client.count<ike::Moved>();
     n.net.run_for(2min);
-    CHECK(n.client.count<ike::PeerMoved>() == moves);
+    CHECK(n.client.count<ike::Moved>() == moves);
     n.check_sound(4);
 }
 

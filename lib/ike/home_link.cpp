@@ -1,0 +1,67 @@
+#include "lib/ike/home_link.h"
+
+#include <utility>
+
+namespace sheaf::ike {
+namespace {
+
+constexpr Duration kTellAgain = std::chrono::seconds(5);
+
+} // namespace
+
+child::LinkNumber HomeLink::reqid_for(const MobileUse& use) const {
+    switch (use.traffic) {
+    case MobileTraffic::signalling: return numbers_.signalling;
+    case MobileTraffic::prefix_discovery: return numbers_.prefix_discovery;
+    case MobileTraffic::home_test: return numbers_.home_test;
+    case MobileTraffic::payload: break;
+    }
+    return 0;
+}
+
+bool HomeLink::wants(const child::MobilityLink& picture, Instant now) const {
+    return told_ != picture && !(again_ && *again_ > now);
+}
+
+child::KernelStep HomeLink::tell(const child::MobilityLink& picture) {
+    again_.reset();
+    told_ = picture;
+    guards_prefixes_ = guards_prefixes_ && picture.prefix_discovery != 0;
+    if (std::exchange(open_, true)) return child::UpdateMobility{picture};
+    guarded_ = guards_prefixes_ = false;
+    opened_by_.reset();
+    interface_ = picture.interface;
+    return child::OpenMobility{picture};
+}
+
+void HomeLink::submitted(child::IntentId id) {
+    if (!opened_by_) opened_by_ = id;
+    intent_ = id;
+}
+
+void HomeLink::done(const child::IntentDone& answer, Instant now) {
+    if (!open_ || !opened_by_ || answer.id < *opened_by_) return; // of before it was opened
+    if (!answer.error) {
+        guarded_ = true;
+        if (answer.id == intent_) guards_prefixes_ = told_ && told_->prefix_discovery != 0;
+    } else if (answer.id == *opened_by_) {
+        open_ = false;
+        told_.reset();
+    } else if (answer.id == intent_) {
+        told_.reset();
+        again_ = now + kTellAgain;
+    }
+}
+
+void HomeLink::on_timeout(Instant now) {
+    if (again_ && *again_ <= now) again_.reset();
+}
+
+child::KernelStep HomeLink::close() {
+    open_ = guarded_ = guards_prefixes_ = false;
+    told_.reset();
+    again_.reset();
+    return child::CloseMobility{numbers_.payload};
+}
+
+} // namespace sheaf::ike
