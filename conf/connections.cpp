@@ -1,6 +1,7 @@
 #include "conf/connections.h"
 
 #include "conf/children.h"
+#include "conf/mobile.h"
 #include "conf/paths.h"
 #include "conf/proposal_words.h"
 #include "conf/read.h"
@@ -63,6 +64,8 @@ auth::Terms read_terms(const json::Value& entry, const Authorities& authorities)
 
 ike::Role role_of(const json::Value& entry) {
     const auto word = string_at(entry, "role");
+    if (word == "home-agent") return ike::Role::home_agent;
+    if (word == "mobile-node") return ike::Role::mobile_node;
     return word == "client" ? ike::Role::client : word == "peer" ? ike::Role::peer : ike::Role::gateway;
 }
 
@@ -95,6 +98,13 @@ void read_role(const json::Value& entry, ike::Connection& out) {
     out.networks = list_at(entry, "networks", Prefix::parse);
     if (out.networks.empty()) out.networks = {Prefix::all(Family::ipv6), Prefix::all(Family::ipv4)};
     out.child = read_child_terms(entry, "child_rekey");
+    if (out.role == ike::Role::home_agent || out.role == ike::Role::mobile_node) {
+        std::erase_if(out.networks, [](const Prefix& p) { return p.family() != Family::ipv6; });
+        out.pools = read_wants(entry);
+        out.interface = out.role == ike::Role::mobile_node ? string_at(entry, "interface", "sheaf0") : "";
+        out.start = boolean_at(entry, "start", false);
+        return read_mobile(entry, out);
+    }
     read_paths(entry, out);
     if (out.role == ike::Role::gateway) {
         out.pools = read_wants(entry);

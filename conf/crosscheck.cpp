@@ -1,6 +1,8 @@
 // The half of connections.h that looks across the file.
 #include "conf/children.h"
 #include "conf/connections.h"
+#include "conf/homes.h"
+#include "conf/mobile.h"
 #include "conf/paths.h"
 #include "conf/read.h"
 #include "conf/requests.h"
@@ -52,10 +54,16 @@ class Crosscheck {
     std::map<std::string, std::string> interfaces_; // name -> whose it is
     std::map<std::string, std::string> gateways_;   // whom a gateway's connection answers -> its path
     PathCheck paths_{config_.limits, listen_, ours_, report_};
+    MobileCheck mobile_{ours_, report_};
+    HomeCheck homes_{config_.pools, report_};
 };
 
+bool shares_interface(const ike::Connection& connection) {
+    return connection.role == ike::Role::gateway || connection.role == ike::Role::home_agent;
+}
+
 std::vector<std::string> Crosscheck::interfaces_of(const ike::Connection& connection) const {
-    if (connection.role == ike::Role::gateway) return {config_.gateway_interface};
+    if (shares_interface(connection)) return {config_.gateway_interface};
     if (connection.interface.empty()) return {};
     std::vector<std::string> out{connection.interface};
     std::ranges::copy(way_interfaces(connection), std::back_inserter(out));
@@ -96,7 +104,7 @@ void Crosscheck::addresses(const ike::Connection& connection, const json::Value&
 
 void Crosscheck::interface(const ike::Connection& connection, const json::Member& member,
                            const std::string& path) {
-    const bool own = connection.role != ike::Role::gateway;
+    const bool own = !shares_interface(connection);
     const std::string owner = own ? path : "the gateway"; // whose connections share one
     for (const auto& name : interfaces_of(connection)) {
         const auto [known, fresh] = interfaces_.emplace(name, owner);
@@ -112,7 +120,9 @@ void Crosscheck::interface(const ike::Connection& connection, const json::Member
 
 void Crosscheck::peers(const ike::Connection& connection, const json::Value& entry, const std::string& path) {
     const auto* id = value_at(entry, "remote", "id");
-    if (connection.role == ike::Role::client || !id || !auth::IdentityPattern::parse(id->string)) return;
+    const bool only_begins =
+        connection.role == ike::Role::client || connection.role == ike::Role::mobile_node;
+    if (only_begins || !id || !auth::IdentityPattern::parse(id->string)) return;
     std::string whom = connection.local_id.to_string() + " " + connection.remote_id.to_string();
     if (connection.local_address) whom += " " + connection.local_address->to_string();
     if (connection.remote) whom += " " + connection.remote->to_string();
@@ -151,6 +161,12 @@ void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value
     if (word && connection.role == ike::Role::peer && connection.uniqueness == ike::Uniqueness::share)
         report_.add(word->place, path + ".unique: a peer has no addresses that its IKE SAs could share",
                     "write \"many\"");
+    const bool beside =
+        connection.uniqueness == ike::Uniqueness::share || connection.uniqueness == ike::Uniqueness::many;
+    if (word && connection.role == ike::Role::home_agent && beside)
+        report_.add(word->place,
+                    path + ".unique: two IKE SAs of one mobile node cannot both speak for its home address",
+                    "write \"replace\" or \"keep\"");
 }
 
 void Crosscheck::domains(const json::Value& entry, const std::string& path) {
@@ -166,13 +182,17 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     check_wants(root_, config_, member.value, path, report_);
     addresses(connection, member.value, path);
     const auto role = string_at(member.value, kRoleKey);
-    if (role != "client" && role != "gateway" && role != "peer") return; // which of them decides what follows
+    const bool known = role == "client" || role == "gateway" || role == "peer" || role == "home-agent" ||
+                       role == "mobile-node";
+    if (!known) return; // which of them decides what follows
     interface(connection, member, path);
     peers(connection, member.value, path);
     children(connection, member.value, path);
     uniqueness(connection, member.value, path);
     domains(member.value, path);
     paths_.connection(connection, member.value, path);
+    mobile_.connection(connection, member, path);
+    homes_.connection(connection, member.value, path);
     if (connection.role != ike::Role::peer) check_child_terms(member.value, path, report_);
     if (connection.role == ike::Role::client) check_request(member.value, path, ours_, report_);
 }

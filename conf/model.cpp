@@ -1,19 +1,15 @@
 #include "conf/model_credentials.h"
 #include "conf/model_groups.h"
+#include "conf/model_mobile.h"
+#include "conf/model_roles.h"
 #include "conf/model_words.h"
 
 namespace sheaf::conf {
 namespace {
 
 using namespace credentials;
+using namespace roles;
 using namespace words;
-
-constexpr Roles kGateway{{"gateway"}};
-constexpr Roles kClient{{"client"}};
-constexpr Roles kPeer{{"peer"}};
-constexpr Roles kGatewayOrClient{{"gateway", "client"}};
-constexpr Roles kGatewayOrPeer{{"gateway", "peer"}};
-constexpr Roles kClientOrPeer{{"client", "peer"}};
 
 constexpr std::array kListenFields = {
     Field{.key = "port", .type = &kPort, .doc = "The UDP port of IKE.", .standard = "500"},
@@ -103,15 +99,15 @@ constexpr std::array kRemoteFields = {
           .required = true},
     Field{.key = "address",
           .type = &kAddress,
-          .doc = "Where the gateway or peer is; a peer connection without it only answers.",
+          .doc = "Where the gateway, peer or home agent is; a peer connection without it only answers.",
           .required = true,
-          .roles = kClientOrPeer,
-          .required_by = "client"},
+          .roles = kBeginning,
+          .required_by = kClientOrNode},
     Field{.key = "port",
           .type = &kPort,
           .doc = "The UDP port of the gateway or peer.",
           .standard = "500",
-          .roles = kClientOrPeer},
+          .roles = kBeginning},
     Field{.key = "other_addresses",
           .type = &kAddresses,
           .doc = "Where else the gateway is, besides what it tells us itself.",
@@ -282,25 +278,37 @@ constexpr std::array kConnectionFields = {
     Field{.key = "remote", .type = &kRemoteObject, .doc = "The peer's side.", .required = true},
     Field{.key = "networks",
           .type = &kPrefixes,
-          .doc = "What lies behind the gateway and may be reached through it.",
+          .doc = "What lies behind the gateway, or beyond the home agent, and may be reached through it.",
           .standard = R"(["::/0", "0.0.0.0/0"])",
-          .roles = kGatewayOrClient},
+          .roles = kWithNetworks},
     Field{.key = "children",
           .type = &kChildren,
           .doc = "The Child SAs, by name; of a gateway or client those beside the virtual link, between the "
                  "interfaces that IKE itself runs over.",
           .required = true,
-          .required_by = "peer",
+          .roles = kNotMobile,
+          .required_by = kPeer,
           .unless = "group"},
     Field{.key = "group",
           .type = &kName,
           .doc = "The one of the \"groups\" that the connection is for: peers of it are members, or its peer "
                  "is the gateway "
-                 "of ours."},
+                 "of ours.",
+          .roles = kNotMobile},
+    Field{.key = "home_agent",
+          .type = &mobile::kAgentObject,
+          .doc = "Mobile IPv6: what mobile nodes may register here.",
+          .required = true,
+          .roles = kHomeAgent},
+    Field{.key = "mobile",
+          .type = &mobile::kMobileObject,
+          .doc = "Mobile IPv6: our home address and care-of addresses.",
+          .required = true,
+          .roles = kMobileNode},
     Field{.key = "ike",
           .type = &kIkeProposals,
           .doc = "Algorithms of the IKE SA, best first; strong ones if missing."},
-    child_field(kEsp, kGatewayOrClient),
+    child_field(kEsp, kNotPeer),
     Field{.key = "liveness",
           .type = &kDuration,
           .doc = "The silence after which the peer is asked whether it lives; \"0s\" for never.",
@@ -310,16 +318,17 @@ constexpr std::array kConnectionFields = {
           .type = &kLifetime,
           .doc = "When the keys of the IKE SA are replaced; \"0s\" for never.",
           .standard = "\"4h\""},
-    Field{.key = "child_rekey", .type = &kRekeyObject, .doc = kRekeyDoc, .roles = kGatewayOrClient},
+    Field{.key = "child_rekey", .type = &kRekeyObject, .doc = kRekeyDoc, .roles = kNotPeer},
     Field{.key = "reauth",
           .type = &kLifetime,
           .doc = "When a new IKE SA is made with authentication instead; \"0s\" for never. A gateway has its "
                  "clients do it (RFC 4478), and ends the IKE SA of one that does not.",
-          .standard = "\"0s\""},
-    child_field(kChildReplayWindow, kGatewayOrClient),
-    child_field(kChildDscp, kGatewayOrClient),
-    child_field(kChildEcn, kGatewayOrClient),
-    child_field(kChildDf, kGatewayOrClient),
+          .standard = "\"0s\"",
+          .roles = kReauthenticating},
+    child_field(kChildReplayWindow, kNotPeer),
+    child_field(kChildDscp, kNotPeer),
+    child_field(kChildEcn, kNotPeer),
+    child_field(kChildDf, kNotPeer),
     Field{.key = "nat_keepalive",
           .type = &kDuration,
           .doc = "Behind a NAT: the silence after which it is reminded of us; \"0s\" for never.",
@@ -363,17 +372,20 @@ constexpr std::array kConnectionFields = {
           .roles = kPeer},
     Field{.key = "unique",
           .type = &kUnique,
-          .doc = "When a peer comes a second time: the new IKE SA takes over, is refused, or stands beside "
-                 "the old one, with addresses of its own (\"many\") or, on a gateway, the same (\"share\").",
+          .doc =
+              "When a peer comes a second time: the new IKE SA takes over, is refused, or stands beside "
+              "the old one, with addresses of its own (\"many\"; not at a home agent) or, on a gateway, the "
+              "same (\"share\").",
           .standard = "\"replace\"",
-          .roles = kGatewayOrPeer},
+          .roles = kAnswering},
     Field{.key = "pools",
           .type = &kWants,
           .doc =
               "What a client gets: a block of each entry, which is a pool, or a list of pools of which the "
               "first that has a block serves. Of IPv4 it is one, and without RFC 5739 of IPv6, too.",
           .required = true,
-          .roles = kGateway},
+          .roles = kWithPools,
+          .required_by = kGateway},
     Field{.key = "block_with_address",
           .type = &kBoolean,
           .doc =
@@ -407,18 +419,19 @@ constexpr std::array kConnectionFields = {
           .type = &kLans,
           .doc = "Networks behind us that get a /64 each of a prefix that is shorter than that.",
           .roles = kClient},
-    Field{.key = "interface",
-          .type = &kInterface,
-          .doc =
-              "The virtual interface of the connection; if missing, \"sheaf0\" for a client and none for a "
-              "peer.",
-          .roles = kClientOrPeer},
+    Field{
+        .key = "interface",
+        .type = &kInterface,
+        .doc =
+            "The virtual interface of the connection; if missing, \"sheaf0\" for a client or mobile node and "
+            "none for a peer.",
+        .roles = kBeginning},
     Field{.key = "start",
           .type = &kBoolean,
           .doc =
               "Whether to connect at start and again after a loss; of a peer only for a group that we join.",
           .standard = "false",
-          .roles = kClientOrPeer},
+          .roles = kBeginning},
 };
 constexpr Object kConnection{.fields = kConnectionFields};
 

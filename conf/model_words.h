@@ -64,7 +64,8 @@ inline constexpr Format kGroupSuiteFormat{.noun = "a suite such as \"aes256-sha2
                                           .pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
                                           .check = check_group_suite};
 
-inline constexpr std::array<std::string_view, 3> kRoleWords = {"gateway", "client", "peer"};
+inline constexpr std::array<std::string_view, 5> kRoleWords = {"gateway", "client", "peer", "home-agent",
+                                                               "mobile-node"};
 inline constexpr std::array<std::string_view, 4> kRequestWords = {"prefix", "ipv6", "ipv4", "dns"};
 inline constexpr std::array<std::string_view, 3> kMethodWords = {"psk", "certificate", "public-key"};
 inline constexpr std::array<std::string_view, 2> kEncapsulationWords = {"auto", "always"};

@@ -329,7 +329,7 @@ std::vector<std::string> way_interfaces(const ike::Connection& connection) {
 }
 
 void PathCheck::connection(const ike::Connection& connection, const Value& entry, const std::string& path) {
-    if (connection.role == ike::Role::peer) return;
+    if (connection.role != ike::Role::gateway && connection.role != ike::Role::client) return;
     PathChecker checker(connection, entry, path, report_);
     checker.mobility();
     checker.addresses(listen_);

@@ -71,7 +71,7 @@ Place narrowed(const Value& value, std::string_view part) {
 }
 
 std::string roles_of(const Field& field) {
-    const std::size_t count = field.roles.words[1].empty() ? 1 : 2;
+    const std::size_t count = field.roles.size();
     return (count == 1 ? "role " : "roles ") + alternatives(std::span(field.roles.words).first(count));
 }
 

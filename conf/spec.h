@@ -4,6 +4,7 @@
 #include "conf/words.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -38,12 +39,20 @@ struct Type {
     bool secret = false;            // string: not for showing
 };
 
-// Up to two roles of a connection; empty ones stand for none.
+// Up to four roles of a connection; empty ones stand for none.
 struct Roles {
-    std::array<std::string_view, 2> words = {};
+    std::array<std::string_view, 4> words = {};
+    [[nodiscard]] constexpr std::size_t size() const {
+        std::size_t out = 0;
+        while (out < words.size() && !words[out].empty())
+            ++out;
+        return out;
+    }
     [[nodiscard]] constexpr bool empty() const { return words[0].empty(); }
     [[nodiscard]] constexpr bool has(std::string_view role) const {
-        return !role.empty() && (words[0] == role || words[1] == role);
+        for (const std::string_view word : words)
+            if (!role.empty() && word == role) return true;
+        return false;
     }
 };
 
@@ -52,16 +61,16 @@ struct Field {
     const Type* type = nullptr;
     std::string_view doc = {}; // one sentence
     bool required = false;
-    std::string_view standard = {};    // the default as JSON; empty: none
-    Roles roles = {};                  // if not empty, only connections of these roles have it
-    std::string_view required_by = {}; // if not empty, it is required of this role alone
-    std::string_view unless = {};      // if not empty, not where this key of the same object stands
+    std::string_view standard = {}; // the default as JSON; empty: none
+    Roles roles = {};               // if not empty, only connections of these roles have it
+    Roles required_by = {};         // if not empty, it is required of these roles alone
+    std::string_view unless = {};   // if not empty, not where this key of the same object stands
 
     [[nodiscard]] constexpr bool applies_to(std::string_view role) const {
         return roles.empty() || roles.has(role);
     }
     [[nodiscard]] constexpr bool required_of(std::string_view role) const {
-        return required && applies_to(role) && (required_by.empty() || required_by == role);
+        return required && applies_to(role) && (required_by.empty() || required_by.has(role));
     }
 };
 

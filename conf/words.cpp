@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 
 constexpr Duration kMinWait = milliseconds(10);
 constexpr Duration kMinProbe = milliseconds(100);
+// RFC 6275 6.1.7 tells it in units of 4 s, and none of them ends the binding; it is refreshed well before the end.
+constexpr Duration kMinBinding = std::chrono::minutes(1);
 constexpr Duration kMaxWait = std::chrono::minutes(1);
 constexpr std::size_t kMaxCredentialName = 255; // NAME_MAX
 constexpr std::size_t kMaxPath = 4096;          // PATH_MAX
@@ -116,6 +118,10 @@ std::optional<Fault> check_probe(std::string_view word) {
     return check_range(word, kMinProbe, kMaxWait, "between 100ms and 1m");
 }
 
+std::optional<Fault> check_binding_lifetime(std::string_view word) {
+    return check_range(word, kMinBinding, kMaxDuration, "between 1m and 24h");
+}
+
 std::optional<Fault> check_address(std::string_view word) {
     if (IpAddress::parse(word)) return std::nullopt;
     if (const auto prefix = Prefix::parse(word))
@@ -195,6 +201,14 @@ std::optional<Fault> check_identity_pattern(std::string_view word) {
     if (word.find('*') != word.npos)
         return Fault{quote(word) + " is no pattern of identities",
                      "\"*\" stands alone or for the first labels: \"*.example.org\""};
+    return check_identity(word);
+}
+
+std::optional<Fault> check_mobile_node(std::string_view word) {
+    const auto pattern = auth::IdentityPattern::parse(word);
+    if (pattern && !pattern->exact())
+        return Fault{quote(word) + " is a pattern: whoever fits could take the home address of another",
+                     "name each identity; those that are not named are given theirs by \"pools\""};
     return check_identity(word);
 }
 

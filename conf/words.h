@@ -42,9 +42,11 @@ parse_duration(std::string_view word); // "500ms", "30s", "5m", "1h", "7d"
 [[nodiscard]] std::optional<Fault> check_name(std::string_view word); // of a connection, pool or secret
 [[nodiscard]] std::optional<Fault> check_identity(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_identity_pattern(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_mobile_node(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_credential(std::string_view word); // of systemd.exec(5)
 [[nodiscard]] std::optional<Fault> check_path(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_secret(std::string_view word);
+[[nodiscard]] std::optional<Fault> check_binding_lifetime(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_ike_proposal(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_esp_proposal(std::string_view word);
 [[nodiscard]] std::optional<Fault> check_group_suite(std::string_view word);

@@ -187,13 +187,12 @@ TEST_CASE("Children must fit their mode, their peer and one another", "[conf]") 
               "connections.b has 2 children, and 1 are the most\nraise limits.children");
     }
     SECTION("keys of other roles") {
-        CHECK(
-            mistake(changed(kPeer, R"("role")", R"("child_rekey": { "time": "1h" }, "role")")) ==
-            "\"child_rekey\" in connections.b is for the roles \"gateway\" or \"client\", not for \"peer\"\n"
-            "remove it, or change the role");
+        CHECK(mistake(changed(kPeer, R"("role")", R"("child_rekey": { "time": "1h" }, "role")")) ==
+              "\"child_rekey\" in connections.b is for the roles \"gateway\", \"client\", \"home-agent\" or "
+              "\"mobile-node\", not for \"peer\"\nremove it, or change the role");
         CHECK(mistake(changed(kClient, R"("start": true)", R"("unique": "many")")) ==
-              "\"unique\" in connections.home is for the roles \"gateway\" or \"peer\", not for \"client\"\n"
-              "remove it, or change the role");
+              "\"unique\" in connections.home is for the roles \"gateway\", \"peer\" or \"home-agent\", not "
+              "for \"client\"\nremove it, or change the role");
     }
     SECTION("a pattern at an address") {
         CHECK(mistake(changed(

@@ -36,7 +36,7 @@ class Examples {
     Examples() {
         for (const auto* name : {"ca.pem", "ca.crl", "gw.pem", "gw.key", "alice.pem", "alice.key"})
             folder_.copy(name);
-        for (const auto* name : {"alice.psk", "bob.psk", "gw.psk", "db.psk"})
+        for (const auto* name : {"alice.psk", "bob.psk", "gw.psk", "db.psk", "ha.psk", "nodes.psk"})
             folder_.write(name, "correct horse");
     }
     [[nodiscard]] std::string text(const std::string& name) const {
@@ -66,7 +66,9 @@ constexpr std::array kExamples{"gateway.json",
                                "group-gateway.json",
                                "group-site.json",
                                "group-bgp-gateway.json",
-                               "group-bgp-site.json"};
+                               "group-bgp-site.json",
+                               "home-agent.json",
+                               "mobile-node.json"};
 constexpr std::array kForOthers{"frr-gateway.conf", "frr-site.conf"}; // configuration of another daemon
 
 } // namespace

@@ -47,7 +47,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
 )",
                              R"({ "id": "*.example.org", "port": 500 },
 )")) ==
-            R"(sheafd.json:12:42: "port" in connections.clients.remote is for the roles "client" or "peer", not for "gateway"
+            R"(sheafd.json:12:42: "port" in connections.clients.remote is for the roles "client", "peer" or "mobile-node", not for "gateway"
    12 |       "remote": { "id": "*.example.org", "port": 500 },
       |                                          ^~~~~~
    remove it, or change the role
@@ -66,7 +66,7 @@ TEST_CASE("Keys, types and ranges are checked", "[conf]") {
               R"(sheafd.json:7:7: connections.home.remote lacks "address"
     7 |       "remote": { "id": "gw.example.org" },
       |       ^~~~~~~~
-   "address": Where the gateway or peer is; a peer connection without it only answers.
+   "address": Where the gateway, peer or home agent is; a peer connection without it only answers.
 )");
     }
     SECTION("a wrong type") {

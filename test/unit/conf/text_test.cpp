@@ -57,6 +57,10 @@ TEST_CASE("Ranges of words include their ends", "[conf]") {
     CHECK_FALSE(check_wait("10ms"));
     CHECK(check_wait("9ms"));
     CHECK_FALSE(check_wait("1m"));
+    CHECK_FALSE(check_binding_lifetime("60s"));
+    CHECK(check_binding_lifetime("59999ms"));
+    CHECK_FALSE(check_binding_lifetime("24h"));
+    CHECK(check_binding_lifetime("25h"));
     CHECK_FALSE(check_interface("exactly15chars."));
     CHECK(check_interface("exactly16chars.."));
     CHECK_FALSE(check_name(std::string(63, 'a')));

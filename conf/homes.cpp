@@ -1,0 +1,215 @@
+#include "conf/homes.h"
+
+#include "conf/read.h"
+#include "conf/text.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace sheaf::conf {
+namespace {
+
+using json::Kind;
+using json::Value;
+
+constexpr unsigned kHomeBits = 128; // of a pool that gives single addresses
+
+// Addresses that are somebody's alone.
+struct Holding {
+    enum class What { agent, pool, network, home };
+    What what;
+    Prefix block;
+    std::string owner; // the identity, or the pool
+    std::string path;  // where it stands
+    Place place;
+};
+
+bool is_of_node(const Holding& holding) { return holding.what >= Holding::What::network; }
+
+// RFC 3963 3: a mobile router's home address may be of its own mobile network. Pools are told apart elsewhere.
+bool is_of_same(const Holding& a, const Holding& b) {
+    return is_of_node(a) && is_of_node(b) ? a.owner == b.owner : a.what == b.what;
+}
+
+std::string block_text(const Prefix& block) {
+    return block.length() == kHomeBits ? block.address().to_string() : block.to_string();
+}
+
+// What the block is to who has it; a block that was named before is not named again.
+std::string whose(const Holding& holding, bool named) {
+    const std::string block = named ? "" : " " + block_text(holding.block);
+    switch (holding.what) {
+    case Holding::What::home: return "the home address" + block + " of " + quote(holding.owner);
+    case Holding::What::network: return "the mobile network" + block + " of " + quote(holding.owner);
+    case Holding::What::pool: return "the pool " + quote(holding.owner);
+    case Holding::What::agent: break;
+    }
+    return "the home agent's own address" + block;
+}
+
+std::string remedy(const Holding& other) {
+    switch (other.what) {
+    case Holding::What::agent: return "Binding Updates are sent there: make them distinct";
+    case Holding::What::pool:
+        return "another mobile node may be given it: choose it outside of the pool, or reserve it there "
+               "instead";
+    default: return "it can be one mobile node's alone: make them distinct";
+    }
+}
+
+class HomeChecker {
+  public:
+    HomeChecker(const ike::Connection& connection, const Value& entry, std::string path,
+                const std::vector<address::PoolSpec>& pools, Report& report)
+        : connection_(connection), entry_(entry), agent_(object_at(entry, "home_agent")),
+          path_(std::move(path)), pools_(pools), report_(report) {}
+
+    void prefixes(std::vector<std::pair<Prefix, std::string>>& known);
+    void pools();
+    void overlaps();
+
+  private:
+    void pool(const Value& name, const address::PoolSpec& pool);
+    void node(const json::Member& node);
+    void clash(const Holding& a, const Holding& b);
+    [[nodiscard]] bool is_home(const Prefix& block) const {
+        return std::ranges::any_of(connection_.home_service->prefixes,
+                                   [&block](const Prefix& prefix) { return prefix.contains(block); });
+    }
+
+    const ike::Connection& connection_;
+    const Value& entry_;
+    const Value& agent_;
+    std::string path_;
+    const std::vector<address::PoolSpec>& pools_;
+    Report& report_;
+    std::vector<Holding> holdings_;
+};
+
+void HomeChecker::prefixes(std::vector<std::pair<Prefix, std::string>>& known) {
+    const auto* list = child(agent_, "prefixes", Kind::array);
+    if (!list) return;
+    for (const auto& item : list->items) {
+        const auto prefix = Prefix::parse(item.string);
+        if (!prefix) continue;
+        const auto other =
+            std::ranges::find_if(known, [&](const auto& entry) { return entry.first.overlaps(*prefix); });
+        if (other != known.end())
+            report_.add(item.place,
+                        path_ + ".home_agent.prefixes: " + quote(item.string) + " overlaps " +
+                            other->first.to_string() + " of " + other->second,
+                        "a home address has one home agent: make them distinct");
+    }
+    for (const Prefix& prefix : connection_.home_service->prefixes)
+        known.emplace_back(prefix, path_);
+}
+
+void HomeChecker::pool(const Value& name, const address::PoolSpec& pool) {
+    const auto& prefixes = connection_.home_service->prefixes;
+    if (pool.prefix.family() != Family::ipv6) {
+        report_.add(name.place, path_ + ".pools: " + quote(name.string) + " is IPv4",
+                    "Mobile IPv6 has IPv6 addresses alone: name another, or remove it");
+        return;
+    }
+    if (pool.delegate == kHomeBits && !prefixes.empty() && !is_home(pool.prefix))
+        report_.add(name.place,
+                    path_ + ".pools: " + quote(name.string) + " gives addresses of " +
+                        pool.prefix.to_string() + ", which is in no prefix in \"prefixes\"",
+                    "add it there: home addresses are of those alone");
+    if (pool.delegate != 0) // else that is reported
+        holdings_.push_back({Holding::What::pool, pool.prefix, pool.name, path_ + ".pools", name.place});
+}
+
+void HomeChecker::pools() {
+    const auto* list = child(entry_, "pools", Kind::array);
+    if (!list) return;
+    const auto look_at = [this](const Value& name) {
+        const auto known = std::ranges::find(pools_, name.string, &address::PoolSpec::name);
+        if (name.kind == Kind::string && known != pools_.end()) pool(name, *known);
+    };
+    for (const auto& item : list->items) {
+        look_at(item);
+        std::ranges::for_each(item.items, look_at); // alternatives
+    }
+}
+
+void HomeChecker::node(const json::Member& node) {
+    const auto who = auth::Identity::parse(node.key);
+    if (!who) return;
+    const std::string owner = who->to_string();
+    const std::string path = path_ + ".home_agent.nodes." + node.key;
+    // An identity that is a home address has that, too.
+    const auto itself =
+        who->type == wire::IdType::ipv6_addr ? IpAddress::from_bytes(who->data) : std::nullopt;
+    if (itself && is_home(Prefix::host(*itself)))
+        holdings_.push_back({Holding::What::home, Prefix::host(*itself), owner, path, node.place});
+    const auto add = [&](std::string_view key, Holding::What what, auto parse) {
+        const auto* list = child(node.value, key, Kind::array);
+        for (std::size_t i = 0; list && i < list->items.size(); ++i) {
+            const auto block = parse(list->items[i].string);
+            if (block && block->family() == Family::ipv6)
+                holdings_.push_back(
+                    {what, *block, owner, path + "." + std::string(key), list->items[i].place});
+        }
+    };
+    add("homes", Holding::What::home, [](const std::string& text) {
+        const auto home = IpAddress::parse(text);
+        return home ? std::optional(Prefix::host(*home)) : std::nullopt;
+    });
+    add("networks", Holding::What::network, Prefix::parse);
+}
+
+// The one that a person would change: a mobile node's before the pool's, else the later one.
+void HomeChecker::clash(const Holding& a, const Holding& b) {
+    const auto weight = [](const Holding& holding) {
+        return std::tuple(is_of_node(holding) ? Holding::What::home : holding.what, holding.place.begin);
+    };
+    const bool second = weight(a) < weight(b);
+    const Holding& wrong = second ? b : a;
+    const Holding& other = second ? a : b;
+    const bool same = wrong.block == other.block;
+    const bool inside = other.block.contains(wrong.block);
+    const std::string subject =
+        wrong.what == Holding::What::pool ? quote(wrong.owner) : block_text(wrong.block);
+    report_.add(wrong.place,
+                wrong.path + ": " + subject +
+                    (same     ? " is "
+                     : inside ? " is in "
+                              : " contains ") +
+                    whose(other, same),
+                remedy(other));
+}
+
+// Blocks that overlap contain one another; sorted, whatever a block contains follows it at once. Who has a part of
+// somebody's block is at odds with the owner of the whole, so that nothing is missed by looking at the outermost.
+void HomeChecker::overlaps() {
+    const auto& address = connection_.local_address;
+    if (address && address->is_v6())
+        holdings_.push_back({Holding::What::agent, Prefix::host(*address), {}, path_, entry_.place});
+    if (const auto* nodes = child(agent_, "nodes", Kind::object))
+        std::ranges::for_each(nodes->members, [this](const json::Member& member) { node(member); });
+    std::ranges::sort(holdings_, {},
+                      [](const Holding& holding) { return std::tuple(holding.block, holding.place.begin); });
+    for (std::size_t outer = 0, i = 1; i < holdings_.size(); ++i) {
+        if (!holdings_[outer].block.overlaps(holdings_[i].block))
+            outer = i;
+        else if (!is_of_same(holdings_[outer], holdings_[i]))
+            clash(holdings_[outer], holdings_[i]);
+    }
+}
+
+} // namespace
+
+void HomeCheck::connection(const ike::Connection& connection, const Value& entry, const std::string& path) {
+    if (connection.role != ike::Role::home_agent) return;
+    HomeChecker checker(connection, entry, path, pools_, report_);
+    checker.prefixes(prefixes_);
+    checker.pools();
+    checker.overlaps();
+}
+
+} // namespace sheaf::conf
