@@ -1,5 +1,6 @@
 #include "daemon/commands.h"
 
+#include "daemon/bindings_json.h"
 #include "daemon/clients_json.h"
 #include "daemon/clock.h"
 #include "daemon/groups_json.h"
@@ -53,7 +54,7 @@ ike::Command rekey(const Request& request) {
 
 bool counts(const Request& request) {
     return request.verb == Verb::status || request.verb == Verb::clients || request.verb == Verb::paths ||
-           request.verb == Verb::groups;
+           request.verb == Verb::groups || request.verb == Verb::bindings;
 }
 
 // Of a `down` that names a child, whether the IKE SA still has it; else whether it is there at all.
@@ -85,7 +86,9 @@ void Commands::perform(ControlServer::ClientId client, const Request& request) {
     case Verb::status:
     case Verb::clients:
     case Verb::paths:
-    case Verb::groups: return count(client, request);
+    case Verb::groups:
+    case Verb::bindings: return count(client, request);
+    case Verb::binding: answer = order(request.binding); break;
     case Verb::list: answer.update(list_json(snapshot())); break;
     case Verb::pools: answer.update(pools_json(snapshot())); break;
     case Verb::version: answer["version"] = kVersion; break;
@@ -146,6 +149,7 @@ Json Commands::told(const Request& request, const Snapshot& snapshot) const {
     case Verb::clients: out.update(clients_json(snapshot, request.name)); return out;
     case Verb::paths: out.update(paths_json(snapshot, request.name)); return out;
     case Verb::groups: out.update(groups_json(snapshot, request.name)); return out;
+    case Verb::bindings: out.update(bindings_json(snapshot, request.name)); return out;
     default: break;
     }
     out["version"] = kVersion;
@@ -153,6 +157,7 @@ Json Commands::told(const Request& request, const Snapshot& snapshot) const {
     out.update(status_json(snapshot));
     out.update(paths_json(snapshot));
     out.update(groups_json(snapshot));
+    out.update(bindings_json(snapshot));
     return out;
 }
 
@@ -172,6 +177,12 @@ Json Commands::explain(const Request& request) const {
 Json Commands::order(ike::Command command) {
     const auto done = driver_.command(std::move(command));
     return done ? success() : failure(done.error());
+}
+
+Json Commands::order(const BindingRequest& request) {
+    auto binding = to_order(request);
+    if (!binding) return failure(binding.error());
+    return std::visit([this](auto& decided) { return order(ike::Command(std::move(decided))); }, *binding);
 }
 
 Json Commands::reload() const {

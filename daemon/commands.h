@@ -31,7 +31,7 @@ struct ReloadOutcome {
 };
 
 // Carries out the requests of the control socket. `up` and `down` are answered when what they ask for has
-// come about, has failed, or has taken kPatience; `status`, `clients`, `paths` and `groups` when the kernel has told what SAs have
+// come about, has failed, or has taken kPatience; `status`, `clients`, `paths`, `groups` and `bindings` when the kernel has told what SAs have
 // carried, or without that after kCountPatience.
 class Commands {
   public:
@@ -62,10 +62,11 @@ class Commands {
     void change(ControlServer::ClientId client, const Request& request);
     void count(ControlServer::ClientId client, const Request& request);
     [[nodiscard]] Snapshot snapshot(std::optional<Usage> usage = std::nullopt) const;
-    // The answer to status, clients, paths or groups.
+    // The answer to status, clients, paths, groups or bindings.
     [[nodiscard]] nlohmann::ordered_json told(const Request& request, const Snapshot& snapshot) const;
     [[nodiscard]] nlohmann::ordered_json explain(const Request& request) const;
     [[nodiscard]] nlohmann::ordered_json order(ike::Command command);
+    [[nodiscard]] nlohmann::ordered_json order(const BindingRequest& request);
     [[nodiscard]] nlohmann::ordered_json reload() const;
     // The answer, when it is time for it.
     [[nodiscard]] std::optional<nlohmann::ordered_json> look(Waiting& waiting) const;

@@ -14,9 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 15> kVerbs{"status", "list",    "clients", "pools", "paths",
-                                                  "groups", "up",      "down",    "rekey", "reauth",
-                                                  "clone",  "explain", "reload",  "watch", "version"};
+constexpr std::array<std::string_view, 17> kVerbs{
+    "status", "list",  "clients", "pools", "paths",   "groups", "bindings", "binding", "up",
+    "down",   "rekey", "reauth",  "clone", "explain", "reload", "watch",    "version"};
 constexpr std::array<std::string_view, 3> kRekeyed{"children", "ike", "group"};
 
 std::optional<Verb> find_verb(std::string_view word) {
@@ -31,7 +31,7 @@ bool needs_name(Verb verb) {
 }
 bool takes_name(Verb verb) {
     return needs_name(verb) || verb == Verb::explain || verb == Verb::clients || verb == Verb::paths ||
-           verb == Verb::groups;
+           verb == Verb::groups || verb == Verb::bindings;
 }
 
 // The member, if it is a string.
@@ -49,15 +49,19 @@ std::expected<Request, std::string> read_request(const Json& object) {
     const std::string* word = text_member(object, "command");
     const auto verb = word == nullptr ? std::nullopt : find_verb(*word);
     if (!verb)
-        return std::unexpected("\"command\" must be status, list, clients, pools, paths, groups, up, down, "
-                               "rekey, reauth, clone, "
-                               "explain, reload, watch or version");
+        return std::unexpected("\"command\" must be status, list, clients, pools, paths, groups, bindings, "
+                               "binding, up, down, rekey, reauth, clone, explain, reload, watch or version");
     Request request{*verb, {}};
     if (takes_name(*verb)) {
         const std::string* name = text_member(object, "name");
         if (needs_name(*verb) && (name == nullptr || name->empty()))
             return std::unexpected(fmt::format("\"{}\" needs a \"name\": that of a connection", *word));
         if (name != nullptr) request.name = *name;
+    }
+    if (*verb == Verb::binding) {
+        auto binding = read_binding(object);
+        if (!binding) return std::unexpected(binding.error());
+        request.binding = *std::move(binding);
     }
     if (const std::string* child = text_member(object, "child"); child != nullptr && *verb == Verb::down)
         request.child = *child;
@@ -86,6 +90,7 @@ std::string encode(const Request& request) {
     if (takes_name(request.verb) && !request.name.empty()) out["name"] = request.name;
     if (!request.child.empty()) out["child"] = request.child;
     if (request.what != Rekeyed::children) out["what"] = kRekeyed.at(static_cast<std::size_t>(request.what));
+    if (request.verb == Verb::binding) put_binding(out, request.binding);
     return one_line(out);
 }
 

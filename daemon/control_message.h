@@ -1,5 +1,7 @@
 #pragma once
 
+#include "daemon/binding_request.h"
+
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
@@ -18,6 +20,8 @@ enum class Verb : std::uint8_t {
     pools,
     paths,
     groups,
+    bindings,
+    binding,
     up,
     down,
     rekey,
@@ -35,12 +39,13 @@ enum class Rekeyed : std::uint8_t { children, ike, group };
 
 struct Request {
     Verb verb{};
-    // The connection; for down, rekey, clone, explain, clients, paths and groups also a peer's identity, for explain,
-    // clients and paths an address as well. May be missing for these four alone. groups, and rekey with Rekeyed::group:
-    // the group.
+    // The connection; for down, rekey, clone, explain, clients, paths, groups and bindings also a peer's identity, for
+    // explain, clients, paths and bindings an address as well. May be missing for these five alone. groups, and rekey
+    // with Rekeyed::group: the group.
     std::string name{};
     std::string child{}; // down: only the Child SAs of this name
     Rekeyed what = Rekeyed::children;
+    BindingRequest binding{}; // binding
 
     friend bool operator==(const Request&, const Request&) = default;
 };

@@ -31,6 +31,10 @@ constexpr std::array kSubcommands{
         Verb::groups,
         "Show groups: their SAs and how far a change of them is, members, and the traffic of each site",
         "A group, a connection, or the identity of a member; all if missing", false},
+    Subcommand{Verb::bindings,
+               "Show home addresses of Mobile IPv6: their care-of addresses, lifetimes, flows and traffic",
+               "A connection, an identity, or a home or care-of address; all if missing", false},
+    Subcommand{Verb::binding, "Decide about a binding instead of the mobile node", nullptr},
     Subcommand{Verb::up, "Bring a connection up, and wait until it is",
                "A connection of role client, or of role peer with an address"},
     Subcommand{Verb::down, "End a connection's IKE SAs, and wait until the kernel holds nothing of them",
@@ -58,6 +62,27 @@ void add_rekeyed(CLI::App& rekey, Request& request) {
     add("--group", Rekeyed::group, "The SA of a group that we serve")->excludes(ike);
 }
 
+// `binding add HOME CARE-OF`, `binding del HOME`
+void add_binding(CLI::App& binding, BindingRequest& request) {
+    binding.require_subcommand(1);
+    const auto common = [&](CLI::App& action, bool add) {
+        action.callback([&request, add] { request.add = add; });
+        action.add_option("home", request.home, "The home address")->required()->type_name("HOME");
+    };
+    auto* add = binding.add_subcommand("add", "Bind a care-of address, or move a binding to it");
+    common(*add, true);
+    add->add_option("care-of", request.care_of, "The care-of address")->required()->type_name("CARE-OF");
+    auto* del = binding.add_subcommand("del", "End a binding, or all of the home address");
+    common(*del, false);
+    for (auto* action : {add, del})
+        action->add_option("--bid", request.bid, "The binding identifier")->type_name("BID");
+    add->add_option("--priority", request.priority, "1 to 127, the lowest is the default way")
+        ->type_name("PRIORITY");
+    add->add_option("--lifetime", request.lifetime, "Until it ends, in seconds")
+        ->type_name("SECONDS")
+        ->capture_default_str();
+}
+
 } // namespace
 
 std::variant<CtlOptions, CtlExitNow> parse_ctl_options(int argc, const char* const* argv) {
@@ -82,6 +107,7 @@ std::variant<CtlOptions, CtlExitNow> parse_ctl_options(int argc, const char* con
             sub->add_option("child", options.request.child, "Only this Child SA; the IKE SA stays up")
                 ->type_name("CHILD");
         if (entry.verb == Verb::rekey) add_rekeyed(*sub, options.request);
+        if (entry.verb == Verb::binding) add_binding(*sub, options.request.binding);
     }
     app.footer(
         "Exit codes: 0 done, 1 sheafd answered with an error, 2 wrong usage, 3 sheafd cannot be reached.");

@@ -1,5 +1,6 @@
 #include "daemon/ctl_view.h"
 
+#include "daemon/bindings_view.h"
 #include "daemon/groups_view.h"
 #include "daemon/log.h"
 #include "daemon/table.h"
@@ -395,6 +396,10 @@ std::string render(const Request& request, const Json& answer, bool colour) {
     case Verb::pools: return pools(answer, colour);
     case Verb::paths: return path_table(request, answer, colour);
     case Verb::groups: return render_groups(request, answer, colour);
+    case Verb::bindings: return render_bindings(request, answer, colour);
+    case Verb::binding:
+        return fmt::format("{}: {}\n", escaped(request.binding.home),
+                           request.binding.add ? "bound" : "no longer bound");
     case Verb::up: return up(request, answer);
     case Verb::down:
         return fmt::format("{}{}{} is down\n", escaped(request.name), request.child.empty() ? "" : " ",

@@ -53,6 +53,11 @@ class Daemon {
         return driver_.keep_groups(keeper);
     }
 
+    // Likewise for messages of Mobile IPv6. Error: a sentence.
+    [[nodiscard]] std::expected<void, std::string> carry_mobility() {
+        return driver_.carry_mobility(settings_.engine);
+    }
+
     // Until the end, by signal: SIGTERM or SIGINT end it (the second one at once), SIGHUP reloads. The result
     // is 0 or an exit code.
     [[nodiscard]] int run();

@@ -24,9 +24,9 @@ constexpr unsigned kOverloadsPerSecond = 1;
 
 Driver::Driver(Loop& loop, Log& log, UdpPorts& ports, xfrm::KernelEdge& kernel, AddressSource& addresses,
                ike::Engine engine)
-    : log_(log), ports_(ports), kernel_(kernel), addresses_(addresses), engine_(std::move(engine)),
-      send_failures_(kSendFailuresPerSecond), overloads_told_(kOverloadsPerSecond),
-      timer_(loop.on_timer([this] { on_timer(); })) {
+    : loop_(loop), log_(log), ports_(ports), kernel_(kernel), addresses_(addresses),
+      engine_(std::move(engine)), send_failures_(kSendFailuresPerSecond),
+      overloads_told_(kOverloadsPerSecond), timer_(loop.on_timer([this] { on_timer(); })) {
     engine_.trace(log_.wants(LogLevel::debug));
     for (auto& socket : ports_.sockets()) {
         Overload& overload = overloads_.emplace_back();
@@ -55,6 +55,27 @@ std::expected<void, std::string> Driver::keep_groups(GroupKeeper& keeper) {
     return {};
 }
 
+std::expected<void, std::string> Driver::carry_mobility(const ike::Config& config) {
+    if (!mobility_ && needs_mobility(config)) {
+        auto socket = MobilitySocket::open();
+        if (!socket) return std::unexpected(std::move(socket.error()));
+        mobility_.emplace(std::move(*socket));
+        watch_mobility(mobility_->fd(), mobility::kMobilityProtocol);
+    }
+    if (!mobility_) return {};
+    if (!mobility_->prefixes_fd() && !prefix_messages(config).empty()) {
+        auto socket = MobilitySocket::open(mobility::kIcmp6Protocol);
+        if (!socket) return std::unexpected(std::move(socket.error()));
+        watch_mobility(socket->fd(), mobility::kIcmp6Protocol);
+        mobility_->carry_prefixes(std::move(*socket));
+    }
+    return mobility_->configure(config);
+}
+
+void Driver::watch_mobility(int fd, std::uint8_t protocol) {
+    sources_.push_back(loop_.on_io(fd, EPOLLIN, [this, protocol](std::uint32_t) { on_mobility(protocol); }));
+}
+
 void Driver::start() { on_timer(); }
 
 void Driver::write_keys(KeyWriter writer) {
@@ -74,6 +95,7 @@ std::expected<void, std::string> Driver::reload(ike::Config config) {
         (void)groups_->recalled(); // the engine founds a group that a reload brings
     }
     if (auto done = addresses_.update(config.pools, now()); !done) return done;
+    if (auto done = carry_mobility(config); !done) return done;
     if (network_ == nullptr) return command(ike::Reload{std::move(config)});
     auto before = network_->uplinks().plan();
     network_->configure(config);
@@ -114,6 +136,16 @@ void Driver::on_addresses() {
 
 void Driver::on_network() {
     network_->on_readable(now());
+    turn();
+}
+
+void Driver::on_mobility(std::uint8_t protocol) {
+    for (int i = 0; i < kDatagramsPerTurn; ++i) {
+        const auto received = mobility_->receive(protocol);
+        if (std::holds_alternative<MobilitySocket::Empty>(received)) break;
+        const auto* header = std::get_if<ike::MobilityHeader>(&received);
+        if (header) engine_.mobility_header(now(), *header);
+    }
     turn();
 }
 
@@ -159,6 +191,10 @@ bool Driver::carry_out(Instant now) {
         if (const auto* done = std::get_if<child::IntentDone>(&event)) unanswered_.erase(done->id);
         engine_.kernel_event(now, event);
     }
+    if (mobility_)
+        for (auto& header : outputs.headers)
+            mobility_->send_after(last_intent_, std::move(header));
+    send_headers(now);
     return supply(now) || kept || !events.empty();
 }
 
@@ -196,6 +232,12 @@ void Driver::send(const ike::Datagram& datagram, Instant now) {
     if (error != 0 && send_failures_.pass(now))
         log_.warning(fmt::format("datagram from {} to {} not sent: {}", datagram.local.to_string(),
                                  datagram.peer.to_string(), std::strerror(error)));
+}
+
+void Driver::send_headers(Instant now) {
+    if (!mobility_) return;
+    const auto failure = mobility_->flush([this](child::IntentId mark) { return answered(mark); });
+    if (!failure.empty() && send_failures_.pass(now)) log_.warning(failure);
 }
 
 void Driver::write_out(const std::vector<ike::KeyRecord>& keys) {

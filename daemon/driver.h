@@ -6,6 +6,7 @@
 #include "daemon/key_writer.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/mobility_carrier.h"
 #include "daemon/overload.h"
 #include "daemon/rate_limit.h"
 #include "daemon/udp_ports.h"
@@ -54,6 +55,9 @@ class Driver {
     // From now on what groups must have again after a restart is kept there; what an earlier life has kept is told to the
     // engine now. Without it nothing is kept. Must outlive the driver, and be given before start(). Error: a sentence.
     [[nodiscard]] std::expected<void, std::string> keep_groups(GroupKeeper& keeper);
+    // From now on messages of Mobile IPv6 go by the raw socket, if the configuration needs it; a reload that comes to
+    // need it opens it, too. Error: a sentence.
+    [[nodiscard]] std::expected<void, std::string> carry_mobility(const ike::Config& config);
     // Takes connections with `start` up.
     void start();
 
@@ -82,6 +86,8 @@ class Driver {
     void on_kernel();
     void on_addresses();
     void on_network();
+    void on_mobility(std::uint8_t protocol);
+    void watch_mobility(int fd, std::uint8_t protocol);
     void on_timer();
     void turn();
     // Carries out what the engine wants; true if that brought answers, so that there may be more.
@@ -89,9 +95,11 @@ class Driver {
     [[nodiscard]] bool supply(Instant now);
     [[nodiscard]] bool keep(std::vector<ike::GroupRecord> records, Instant now);
     void send(const ike::Datagram& datagram, Instant now);
+    void send_headers(Instant now);
     void write_out(const std::vector<ike::KeyRecord>& keys);
     void arm(Instant now, bool unfinished);
 
+    Loop& loop_;
     Log& log_;
     UdpPorts& ports_;
     xfrm::KernelEdge& kernel_;
@@ -107,6 +115,7 @@ class Driver {
     child::IntentId last_intent_ = 0;
     HostNetwork* network_ = nullptr;
     GroupKeeper* groups_ = nullptr;
+    std::optional<MobilityCarrier> mobility_;
     LoopSource timer_;
     std::vector<LoopSource> sources_;
 };

@@ -110,6 +110,13 @@ struct ToJson {
         return out;
     }
 
+    Json operator()(const ike::Moved& e) const {
+        Json out = begin("moved", time, e.sa);
+        out["local"] = e.local.to_string();
+        out["before"] = e.before.to_string();
+        return out;
+    }
+
     Json operator()(const ike::PeerMoved& e) const {
         Json out = begin("peer_moved", time, e.sa);
         out["before"] = e.before.to_string();
@@ -155,6 +162,19 @@ struct ToJson {
         out["blocks"] = Json::array();
         for (const auto& block : e.blocks)
             out["blocks"].push_back(block.to_string());
+        return out;
+    }
+
+    Json operator()(const ike::BindingChanged& e) const {
+        Json out = begin("binding_changed", time);
+        out["name"] = e.connection;
+        out["home"] = e.home.to_string();
+        out["what"] = ike::name(e.what);
+        if (e.bid != 0) out["bid"] = e.bid;
+        if (e.care_of) out["care_of"] = e.care_of->to_string();
+        if (e.before) out["before"] = e.before->to_string();
+        if (e.lifetime) out["lifetime_s"] = seconds(*e.lifetime);
+        if (!e.why.empty()) out["why"] = e.why;
         return out;
     }
 

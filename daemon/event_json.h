@@ -9,7 +9,7 @@
 namespace sheaf::daemon {
 
 // An event as `sheafctl watch` tells it: {"schema":1,"time":...,"event":"ike_up",...}. The names are message,
-// refused, ike_up, ike_down, ike_rekeyed, peer_moved, child_up, child_down, child_rekeyed, lease_assigned,
+// refused, ike_up, ike_down, ike_rekeyed, moved, peer_moved, child_up, child_down, child_rekeyed, lease_assigned,
 // lease_renewed, lease_released and pool_low.
 [[nodiscard]] nlohmann::ordered_json to_json(const ike::Event& event, std::string_view time);
 

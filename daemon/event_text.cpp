@@ -117,6 +117,19 @@ std::string change(const ike::GroupChanged& e) {
     return group_sa(e) + " changed";
 }
 
+// "binding 2 moved to 2001:db8:2::5, was 2001:db8:3::7, 420 s left"
+std::string binding_change(const ike::BindingChanged& e) {
+    if (e.what == ike::BindingChanged::What::prefix_gone) return "its prefix is gone from the home link";
+    std::string out = e.bid == 0 ? "binding" : fmt::format("binding {}", e.bid);
+    out += fmt::format(" {}", ike::name(e.what));
+    if (e.care_of)
+        out += fmt::format("{}{}", e.what == ike::BindingChanged::What::moved ? " to " : ", ",
+                           e.care_of->to_string());
+    if (e.before) out += ", was " + e.before->to_string();
+    if (e.lifetime) out += fmt::format(", {:.0f} s left", seconds(*e.lifetime));
+    return out;
+}
+
 struct Describe {
     EventText operator()(const ike::MessageTraced& e) const {
         const auto& h = e.header;
@@ -164,6 +177,10 @@ struct Describe {
                             child_name(e.child), child_spi_text(e.spi_in), child_spi_text(e.spi_out),
                             child_spi_text(e.old_spi_in), e.suite)};
     }
+    EventText operator()(const ike::Moved& e) const {
+        return {LogLevel::info, fmt::format("{}: we have moved to {}, were at {}", subject(e.sa),
+                                            e.local.to_string(), e.before.to_string())};
+    }
     EventText operator()(const ike::PeerMoved& e) const {
         return {LogLevel::info,
                 fmt::format("{}: the peer has moved, was {}", subject(e.sa), e.before.to_string())};
@@ -186,6 +203,13 @@ struct Describe {
     }
     EventText operator()(const ike::Leased& e) const {
         return {LogLevel::info, fmt::format("{}: {} {}", subject(e.sa), word(e.what), listed(e.blocks))};
+    }
+    EventText operator()(const ike::BindingChanged& e) const {
+        using What = ike::BindingChanged::What;
+        const bool trouble = e.what == What::refused || e.what == What::prefix_gone;
+        return {trouble ? LogLevel::warning : LogLevel::info,
+                fmt::format("{}: home address {}: {}{}", escaped(e.connection), e.home.to_string(),
+                            binding_change(e), after_colon(e.why))};
     }
     EventText operator()(const ike::PoolLow& e) const {
         return {LogLevel::warning,

@@ -63,6 +63,11 @@ bool HostNetwork::changed(Instant now) {
 Uplinks::Plan uplink_plan(const ike::Config& config) {
     Uplinks::Plan out;
     for (const ike::Connection& connection : config.connections) {
+        if (connection.mobile) {
+            for (const ike::AccessLink& link : connection.mobile->access)
+                add_once(out.interfaces, link.interface);
+            if (connection.remote) add_once(out.gateways, connection.remote->address);
+        }
         if (connection.role != ike::Role::client || connection.paths.uplinks.empty()) continue;
         for (const ike::Uplink& uplink : connection.paths.uplinks)
             add_once(out.interfaces, uplink.interface);

@@ -15,7 +15,7 @@
 namespace sheaf::daemon {
 
 // What a configuration asks for: each uplink once, in the order of the connections, and all the addresses of
-// the gateways of connections with uplinks.
+// the gateways of connections with uplinks. A mobile node's interfaces and home agent are such, too.
 [[nodiscard]] Uplinks::Plan uplink_plan(const ike::Config& config);
 
 // The host's links, addresses and routes: that they have changed, and which uplinks reach the gateways.

@@ -22,6 +22,7 @@ std::string sentences(const std::vector<std::string>& list) {
 // Who needs an interface of its own; empty if nobody does.
 std::string_view with_interface(const ike::Config& config) {
     if (has_role(config, ike::Role::client)) return "a client";
+    if (has_role(config, ike::Role::mobile_node)) return "a mobile node";
     if (!config.group_memberships.empty()) return "an endpoint of a group";
     const bool peer = std::ranges::any_of(
         config.connections, [](const auto& c) { return c.role == ike::Role::peer && !c.interface.empty(); });
@@ -35,6 +36,8 @@ std::expected<void, std::string> essential(const ike::Config& config, const xfrm
         missing = "ESP";
     else if (has_role(config, ike::Role::gateway) && !abilities.shared_link)
         missing = "xfrm interfaces in collect-metadata mode, which a gateway needs";
+    else if (has_role(config, ike::Role::home_agent) && !abilities.shared_link)
+        missing = "xfrm interfaces in collect-metadata mode, which a home agent needs";
     else if (const auto who = with_interface(config); !who.empty() && !abilities.virtual_links)
         missing = fmt::format("xfrm interfaces, which {} needs", who);
     if (missing.empty()) return {};

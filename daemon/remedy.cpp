@@ -66,6 +66,7 @@ std::string_view sentence(ike::DownReason reason) {
     case ike::DownReason::shutdown: return "sheafd ended";
     case ike::DownReason::kernel: return "the kernel refused or lost what it needs";
     case ike::DownReason::expired: return "its keys were not replaced in time";
+    case ike::DownReason::moved: return "the mobile node has moved, without the K bit";
     }
     return "it ended";
 }
@@ -112,6 +113,7 @@ std::string_view remedy(ike::DownReason reason) {
     case ike::DownReason::peer_silent: return remedy(Rule::peer_silent);
     case ike::DownReason::deleted_by_peer: return "the peer's log says why";
     case ike::DownReason::expired: return "see the refusals of this peer for why rekeying did not work";
+    case ike::DownReason::moved: return "the mobile node has moved, without the K bit";
     default: return {};
     }
 }

@@ -147,6 +147,7 @@ std::expected<int, std::string> serve(const RunOptions& options, conf::Settings 
                   {options.config, environment()}, std::move(settings), std::move(control->fd));
     if (keys) daemon.write_keys(std::move(*keys));
     if (auto done = daemon.keep_groups(groups); !done) return std::unexpected(std::move(done.error()));
+    if (auto done = daemon.carry_mobility(); !done) return std::unexpected(std::move(done.error()));
     return daemon.run();
 }
 

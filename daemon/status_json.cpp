@@ -95,6 +95,8 @@ std::string_view name(ike::Role role) {
     case ike::Role::gateway: return "gateway";
     case ike::Role::client: return "client";
     case ike::Role::peer: return "peer";
+    case ike::Role::home_agent: return "home-agent";
+    case ike::Role::mobile_node: return "mobile-node";
     }
     return "unknown";
 }

@@ -47,14 +47,13 @@ TEST_CASE("What is no request is told why", "[daemon]") {
           "the request's \"schema\" must be 1; sheafctl and sheafd are of different versions");
     CHECK(mistake(R"({"schema":2,"command":"status"})") ==
           "the request's \"schema\" must be 1; sheafctl and sheafd are of different versions");
-    CHECK(mistake(R"({"schema":1,"command":"stop"})") ==
-          "\"command\" must be status, list, clients, pools, paths, groups, up, down, rekey, reauth, clone, "
-          "explain, "
-          "reload, watch or version");
+    CHECK(mistake(R"({"schema":1,"command":"stop"})") == "\"command\" must be status, list, clients, pools, "
+                                                         "paths, groups, bindings, binding, up, down, rekey, "
+                                                         "reauth, clone, explain, reload, watch or version");
     CHECK(mistake(R"({"schema":1,"command":["status"]})") ==
-          "\"command\" must be status, list, clients, pools, paths, groups, up, down, rekey, reauth, clone, "
-          "explain, "
-          "reload, watch or version");
+          "\"command\" must be status, list, clients, pools, paths, groups, bindings, binding, up, down, "
+          "rekey, "
+          "reauth, clone, explain, reload, watch or version");
     CHECK(mistake(R"({"schema":1,"command":"up"})") == "\"up\" needs a \"name\": that of a connection");
     CHECK(mistake(R"({"schema":1,"command":"down","name":7})") ==
           "\"down\" needs a \"name\": that of a connection");

@@ -231,6 +231,13 @@ ike::PathChanged path_down() {
             "wwan0 has no carrier"};
 }
 
+ike::BindingChanged prefix_gone() {
+    return {.connection = "home",
+            .home = *IpAddress::parse("2001:db8:a::100"),
+            .what = ike::BindingChanged::What::prefix_gone,
+            .why = "the home agent has 2001:db8:b::/64"};
+}
+
 ike::GroupChanged group_made() {
     return {"sites", ike::GroupChanged::What::made, 0xf0000002, 2, {}, "a member left"};
 }

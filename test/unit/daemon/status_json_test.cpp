@@ -241,6 +241,10 @@ TEST_CASE("Events as JSON", "[daemon]") {
         R"({"schema":1,"time":"T","event":"child_rekeyed","name":"clients","spi":"00000000000000ff",)"
         R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","child":"office","old_spi_in":"0x00000090",)"
         R"("spi_in":"0x00000100","spi_out":"0x00000200","suite":"aes256gcm16"})");
+    CHECK(
+        line(ike::Moved{sa_name(), *IpAddress::parse("192.0.2.7"), *IpAddress::parse("192.0.2.8")}) ==
+        R"({"schema":1,"time":"T","event":"moved","name":"clients","spi":"00000000000000ff",)"
+        R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","local":"192.0.2.7","before":"192.0.2.8"})");
     CHECK(line(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}) ==
           R"({"schema":1,"time":"T","event":"peer_moved","name":"clients","spi":"00000000000000ff",)"
           R"("peer":"192.0.2.1:500","peer_id":"alice.example.org","before":"192.0.2.9:4500"})");
@@ -278,6 +282,9 @@ TEST_CASE("Events as JSON", "[daemon]") {
           R"({"schema":1,"time":"T","event":"message","sent":true,"exchange":"IKE_AUTH",)"
           R"("response":true,"message_id":1,"spi_i":"0000000000000001","spi_r":"0000000000000002",)"
           R"("local":"192.0.2.2:500","peer":"192.0.2.1:500","length":200,"payloads":"SK"})");
+    CHECK(line(prefix_gone()) ==
+          R"({"schema":1,"time":"T","event":"binding_changed","name":"home","home":"2001:db8:a::100",)"
+          R"("what":"prefix_gone","why":"the home agent has 2001:db8:b::/64"})");
     CHECK(one_line(held_back_json(7, "T")) ==
           R"({"schema":1,"time":"T","event":"refused_held_back","count":7})");
 }
@@ -308,10 +315,16 @@ TEST_CASE("Events as log lines", "[daemon]") {
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: Child SA office rekeyed, in 0x00000100 "
        "out "
        "0x00000200, in was 0x00000090, aes256gcm16");
+    is(ike::Moved{sa_name(), *IpAddress::parse("192.0.2.7"), *IpAddress::parse("192.0.2.8")}, LogLevel::info,
+       "clients[00000000000000ff] alice.example.org 192.0.2.1:500: we have moved to 192.0.2.7, were at "
+       "192.0.2.8");
     is(ike::PeerMoved{sa_name(), {*IpAddress::parse("192.0.2.9"), 4500}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: the peer has moved, was 192.0.2.9:4500");
     is(path_down(), LogLevel::warning,
        "home gw.example.org: path over wwan0 to 192.0.2.2 is down: wwan0 has no carrier");
+    is(prefix_gone(), LogLevel::warning,
+       "home: home address 2001:db8:a::100: its prefix is gone from the home link: the home agent has "
+       "2001:db8:b::/64");
     is(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: path to 192.0.2.2 is up");
     is(group_made(), LogLevel::info, "group \"sites\": SA 0xf0000002 (generation 2) made: a member left");
