@@ -53,6 +53,9 @@ std::optional<Trouble> trouble(ike::GroupChanged::What what) {
             "the SA that the gateway told was refused",
             "compare the gateway's \"suite\" with \"allow_sha1\" of the group here; AES-CBC with HMAC is all "
             "that a group can have"};
+    if (what == ike::GroupChanged::What::kernel_refused)
+        return Trouble{"the kernel refuses something that the group needs, so some of it carries nothing",
+                       "what the detail says; it is tried again each second"};
     return std::nullopt;
 }
 

@@ -160,8 +160,8 @@ std::optional<child::LinkNumber> Kernel::Parts::startable_group() const {
 void Kernel::Parts::start_groups() {
     while (const auto number = startable_group()) {
         run(plan_of(*number, books, abilities.sa_direction, now), {{*number}, {}},
-            [this, group = *number](const std::optional<std::string>& error) {
-                books.groups.settled(group, !error, now);
+            [this, group = *number](std::optional<std::string> error) {
+                tell_repair(books.groups.repaired(group, std::move(error), now));
             });
     }
 }
@@ -213,7 +213,7 @@ void Kernel::Parts::start(child::KernelIntent intent) {
     run(std::move(plan), std::move(touched),
         [this, id = intent.id, groups = groups_of(intent)](std::optional<std::string> error) {
             for (const child::LinkNumber group : groups)
-                books.groups.settled(group, !error, now);
+                tell_repair(books.groups.settled(group, !error, now));
             told.push_back(child::IntentDone{id, std::move(error)});
         });
 }

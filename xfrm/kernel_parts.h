@@ -64,6 +64,9 @@ struct Kernel::Parts {
     void start_groups();
     void follow_routes();
     bool on_group_event(const nlmsghdr& message); // whether it was one
+    void tell_repair(std::optional<child::GroupRepaired> repaired) {
+        if (repaired) told.push_back(*std::move(repaired));
+    }
     void on_event(const nlmsghdr& message);
     void remove_leftovers();
     void resync();

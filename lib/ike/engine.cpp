@@ -271,6 +271,8 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* moved = std::get_if<child::PeerMoved>(&event)) return on_peer_moved(*moved);
     if (const auto* moved = std::get_if<child::EndpointsMigrated>(&event))
         return bindings_->on_migrated(now, *moved);
+    if (const auto* repaired = std::get_if<child::GroupRepaired>(&event))
+        return groups_->on_repaired(*repaired);
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
     // Where the entries are of what is on its way, the end of that tells.

@@ -35,6 +35,7 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::PathChanged path_down(); // without an IKE SA
 [[nodiscard]] ike::BindingChanged prefix_gone();
 [[nodiscard]] ike::GroupChanged group_made();
+[[nodiscard]] ike::GroupChanged group_unfit();
 [[nodiscard]] ike::GroupChanged member_failed();
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();
