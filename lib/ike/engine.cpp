@@ -277,8 +277,11 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     std::ranges::sort(present);
     // Where the entries are of what is on its way, the end of that tells.
     std::vector<wire::ChildSpi> under_way;
-    for (const auto& [id, pending] : intents_)
+    for (const auto& [id, pending] : intents_) {
         under_way.push_back(pending.child);
+        for (const Pending::Move& move : pending.moves)
+            under_way.push_back(move.before.spi_in);
+    }
     std::ranges::sort(under_way);
     std::vector<child::SasPresent::Sa> missing;
     const auto check = [&](const IpAddress& destination, wire::ChildSpi spi) {
