@@ -323,6 +323,16 @@ std::expected<void, std::string> Engine::Core::Bindings::set(Instant now, const 
         return std::unexpected(
             command.care_of.to_string() +
             " is the home address, or our own; a care-of address is where the mobile node is");
+    // Either would take the place of all others, whose SAs are for what they are called.
+    const mobility::Registration* before = registry->find(command.home);
+    const bool named = before && std::ranges::any_of(before->bindings, &mobility::Binding::bid);
+    const bool nameless = before && mobility::find(before->bindings, 0);
+    if (named && command.bid == 0)
+        return std::unexpected(command.home.to_string() +
+                               " has bindings with identifiers: say with --bid which one is meant");
+    if (nameless && command.bid != 0)
+        return std::unexpected(command.home.to_string() +
+                               " has a binding without an identifier: leave --bid out");
     if (!mobility::is_unicast_routable(command.care_of))
         return std::unexpected(command.care_of.to_string() +
                                " is no address that packets can be sent to; care-of addresses are IPv6");
