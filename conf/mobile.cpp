@@ -59,6 +59,8 @@ mobility::FlowSelector read_selector(const Value& flow) {
     return out;
 }
 
+// By mark and by addresses are two lists: the home agent is told of the second alone. What we send looks at the first
+// one before.
 void read_flows(const Value& mobile, ike::MobilePlan& plan) {
     const auto* flows = child(mobile, "flows", Kind::array);
     if (!flows) return;
