@@ -40,6 +40,12 @@ std::optional<wire::TrafficSelector> selector_at(const Value& flow, std::string_
     return parsed ? std::optional(*parsed) : std::nullopt;
 }
 
+std::optional<mobility::Range<std::uint16_t>> ports_of(const wire::TrafficSelector& selector) {
+    const bool every = selector.start_port == 0 && selector.end_port == 0xffff;
+    if (every || selector.start_port > selector.end_port) return std::nullopt;
+    return mobility::Range<std::uint16_t>{selector.start_port, selector.end_port};
+}
+
 // RFC 6088 3.2: it speaks of packets to the mobile node, so the remote side is the source.
 mobility::FlowSelector read_selector(const Value& flow) {
     mobility::FlowSelector out;
@@ -50,9 +56,7 @@ mobility::FlowSelector read_selector(const Value& flow) {
         if (selector.start.is_v6() && !any) addresses = {selector.start, selector.end};
         if (selector.ip_protocol == 0) return;
         out.next_header = {selector.ip_protocol, selector.ip_protocol};
-        const bool every = selector.start_port == 0 && selector.end_port == 0xffff;
-        if (!every && selector.start_port <= selector.end_port)
-            ports = {selector.start_port, selector.end_port};
+        ports = ports_of(selector);
     };
     if (remote) add(*remote, out.source, out.source_port);
     if (local) add(*local, out.destination, out.destination_port);
@@ -250,9 +254,20 @@ void MobileChecker::links(const Value& mobile, const std::vector<std::string>& i
 void MobileChecker::selector(const Value& flow, std::string_view side, const std::string& path) {
     const auto* text = child(flow, side, Kind::string);
     const auto read = text ? parse_selector(text->string) : std::unexpected(Fault{});
-    if (read && !read->start.is_v6())
-        report_.add(text->place, path + "." + std::string(side) + ": " + quote(text->string) + " is not IPv6",
-                    "write \"::/0 udp/5001\" for all addresses");
+    if (!read) return;
+    const auto refuse = [&](const std::string& why, std::string hint) {
+        report_.add(text->place, path + "." + std::string(side) + ": " + quote(text->string) + why,
+                    std::move(hint));
+    };
+    if (!read->start.is_v6())
+        refuse(" is not IPv6", "write \"::/0 udp/5001\" for all addresses");
+    else if (read->ip_protocol == mobility::kMobilityProtocol)
+        refuse(" is the signalling of Mobile IPv6, which has ways of its own",
+               "name another protocol, or none for all packets");
+    // RFC 6088 has no types. Whatever else can be written with ports has them at the front of its header.
+    else if (read->ip_protocol == mobility::kIcmp6Protocol && ports_of(*read))
+        refuse(" has a type, and flows cannot tell the types of ICMPv6 apart",
+               "write \"icmpv6\" alone, for all of them");
 }
 
 void MobileChecker::protocol(const Value& flow, const std::string& path) {

@@ -288,3 +288,20 @@ TEST_CASE("Mistakes about mobile nodes are told", "[conf]") {
           "connections.home.mobile.lifetime: \"3s\" is not between 1m and 24h\n");
     CHECK(mistakes(changed(kNodeText, R"("lifetime": "5m")", R"("lifetime": "1m")")).empty());
 }
+
+TEST_CASE("A flow that no packet can be of is refused", "[conf]") {
+    const std::string flow = R"("remote": "2001:db8:9::/64 udp/5001-5002")";
+    for (const std::string text : {"::/0 icmpv6/128", "::/0 58/3/1"})
+        CHECK(mistake(changed(kNodeText, flow, R"("remote": ")" + text + "\"")) ==
+              "connections.home.mobile.flows[0].remote: \"" + text +
+                  "\" has a type, and flows cannot tell the types of ICMPv6 apart\n"
+                  "write \"icmpv6\" alone, for all of them");
+    for (const std::string text : {"::/0 mh", "2001:db8:9::/64 135"})
+        CHECK(mistake(changed(kNodeText, flow, R"("local": ")" + text + "\"")) ==
+              "connections.home.mobile.flows[0].local: \"" + text +
+                  "\" is the signalling of Mobile IPv6, which has ways of its own\n"
+                  "name another protocol, or none for all packets");
+    for (const std::string text :
+         {"::/0 icmpv6", "::/0 tcp/1", "::/0 udplite/1", "::/0 sctp/1", "::/0 dccp/1", "::/0 gre", "::/0"})
+        CHECK(mistakes(changed(kNodeText, flow, R"("remote": ")" + text + "\"")).empty());
+}
