@@ -305,3 +305,77 @@ TEST_CASE("A flow that no packet can be of is refused", "[conf]") {
          {"::/0 icmpv6", "::/0 tcp/1", "::/0 udplite/1", "::/0 sctp/1", "::/0 dccp/1", "::/0 gre", "::/0"})
         CHECK(mistakes(changed(kNodeText, flow, R"("remote": ")" + text + "\"")).empty());
 }
+
+namespace {
+
+// kAgentText after another home agent with a mobile node of its own.
+std::string with_other(std::string_view node, std::string_view prefix = "2001:db8:c::/64",
+                       std::string_view address = "2001:db8:c::1") {
+    return changed(kAgentText, R"("connections": {)",
+                   R"("connections": { "other": { "role": "home-agent",
+      "local": { "id": "hb.example.org", "address": ")" +
+                       std::string(address) +
+                       R"(" }, "remote": { "id": "*.example.org" }, "home_agent": { "prefixes": [")" +
+                       std::string(prefix) + R"("], "nodes": { )" + std::string(node) + " } } },");
+}
+
+constexpr std::string_view kCar = R"("car.example.org": { "homes": ["2001:db8:c::100"])";
+
+std::string with_network(std::string_view network) {
+    return std::string(kCar) + R"(, "networks": [")" + std::string(network) + R"("] })";
+}
+
+} // namespace
+
+TEST_CASE("A mobile network is one mobile node's, at whatever home agent", "[conf]") {
+    const std::string bus = "connections.nodes.home_agent.nodes.bus.example.org.";
+    const std::string car = "connections.other.home_agent.nodes.car.example.org.networks: ";
+    CHECK(mistakes(with_other(with_network("2001:db8:f1::/48"))).empty());
+    CHECK(mistake(with_other(with_network("2001:db8:f0:7::/64"))) ==
+          bus + "networks: 2001:db8:f0::/48 contains the mobile network 2001:db8:f0:7::/64 of "
+                "\"car.example.org\" in connections.other\n"
+                "it can be one mobile node's alone: make them distinct");
+    // The identity's own, though it goes to the one home agent and the other.
+    CHECK(mistakes(with_other(R"("bus.example.org": { "networks": ["2001:db8:f0:7::/64"] }, )" +
+                              with_network("2001:db8:f1::/48")))
+              .empty());
+    CHECK(mistake(changed(with_other(with_network("2001:db8:d::/48")), R"("address": "2001:db8:a::1")",
+                          R"("address": "2001:db8:d::1")")) ==
+          car + "2001:db8:d::/48 contains the home agent's own address 2001:db8:d::1 in connections.nodes\n"
+                "Binding Updates are sent there: make them distinct");
+}
+
+TEST_CASE("Nothing of another home agent's prefixes is a mobile network", "[conf]") {
+    const std::string car = "connections.other.home_agent.nodes.car.example.org.networks: ";
+    const std::string remedy = "\nthat home agent's home addresses are there: make them distinct";
+    CHECK(mistake(with_other(with_network("2001:db8:a::40/122"))) ==
+          car + "2001:db8:a::40/122 is in the home prefix 2001:db8:a::/64 of connections.nodes" + remedy);
+    CHECK(mistake(with_other(with_network("2001:db8:a:1::/64"))) ==
+          car + "2001:db8:a:1::/64 is a home prefix of connections.nodes" + remedy);
+    // What is in the prefix is not told besides.
+    CHECK(mistake(with_other(with_network("2001:db8:a::/60"))) ==
+          car + "2001:db8:a::/60 contains the home prefix 2001:db8:a::/64 of connections.nodes" + remedy);
+    const auto pool = changed(kAgentText, R"("delegate": 128 })",
+                              R"("delegate": 128 }, "nets": { "prefix": "2001:db8:c:8::/61" })");
+    const auto both = changed(changed(pool, R"(["homes"])", R"(["homes", "nets"])"), R"("connections": {)",
+                              R"("connections": { "other": { "role": "home-agent",
+      "local": { "id": "hb.example.org", "address": "2001:db8:c::1" }, "remote": { "id": "*.example.org" },
+      "home_agent": { "prefixes": ["2001:db8:c::/48"], "nodes": { "car.example.org": { "homes": ["2001:db8:c::7"] } } } },)");
+    CHECK(mistake(both) == "connections.nodes.pools: \"nets\" is in the home prefix 2001:db8:c::/48 of "
+                           "connections.other" +
+                               remedy);
+}
+
+TEST_CASE("A pool gives nothing that a mobile node of another home agent has", "[conf]") {
+    const auto pool = [](std::string_view prefix) {
+        return changed(changed(with_other(with_network("2001:db8:f1::/48")), R"("delegate": 128 })",
+                               R"("delegate": 128 }, "nets": { "prefix": ")" + std::string(prefix) + "\" }"),
+                       R"(["homes"])", R"(["homes", "nets"])");
+    };
+    CHECK(mistakes(pool("2001:db8:f2::/48")).empty());
+    CHECK(
+        mistake(pool("2001:db8:f1:8::/61")) ==
+        "connections.other.home_agent.nodes.car.example.org.networks: 2001:db8:f1::/48 contains the pool "
+        "\"nets\" in connections.nodes\nanother mobile node may be given it: choose it outside of the pool, "
+        "or reserve it there instead");
+}
