@@ -193,7 +193,7 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     domains(member.value, path);
     paths_.connection(connection, member.value, path);
     mobile_.connection(connection, member, path);
-    homes_.connection(connection, member.value, path);
+    homes_.connection(connection, member, path);
     if (connection.role != ike::Role::peer) check_child_terms(member.value, path, report_);
     if (connection.role == ike::Role::client) check_request(member.value, path, ours_, report_);
 }

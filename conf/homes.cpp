@@ -66,14 +66,15 @@ std::string subject(const Holding& holding) {
 // One connection of a home agent.
 class HomeChecker {
   public:
-    HomeChecker(const ike::Connection& connection, const Value& entry, std::string path,
+    HomeChecker(const ike::Connection& connection, const json::Member& member, std::string path,
                 const std::vector<address::PoolSpec>& pools, std::vector<Holding>& holdings, Report& report)
-        : connection_(connection), entry_(entry), agent_(object_at(entry, "home_agent")),
+        : connection_(connection), member_(member), agent_(object_at(member.value, "home_agent")),
           path_(std::move(path)), pools_(pools), holdings_(holdings), report_(report) {}
 
     void prefixes(std::vector<std::pair<Prefix, std::string>>& known);
     void pools();
     void holdings();
+    void somebody();
 
   private:
     void pool(const Value& name, const address::PoolSpec& pool);
@@ -81,13 +82,16 @@ class HomeChecker {
     void hold(Holding::What what, const Prefix& block, std::string owner, std::string path, Place place) {
         holdings_.push_back({what, block, std::move(owner), path_, std::move(path), place});
     }
+    [[nodiscard]] bool may_give_home(const std::string& pool) const;
+    [[nodiscard]] bool has_home(const json::Member& node) const;
+    [[nodiscard]] std::optional<Prefix> itself(const auth::Identity& identity) const;
     [[nodiscard]] bool is_home(const Prefix& block) const {
         return std::ranges::any_of(connection_.home_service->prefixes,
                                    [&block](const Prefix& prefix) { return prefix.contains(block); });
     }
 
     const ike::Connection& connection_;
-    const Value& entry_;
+    const json::Member& member_;
     const Value& agent_;
     std::string path_;
     const std::vector<address::PoolSpec>& pools_;
@@ -130,7 +134,7 @@ void HomeChecker::pool(const Value& name, const address::PoolSpec& pool) {
 }
 
 void HomeChecker::pools() {
-    const auto* list = child(entry_, "pools", Kind::array);
+    const auto* list = child(member_.value, "pools", Kind::array);
     if (!list) return;
     const auto look_at = [this](const Value& name) {
         const auto known = std::ranges::find(pools_, name.string, &address::PoolSpec::name);
@@ -142,16 +146,20 @@ void HomeChecker::pools() {
     }
 }
 
+// An identity that is a home address has that, without being told.
+std::optional<Prefix> HomeChecker::itself(const auth::Identity& identity) const {
+    if (identity.type != wire::IdType::ipv6_addr) return std::nullopt;
+    const auto address = IpAddress::from_bytes(identity.data);
+    if (!address || !is_home(Prefix::host(*address))) return std::nullopt;
+    return Prefix::host(*address);
+}
+
 void HomeChecker::node(const json::Member& node) {
     const auto who = auth::Identity::parse(node.key);
     if (!who) return;
     const std::string owner = who->to_string();
     const std::string path = path_ + ".home_agent.nodes." + node.key;
-    // An identity that is a home address has that, too.
-    const auto itself =
-        who->type == wire::IdType::ipv6_addr ? IpAddress::from_bytes(who->data) : std::nullopt;
-    if (itself && is_home(Prefix::host(*itself)))
-        hold(Holding::What::home, Prefix::host(*itself), owner, path, node.place);
+    if (const auto home = itself(*who)) hold(Holding::What::home, *home, owner, path, node.place);
     const auto add = [&](std::string_view key, Holding::What what, auto parse) {
         const auto* list = child(node.value, key, Kind::array);
         for (std::size_t i = 0; list && i < list->items.size(); ++i) {
@@ -170,19 +178,56 @@ void HomeChecker::node(const json::Member& node) {
 void HomeChecker::holdings() {
     const auto& address = connection_.local_address;
     if (address && address->is_v6())
-        hold(Holding::What::agent, Prefix::host(*address), {}, path_, entry_.place);
+        hold(Holding::What::agent, Prefix::host(*address), {}, path_, member_.place);
     if (const auto* nodes = child(agent_, "nodes", Kind::object))
         std::ranges::for_each(nodes->members, [this](const json::Member& member) { node(member); });
 }
 
+// What is wrong with a pool itself is told elsewhere.
+bool HomeChecker::may_give_home(const std::string& pool) const {
+    const auto known = std::ranges::find(pools_, pool, &address::PoolSpec::name);
+    const bool right =
+        known != pools_.end() && known->prefix.family() == Family::ipv6 && known->delegate != 0;
+    return !right || known->delegate == kHomeBits;
+}
+
+bool HomeChecker::has_home(const json::Member& node) const {
+    const auto* homes = child(node.value, "homes", Kind::array);
+    if (homes && !homes->items.empty()) return true;
+    const auto who = auth::Identity::parse(node.key);
+    return who && itself(*who);
+}
+
+// Whether there is anybody whom we could register.
+void HomeChecker::somebody() {
+    if (connection_.home_service->prefixes.empty()) return; // that is reported
+    const auto& peer = connection_.remote_id;
+    if (peer == auth::IdentityPattern() || (peer.exact() && itself(*peer.exact()))) return;
+    const auto* nodes = child(agent_, "nodes", Kind::object);
+    const auto has = [this](const json::Member& member) { return has_home(member); };
+    if (nodes && std::ranges::any_of(nodes->members, has)) return;
+    const auto gives = [this](const address::Want& want) {
+        return std::ranges::any_of(want.pools, [this](const auto& pool) { return may_give_home(pool); });
+    };
+    if (std::ranges::any_of(connection_.pools, gives)) return;
+    const auto* pools = child(member_.value, "pools", Kind::array);
+    report_.add(pools ? pools->place : member_.place,
+                path_ + (pools ? ".pools" : "") + ": no mobile node would have a home address",
+                std::string("name some as \"homes\" in home_agent.nodes, or ") +
+                    (pools ? "write \"delegate\": 128 for a pool of single addresses"
+                           : "give \"pools\" of single addresses (\"delegate\": 128)"));
+}
+
 } // namespace
 
-void HomeCheck::connection(const ike::Connection& connection, const Value& entry, const std::string& path) {
+void HomeCheck::connection(const ike::Connection& connection, const json::Member& member,
+                           const std::string& path) {
     if (connection.role != ike::Role::home_agent) return;
-    HomeChecker checker(connection, entry, path, pools_, holdings_, report_);
+    HomeChecker checker(connection, member, path, pools_, holdings_, report_);
     checker.prefixes(prefixes_);
     checker.pools();
     checker.holdings();
+    checker.somebody();
 }
 
 // Networks, and pools of them, where another home agent's home addresses are. Single addresses are left out: those

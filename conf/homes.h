@@ -24,13 +24,13 @@ struct Holding {
 };
 
 // Whether what home agents give is one mobile node's alone: home addresses, mobile networks, and the pools that give
-// either.
+// either. And whether there is a home address to have at all.
 class HomeCheck {
   public:
     HomeCheck(const std::vector<address::PoolSpec>& pools, Report& report) : pools_(pools), report_(report) {}
 
     // One after the other, each by itself.
-    void connection(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void connection(const ike::Connection& connection, const json::Member& member, const std::string& path);
     // All of them together, after the last.
     void together();
 

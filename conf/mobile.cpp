@@ -219,14 +219,10 @@ void MobileChecker::agent(std::map<IpAddress, std::string>& known) {
     }
     only_ip6(*agent, "prefixes", path_ + ".home_agent");
     const auto* nodes = child(*agent, "nodes", Kind::object);
-    if (nodes) {
-        most(nodes, "home_agent.nodes", nodes->members.size(), kMostHomeEntries);
-        for (const auto& node : nodes->members)
-            entry(node);
-    }
-    if (!nodes && connection_.pools.empty())
-        report_.add(member_.place, path_ + ": no mobile node would have a home address",
-                    "name them in home_agent.nodes, or give \"pools\" of single addresses");
+    if (!nodes) return;
+    most(nodes, "home_agent.nodes", nodes->members.size(), kMostHomeEntries);
+    for (const auto& node : nodes->members)
+        entry(node);
 }
 
 void MobileChecker::links(const Value& mobile, const std::vector<std::string>& interfaces) {

@@ -379,3 +379,35 @@ TEST_CASE("A pool gives nothing that a mobile node of another home agent has", "
         "\"nets\" in connections.nodes\nanother mobile node may be given it: choose it outside of the pool, "
         "or reserve it there instead");
 }
+
+TEST_CASE("Somebody can get a home address of a home agent", "[conf]") {
+    const std::string homes = R"("homes": ["2001:db8:a::100"], )";
+    const std::string pool = R"("delegate": 128)";
+    const std::string none = ": no mobile node would have a home address\n";
+    const std::string name = "name some as \"homes\" in home_agent.nodes, or ";
+    const auto nets =
+        changed(changed(kAgentText, homes, ""), R"("prefix": "2001:db8:a:1::/64", "delegate": 128)",
+                R"("prefix": "2001:db8:f1::/48")");
+    CHECK(mistake(nets) ==
+          "connections.nodes.pools" + none + name + "write \"delegate\": 128 for a pool of single addresses");
+    CHECK(mistake(changed(changed(kAgentText, homes, ""), R"("pools": ["homes"],)", "")) ==
+          "connections.nodes" + none + name + "give \"pools\" of single addresses (\"delegate\": 128)");
+    CHECK(mistakes(changed(kAgentText, homes, "")).empty());
+    CHECK(mistakes(changed(kAgentText, R"("pools": ["homes"],)", "")).empty());
+    // An identity that is a home address has that.
+    CHECK(mistakes(changed(nets, R"("nodes": { "bus)", R"("nodes": { "2001:db8:a::7": {}, "bus)")).empty());
+    CHECK(mistakes(
+              changed(changed(nets, R"("remote": { "id": "*.example.org" })", R"("remote": { "id": "*" })"),
+                      R"("id": "*.example.org", "text")", R"("id": "*", "text")"))
+              .empty());
+    const auto of = [&](const std::string& id) {
+        return changed(
+            changed(nets, R"("remote": { "id": "*.example.org" })", R"("remote": { "id": ")" + id + "\" }"),
+            R"("id": "*.example.org", "text")", R"("id": ")" + id + R"(", "text")");
+    };
+    CHECK(mistakes(of("2001:db8:a::7")).empty());
+    CHECK(mistake(of("2001:db8:b::7")).starts_with("connections.nodes.pools" + none));
+    // What is wrong with the pool is told; that nobody has an address of it follows from that.
+    CHECK(mistake(changed(nets, R"("2001:db8:f1::/48")", R"("10.1.0.0/16")"))
+              .starts_with("connections.nodes.pools: \"homes\" is IPv4\n"));
+}
