@@ -411,3 +411,25 @@ TEST_CASE("Somebody can get a home address of a home agent", "[conf]") {
     CHECK(mistake(changed(nets, R"("2001:db8:f1::/48")", R"("10.1.0.0/16")"))
               .starts_with("connections.nodes.pools: \"homes\" is IPv4\n"));
 }
+
+TEST_CASE("Home addresses can be reached from afar", "[conf]") {
+    const std::string hint = "write one that packets can be sent to from afar";
+    for (const std::string home : {"fe80::1", "ff02::1", "::", "::1"}) {
+        CHECK(mistake(changed(kNodeText, R"("home": "2001:db8:a::100")", R"("home": ")" + home + "\"")) ==
+              "connections.home.mobile.home: \"" + home + "\" is no routable unicast address\n" + hint +
+                  ", or leave it out to be given one");
+        CHECK(mistake(changed(kAgentText, "2001:db8:a::100", home)) ==
+              "connections.nodes.home_agent.nodes.bus.example.org.homes: \"" + home +
+                  "\" is no routable unicast address\n" + hint + ", and of \"prefixes\"");
+    }
+}
+
+TEST_CASE("Home prefixes are of global unicast", "[conf]") {
+    const std::string last = R"("2001:db8:a:1::/64"],)";
+    for (const std::string prefix : {"fe80::/64", "fe80::/9", "ff00::/8", "ff02::/16", "::1/128", "::/0"})
+        CHECK(mistakes(changed(kAgentText, last, R"("2001:db8:a:1::/64", ")" + prefix + "\"],"))
+                  .find("connections.nodes.home_agent.prefixes: \"" + prefix +
+                        "\" is not of routable unicast addresses alone\n") != std::string::npos);
+    for (const std::string prefix : {"fc00::/7", "2001:db8:b::/64", "2001:db8:b::1/128"})
+        CHECK(mistakes(changed(kAgentText, last, R"("2001:db8:a:1::/64", ")" + prefix + "\"],")).empty());
+}
