@@ -384,6 +384,10 @@ void MobileChecker::node(const std::vector<std::string>& interfaces,
     only_ip6(*mobile, "networks", path_ + ".mobile");
     const auto* networks = child(*mobile, "networks", Kind::array);
     most(networks, "mobile.networks", connection_.mobile->networks.size(), mobility::kMaxPrefixes);
+    const auto* router = child(*mobile, "router", Kind::boolean);
+    if (router && networks && !boolean_at(*mobile, "router", true))
+        mistake(*router, ".mobile.router is false: the home agent would be told none of \"networks\"",
+                "remove \"router\", or \"networks\"");
     links(*mobile, interfaces);
     const auto* flows = child(*mobile, "flows", Kind::array);
     if (!flows) return;

@@ -433,3 +433,12 @@ TEST_CASE("Home prefixes are of global unicast", "[conf]") {
     for (const std::string prefix : {"fc00::/7", "2001:db8:b::/64", "2001:db8:b::1/128"})
         CHECK(mistakes(changed(kAgentText, last, R"("2001:db8:a:1::/64", ")" + prefix + "\"],")).empty());
 }
+
+TEST_CASE("Who has mobile networks is a mobile router", "[conf]") {
+    const std::string networks = R"("networks": ["2001:db8:f0:7::/64"],)";
+    CHECK(mistake(changed(kNodeText, networks, networks + R"( "router": false,)")) ==
+          "connections.home.mobile.router is false: the home agent would be told none of \"networks\"\n"
+          "remove \"router\", or \"networks\"");
+    CHECK(mistakes(changed(kNodeText, networks, networks + R"( "router": true,)")).empty());
+    CHECK(mistakes(changed(kNodeText, networks, R"("router": false,)")).empty());
+}
