@@ -40,6 +40,7 @@ void BindingList::accept(Instant now, const BindingAck& ack, Actions& to) {
     const BindingUpdate& update = pending_->update;
     const bool is_end = update.lifetime == 0;
     unknown_ = false;
+    flows_in_doubt_.clear();
     if (is_end) {
         take_removals();
     } else {
@@ -47,7 +48,6 @@ void BindingList::accept(Instant now, const BindingAck& ack, Actions& to) {
         take_bindings(now, ack, to);
     }
     if (!update.options.bindings.empty()) take_flows(ack, to);
-    if (held_.bindings.empty()) held_ = Registration{held_.home, {}, {}, false, {}, held_.key_endpoint};
     take_keys(ack, to);
     if (ack.status == Status::prefix_discovery_needed) to.notices.emplace_back(PrefixDiscoveryNeeded{});
     if (is_end && home_link_ && update.options.bindings.empty()) to.notices.emplace_back(HomeLinkUsable{});
@@ -124,7 +124,7 @@ void BindingList::take_flows(const BindingAck& ack, Actions& to) {
                 std::erase_if(held_.flows, [&](const FlowBinding& held) { return held.fid == answer.fid; });
             continue;
         }
-        const FlowBinding flow{sent->fid, sent->priority, *sent->selector, sent->bids};
+        const FlowBinding flow = binding_of(*sent);
         if (answer.status == FlowStatus::accepted) {
             put(held_.flows, flow);
             flow_refusals_.erase(flow.fid);
@@ -152,7 +152,7 @@ void BindingList::take_keys(const BindingAck& ack, Actions& to) {
 void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
     const BindingUpdate& update = pending_->update;
     const auto& named = update.options.bindings;
-    if (pending_->first != pending_->last) unknown_ = true; // an earlier copy may have been accepted
+    if (pending_->first != pending_->last) doubt(); // an earlier copy may have been accepted
     switch (ack.status) {
     case Status::not_home_agent:
         if (update.lifetime != 0) return refuse_all(ack.status, to);

@@ -100,7 +100,7 @@ class World {
 
     // Something happens, or nothing does for a while.
     void disturb() {
-        switch (chance_.below(14)) {
+        switch (chance_.below(15)) {
         case 0:
         case 1:
         case 2:
@@ -114,6 +114,7 @@ class World {
         case 10: return act(node_.remove_flow(now_, fid()));
         case 11: return act(node_.use_for_keys(now_, bid()));
         case 12: return restart();
+        case 13: return act(node_.begin_again(now_));
         default: return run_for(std::chrono::seconds(chance_.below(90)));
         }
     }
