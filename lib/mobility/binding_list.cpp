@@ -112,8 +112,11 @@ Actions BindingList::receive(Instant now, const BindingError& error) {
     return step(now, [&](Actions&) {
         const bool ours =
             error.status == ErrorStatus::unknown_binding && error.home_address == settings_.home;
-        // Anybody can send this, so that it must not cost more than one message at a time.
-        if (ours && !pending_ && !held_.bindings.empty()) unknown_ = true;
+        // Anybody can send this, so that it must not cost more than one message at a time, nor anything that
+        // is registered. RFC 5648 5.7: who has lost a binding refuses its refresh, and is told all then.
+        if (!ours || pending_) return;
+        for (auto& [bid, at] : refresh_at_)
+            at = now;
     });
 }
 

@@ -110,7 +110,7 @@ class BindingList {
     [[nodiscard]] Actions begin_again(Instant now);
 
     // Messages of the home agent. REQUIRES: they came by the SAs of our IKE SA with it; a Binding Error cannot,
-    // so that it only makes us register again.
+    // so that it only makes us refresh what is registered.
     [[nodiscard]] Actions receive(Instant now, const BindingAck& ack);
     [[nodiscard]] Actions receive(Instant now, const RefreshRequest& request);
     [[nodiscard]] Actions receive(Instant now, const BindingError& error);

@@ -307,14 +307,15 @@ TEST_CASE("flows are registered, kept and moved") {
     }
 }
 
-TEST_CASE("a Binding Error makes the node register anew, once") {
+TEST_CASE("a Binding Error makes the node refresh what is registered, once") {
     Node node;
     node.register_two();
     const BindingError error{ErrorStatus::unknown_binding, kHome};
     node.last = node.list.receive(node.now, BindingError{ErrorStatus::unknown_binding, kFirst});
     CHECK_FALSE(node.last.send.has_value());
     node.last = node.list.receive(node.now, error);
-    CHECK(node.sent().has(kOverwrite));
+    CHECK_FALSE(node.sent().has(kOverwrite));
+    CHECK(node.bids() == Bids{1, 2});
     node.last = node.list.receive(node.now, error);
     CHECK_FALSE(node.last.send.has_value());
 }

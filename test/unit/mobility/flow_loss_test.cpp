@@ -49,6 +49,7 @@ struct Ends {
             deliver(node.on_timeout(now));
         }
     }
+    void receive_error() { deliver(node.receive(now, BindingError{ErrorStatus::unknown_binding, kHome})); }
 
     [[nodiscard]] bool agree() const {
         const Registration* there = agent.find(kHome);
@@ -66,6 +67,39 @@ struct Ends {
 };
 
 } // namespace
+
+TEST_CASE("a forged Binding Error costs a refresh and no flow") {
+    Ends ends;
+    ends.receive_error();
+    ends.settle();
+    REQUIRE(ends.sent.size() == 1);
+    CHECK_FALSE(ends.sent[0].has(kOverwrite));
+    CHECK(ends.sent[0].options.flow_summary.size() == kFlows);
+    CHECK(ends.ended == 0);
+    CHECK(ends.agree());
+}
+
+TEST_CASE("a home agent that has lost all is told all after its Binding Error") {
+    Ends ends;
+    HomeAgentPolicy with = policy();
+    with.bulk = GENERATE(true, false);
+    ends.agent = BindingCache(with);
+    ends.receive_error();
+    ends.settle();
+    CHECK(ends.agree());
+    CHECK(ends.node.held().bindings.size() == 2);
+    CHECK(ends.node.held().flows.size() == kFlows);
+}
+
+TEST_CASE("a home agent that has lost one binding is told all, and keeps the flows") {
+    Ends ends;
+    REQUIRE_FALSE(ends.agent.remove(kHome, 2).empty());
+    ends.receive_error();
+    ends.settle();
+    CHECK(ends.agree());
+    CHECK(ends.node.held().bindings.size() == 2);
+    CHECK(ends.ended == 0);
+}
 
 TEST_CASE("a new IKE SA ends no flow") {
     Ends ends;
