@@ -86,10 +86,14 @@ Actions BindingList::stop(Instant now) {
 Actions BindingList::start(Instant now) {
     return step(now, [&](Actions&) {
         stopped_ = false;
-        refused_.reset();
-        refusals_.clear();
-        flow_refusals_.clear();
+        forget_refusals();
     });
+}
+
+void BindingList::forget_refusals() {
+    refused_.reset();
+    refusals_.clear();
+    flow_refusals_.clear();
 }
 
 Actions BindingList::begin_again(Instant now) {
@@ -97,6 +101,7 @@ Actions BindingList::begin_again(Instant now) {
         unknown_ = true;
         give_up();
         retry_at_.reset();
+        forget_refusals();
     });
 }
 

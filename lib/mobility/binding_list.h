@@ -105,8 +105,8 @@ class BindingList {
     [[nodiscard]] Actions stop(Instant now);
     [[nodiscard]] Actions start(Instant now);
 
-    // There is a way to the home agent again, which may have forgotten what it held: all is registered anew, at
-    // once.
+    // There is a way to the home agent again, which may have forgotten what it held, and think otherwise of what
+    // it refused: all is registered anew, at once.
     [[nodiscard]] Actions begin_again(Instant now);
 
     // Messages of the home agent. REQUIRES: they came by the SAs of our IKE SA with it; a Binding Error cannot,
@@ -195,6 +195,7 @@ class BindingList {
     void drive(Instant now, Actions& to);
     void follow_plan(Instant now);
     void give_up();
+    void forget_refusals();
     void doubt();
     [[nodiscard]] bool is_under_way(const Plan& plan) const;
     void expire(Instant now);

@@ -81,17 +81,27 @@ TEST_CASE("refusals stop what cannot be, and no more") {
         CHECK(node.sent().options.bindings.size() == 2);
     }
     SECTION("all") {
-        for (const Status status : {Status::prohibited, Status::duplicate_address, Status::not_home_subnet,
-                                    Status::home_registration_unsupported, Status::no_prefix}) {
-            Node other;
-            other.set(1, kFirst, 10);
-            other.sent();
-            other.receive(other.answer(status));
-            CHECK(other.list.refused() == status);
-            CHECK_FALSE(other.list.next_timeout().has_value());
-            other.last = other.list.start(other.now + 1s);
-            CHECK(other.sent().has(kOverwrite));
-        }
+        const auto status = GENERATE(Status::prohibited, Status::duplicate_address, Status::not_home_subnet,
+                                     Status::home_registration_unsupported, Status::no_prefix);
+        const bool new_ike_sa = GENERATE(false, true);
+        Node other;
+        other.set(1, kFirst, 10);
+        other.sent();
+        other.receive(other.answer(status));
+        CHECK(other.list.refused() == status);
+        CHECK_FALSE(other.list.next_timeout().has_value());
+        other.now += 1s;
+        other.last = new_ike_sa ? other.list.begin_again(other.now) : other.list.start(other.now);
+        CHECK(other.sent().has(kOverwrite));
+    }
+    SECTION("until there is a new IKE SA") {
+        auto ack = node.answer(Status::not_complete);
+        ack.options.bindings[1].status = Status::invalid_care_of;
+        node.receive(ack);
+        REQUIRE(node.list.is_settled());
+        node.last = node.list.begin_again(node.now + 1s);
+        CHECK(node.sent().has(kOverwrite));
+        CHECK(node.bids() == Bids{1, 2});
     }
     SECTION("a prefix that changes soon is none") {
         node.receive(node.answer(Status::prefix_discovery_needed));
