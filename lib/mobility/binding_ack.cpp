@@ -174,6 +174,9 @@ void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
     case Status::unknown_care_of:
     case Status::unspecified:
     case Status::insufficient_resources: break;
+    // It passes when what is left of the other kind has ended.
+    case Status::registration_type_change: return wait(now, ack.status, to);
+    // RFC 6275 11.7.1: after 134 the home address is not asked for again, unless IKE grants it anew.
     default: return refuse_all(ack.status, to);
     }
     if (update.lifetime == 0 || named.empty())

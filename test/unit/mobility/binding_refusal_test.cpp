@@ -94,6 +94,18 @@ TEST_CASE("refusals stop what cannot be, and no more") {
         other.last = new_ike_sa ? other.list.begin_again(other.now) : other.list.start(other.now);
         CHECK(other.sent().has(kOverwrite));
     }
+    SECTION("all for a while") { // until what is left of another kind has ended at the home agent
+        Node other;
+        other.set(1, kFirst, 10);
+        other.sent();
+        other.receive(other.answer(Status::registration_type_change));
+        CHECK_FALSE(other.list.refused().has_value());
+        CHECK_FALSE(other.told<BindingRefused>().at(0).is_final);
+        CHECK_FALSE(other.last.send.has_value());
+        CHECK(other.list.next_timeout() == other.now + 32s);
+        other.pass(32s);
+        CHECK(other.sent().has(kOverwrite));
+    }
     SECTION("until there is a new IKE SA") {
         auto ack = node.answer(Status::not_complete);
         ack.options.bindings[1].status = Status::invalid_care_of;
