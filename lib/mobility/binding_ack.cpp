@@ -106,7 +106,8 @@ void BindingList::take_removals() {
     std::erase_if(refresh_at_, [&](const auto& item) { return !find(held_.bindings, item.first); });
 }
 
-// RFC 6089 5.2.6. A flow that is named in no way, or that the home agent refuses, is one that it has not.
+// RFC 6089 5.2.6. A flow that is named in no way, or that the home agent refuses, is one that it has not; so is
+// one that was sent and that it answers nothing of, while it answers others.
 void BindingList::take_flows(const BindingAck& ack, Actions& to) {
     const Options& asked = pending_->update.options;
     if (!asked.flows.empty() && ack.options.flows.empty()) {
@@ -118,20 +119,24 @@ void BindingList::take_flows(const BindingAck& ack, Actions& to) {
         return std::ranges::find(asked.flow_summary, held.fid) == asked.flow_summary.end();
     });
     for (const FlowIdentification& answer : ack.options.flows) {
-        const auto sent = std::ranges::find(asked.flows, answer.fid, &FlowIdentification::fid);
-        if (sent == asked.flows.end()) {
-            if (answer.status != FlowStatus::accepted)
-                std::erase_if(held_.flows, [&](const FlowBinding& held) { return held.fid == answer.fid; });
-            continue;
-        }
-        const FlowBinding flow = binding_of(*sent);
-        if (answer.status == FlowStatus::accepted) {
-            put(held_.flows, flow);
-            flow_refusals_.erase(flow.fid);
-        } else {
-            flow_refusals_[flow.fid] = flow;
-            to.notices.emplace_back(FlowRefused{flow.fid, answer.status});
-        }
+        if (answer.status != FlowStatus::accepted)
+            std::erase_if(held_.flows, [&](const FlowBinding& held) { return held.fid == answer.fid; });
+    }
+    for (const FlowIdentification& sent : asked.flows) {
+        const auto answer = std::ranges::find(ack.options.flows, sent.fid, &FlowIdentification::fid);
+        const bool is_answered = answer != ack.options.flows.end();
+        take_flow(sent, is_answered ? answer->status : FlowStatus::unspecified, to);
+    }
+}
+
+void BindingList::take_flow(const FlowIdentification& sent, FlowStatus status, Actions& to) {
+    const FlowBinding flow = binding_of(sent);
+    if (status == FlowStatus::accepted) {
+        put(held_.flows, flow);
+        flow_refusals_.erase(flow.fid);
+    } else {
+        flow_refusals_[flow.fid] = flow;
+        to.notices.emplace_back(FlowRefused{flow.fid, status});
     }
 }
 

@@ -182,6 +182,7 @@ class BindingList {
     void take_binding(Instant now, const BindingId& asked, Status status, Duration granted, Actions& to);
     void take_removals();
     void take_flows(const BindingAck& ack, Actions& to);
+    void take_flow(const FlowIdentification& sent, FlowStatus status, Actions& to);
     void take_keys(const BindingAck& ack, Actions& to);
     void miss(AbilityMissing::Ability ability, Actions& to);
     void refuse_binding(Instant now, const BindingId& asked, Status status, Actions& to);

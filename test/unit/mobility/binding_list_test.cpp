@@ -307,6 +307,31 @@ TEST_CASE("flows are registered, kept and moved") {
     }
 }
 
+TEST_CASE("a flow that the home agent says nothing of is refused") {
+    Node node;
+    node.register_two();
+    FlowSelector selector;
+    node.last = node.list.stop(node.now);
+    node.sent();
+    node.receive(node.answer());
+    for (std::uint16_t fid = 7; fid <= 8; ++fid) {
+        selector.source_port = {fid, fid};
+        node.last = node.list.set_flow(node.now, {fid, fid, selector, {1}});
+    }
+    node.now += 1s;
+    node.last = node.list.start(node.now);
+    REQUIRE(node.sent().options.flows.size() == 2);
+    auto ack = node.answer();
+    ack.options.flows.erase(ack.options.flows.begin());
+    node.receive(ack);
+    REQUIRE(node.told<FlowRefused>().size() == 1);
+    CHECK(node.told<FlowRefused>()[0].fid == 7);
+    CHECK(node.told<FlowRefused>()[0].status == FlowStatus::unspecified);
+    CHECK(node.list.usable().flows.size() == 1);
+    CHECK_FALSE(node.last.send.has_value());
+    CHECK(node.list.is_settled());
+}
+
 TEST_CASE("a Binding Error makes the node refresh what is registered, once") {
     Node node;
     node.register_two();
