@@ -101,7 +101,7 @@ void MobileNode::forget_prefixes() {
 std::expected<void, Rule> MobileNode::receive(Instant now, const mobility::Arrival& arrival,
                                               const mobility::Message& message) {
     if (!list_ || !claim_ || arrival.home != claim_->home) return std::unexpected(Rule::foreign_home_address);
-    // RFC 6275 9.3.3: a Binding Error cannot be protected, and costs us no more than one registration.
+    // RFC 6275 9.3.3: a Binding Error cannot be protected, and costs us no more than a refresh of what is registered.
     if (const auto* error = std::get_if<mobility::BindingError>(&message)) {
         carry_out(list_->receive(now, *error), now);
         return {};

@@ -54,18 +54,16 @@ std::vector<FlowIdentification> apply_flows(const Options& asked, bool allowed, 
         for (FlowIdentification& answer : answers)
             answer.status = status;
     };
-    if (!allowed) {
-        answer_all(FlowStatus::prohibited);
-        return answers;
-    }
     // What stays comes first, so that what changes must not take its priority. A flow that is to change and
     // cannot is gone: the mobile node learns that it does not have what it wants.
     std::set<std::uint16_t> summary(asked.flow_summary.begin(), asked.flow_summary.end());
     for (const FlowIdentification& flow : asked.flows)
         summary.erase(flow.fid);
     for (const FlowBinding& flow : old)
-        if (summary.erase(flow.fid) != 0) put(registration.flows, flow);
-    if (twice)
+        if (allowed && summary.erase(flow.fid) != 0) put(registration.flows, flow);
+    if (!allowed)
+        answer_all(FlowStatus::prohibited);
+    else if (twice)
         answer_all(FlowStatus::malformed);
     else
         for (FlowIdentification& answer : answers)

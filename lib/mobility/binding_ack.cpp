@@ -40,6 +40,7 @@ void BindingList::accept(Instant now, const BindingAck& ack, Actions& to) {
     const BindingUpdate& update = pending_->update;
     const bool is_end = update.lifetime == 0;
     unknown_ = false;
+    flows_in_doubt_.clear();
     if (is_end) {
         take_removals();
     } else {
@@ -47,7 +48,6 @@ void BindingList::accept(Instant now, const BindingAck& ack, Actions& to) {
         take_bindings(now, ack, to);
     }
     if (!update.options.bindings.empty()) take_flows(ack, to);
-    if (held_.bindings.empty()) held_ = Registration{held_.home, {}, {}, false, {}, held_.key_endpoint};
     take_keys(ack, to);
     if (ack.status == Status::prefix_discovery_needed) to.notices.emplace_back(PrefixDiscoveryNeeded{});
     if (is_end && home_link_ && update.options.bindings.empty()) to.notices.emplace_back(HomeLinkUsable{});
@@ -106,7 +106,8 @@ void BindingList::take_removals() {
     std::erase_if(refresh_at_, [&](const auto& item) { return !find(held_.bindings, item.first); });
 }
 
-// RFC 6089 5.2.6. A flow that is named in no way, or that the home agent refuses, is one that it has not.
+// RFC 6089 5.2.6. A flow that is named in no way, or that the home agent refuses, is one that it has not; so is
+// one that was sent and that it answers nothing of, while it answers others.
 void BindingList::take_flows(const BindingAck& ack, Actions& to) {
     const Options& asked = pending_->update.options;
     if (!asked.flows.empty() && ack.options.flows.empty()) {
@@ -118,20 +119,24 @@ void BindingList::take_flows(const BindingAck& ack, Actions& to) {
         return std::ranges::find(asked.flow_summary, held.fid) == asked.flow_summary.end();
     });
     for (const FlowIdentification& answer : ack.options.flows) {
-        const auto sent = std::ranges::find(asked.flows, answer.fid, &FlowIdentification::fid);
-        if (sent == asked.flows.end()) {
-            if (answer.status != FlowStatus::accepted)
-                std::erase_if(held_.flows, [&](const FlowBinding& held) { return held.fid == answer.fid; });
-            continue;
-        }
-        const FlowBinding flow{sent->fid, sent->priority, *sent->selector, sent->bids};
-        if (answer.status == FlowStatus::accepted) {
-            put(held_.flows, flow);
-            flow_refusals_.erase(flow.fid);
-        } else {
-            flow_refusals_[flow.fid] = flow;
-            to.notices.emplace_back(FlowRefused{flow.fid, answer.status});
-        }
+        if (answer.status != FlowStatus::accepted)
+            std::erase_if(held_.flows, [&](const FlowBinding& held) { return held.fid == answer.fid; });
+    }
+    for (const FlowIdentification& sent : asked.flows) {
+        const auto answer = std::ranges::find(ack.options.flows, sent.fid, &FlowIdentification::fid);
+        const bool is_answered = answer != ack.options.flows.end();
+        take_flow(sent, is_answered ? answer->status : FlowStatus::unspecified, to);
+    }
+}
+
+void BindingList::take_flow(const FlowIdentification& sent, FlowStatus status, Actions& to) {
+    const FlowBinding flow = binding_of(sent);
+    if (status == FlowStatus::accepted) {
+        put(held_.flows, flow);
+        flow_refusals_.erase(flow.fid);
+    } else {
+        flow_refusals_[flow.fid] = flow;
+        to.notices.emplace_back(FlowRefused{flow.fid, status});
     }
 }
 
@@ -152,7 +157,7 @@ void BindingList::take_keys(const BindingAck& ack, Actions& to) {
 void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
     const BindingUpdate& update = pending_->update;
     const auto& named = update.options.bindings;
-    if (pending_->first != pending_->last) unknown_ = true; // an earlier copy may have been accepted
+    if (pending_->first != pending_->last) doubt(); // an earlier copy may have been accepted
     switch (ack.status) {
     case Status::not_home_agent:
         if (update.lifetime != 0) return refuse_all(ack.status, to);
@@ -174,6 +179,9 @@ void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
     case Status::unknown_care_of:
     case Status::unspecified:
     case Status::insufficient_resources: break;
+    // It passes when what is left of the other kind has ended.
+    case Status::registration_type_change: return wait(now, ack.status, to);
+    // RFC 6275 11.7.1: after 134 the home address is not asked for again, unless IKE grants it anew.
     default: return refuse_all(ack.status, to);
     }
     if (update.lifetime == 0 || named.empty())

@@ -24,6 +24,8 @@ Actions BindingList::step(Instant now, Change change) {
     const Registration before = usable();
     expire(now);
     change(out);
+    // Nothing belongs to a home address without a binding.
+    if (held_.bindings.empty()) held_ = Registration{held_.home, {}, {}, false, {}, held_.key_endpoint};
     drive(now, out);
     auto changes = difference(before, usable());
     out.changes.insert(out.changes.begin(), std::make_move_iterator(changes.begin()),
@@ -84,17 +86,22 @@ Actions BindingList::stop(Instant now) {
 Actions BindingList::start(Instant now) {
     return step(now, [&](Actions&) {
         stopped_ = false;
-        refused_.reset();
-        refusals_.clear();
-        flow_refusals_.clear();
+        forget_refusals();
     });
+}
+
+void BindingList::forget_refusals() {
+    refused_.reset();
+    refusals_.clear();
+    flow_refusals_.clear();
 }
 
 Actions BindingList::begin_again(Instant now) {
     return step(now, [&](Actions&) {
         unknown_ = true;
-        pending_.reset();
+        give_up();
         retry_at_.reset();
+        forget_refusals();
     });
 }
 
@@ -110,8 +117,11 @@ Actions BindingList::receive(Instant now, const BindingError& error) {
     return step(now, [&](Actions&) {
         const bool ours =
             error.status == ErrorStatus::unknown_binding && error.home_address == settings_.home;
-        // Anybody can send this, so that it must not cost more than one message at a time.
-        if (ours && !pending_ && !held_.bindings.empty()) unknown_ = true;
+        // Anybody can send this, so that it must not cost more than one message at a time, nor anything that
+        // is registered. RFC 5648 5.7: who has lost a binding refuses its refresh, and is told all then.
+        if (!ours || pending_) return;
+        for (auto& [bid, at] : refresh_at_)
+            at = now;
     });
 }
 
@@ -137,7 +147,6 @@ void BindingList::expire(Instant now) {
     const auto ended =
         std::erase_if(held_.bindings, [&](const Binding& held) { return held.expires <= now; });
     if (ended != 0) unknown_ = true;
-    if (held_.bindings.empty()) held_ = Registration{held_.home, {}, {}, false, {}, held_.key_endpoint};
     std::erase_if(refresh_at_, [&](const auto& item) { return !find(held_.bindings, item.first); });
     std::erase_if(refusals_,
                   [&](const auto& item) { return item.second.until && *item.second.until <= now; });
@@ -151,17 +160,28 @@ bool BindingList::is_under_way(const Plan& plan) const {
     return update == plan.update;
 }
 
+void BindingList::give_up() {
+    if (pending_ && pending_->sent) doubt();
+    pending_.reset();
+}
+
+// The home agent may have taken what is under way, and with it other forms of flows than those that we know of.
+void BindingList::doubt() {
+    unknown_ = true;
+    for (const FlowIdentification& sent : pending_->update.options.flows) {
+        const auto held = std::ranges::find(held_.flows, sent.fid, &FlowBinding::fid);
+        if (held != held_.flows.end() && *held != binding_of(sent)) flows_in_doubt_.insert(sent.fid);
+    }
+}
+
 // What is under way stays so while it is what is to be done. If the home agent may have got what is given up,
 // it may hold something else than we know, which is another plan.
 void BindingList::follow_plan(Instant now) {
     refresh_due_ = std::ranges::any_of(refresh_at_, [&](const auto& item) { return item.second <= now; });
     auto next = plan();
     if (next ? is_under_way(*next) : !pending_) return;
-    if (pending_ && pending_->sent && !unknown_) {
-        unknown_ = true;
-        next = plan();
-    }
-    pending_.reset();
+    give_up();
+    next = plan();
     if (!next) return;
     pending_ = Pending{std::move(next->update), next->source};
     pending_->next_at = now;

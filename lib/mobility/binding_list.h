@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -71,7 +72,8 @@ struct Actions {
 //     hold. The next Binding Update is what leads from the one to the other; one at a time is under way, and
 //     is sent again until it is acknowledged or the wish is another. When the home agent may hold something
 //     else than is known (at the start, or as a message that it may have got was superseded), the next
-//     message has the O flag and says all.
+//     message has the O flag and says all: of the flows that have no room in it the names, and what the home
+//     agent has not of them it answers, so that it is sent then.
 // Time: an argument. It has to be called at next_timeout().
 // Changes: as in the home agent's cache, but only of what both sides have: a binding counts when it is
 //     acknowledged, and no longer when its address is gone.
@@ -103,12 +105,12 @@ class BindingList {
     [[nodiscard]] Actions stop(Instant now);
     [[nodiscard]] Actions start(Instant now);
 
-    // There is a way to the home agent again, which may have forgotten what it held: all is registered anew, at
-    // once.
+    // There is a way to the home agent again, which may have forgotten what it held, and think otherwise of what
+    // it refused: all is registered anew, at once.
     [[nodiscard]] Actions begin_again(Instant now);
 
     // Messages of the home agent. REQUIRES: they came by the SAs of our IKE SA with it; a Binding Error cannot,
-    // so that it only makes us register again.
+    // so that it only makes us refresh what is registered.
     [[nodiscard]] Actions receive(Instant now, const BindingAck& ack);
     [[nodiscard]] Actions receive(Instant now, const RefreshRequest& request);
     [[nodiscard]] Actions receive(Instant now, const BindingError& error);
@@ -126,6 +128,11 @@ class BindingList {
     [[nodiscard]] std::optional<Status> refused() const { return refused_; } // for good
 
   private:
+    // REQUIRES: it is one that we have sent, which always have a selector.
+    [[nodiscard]] static FlowBinding binding_of(const FlowIdentification& sent) {
+        return {sent.fid, sent.priority, *sent.selector, sent.bids};
+    }
+
     struct Pending {
         BindingUpdate update;
         IpAddress source;
@@ -156,6 +163,7 @@ class BindingList {
                                  bool overwrite) const;
     [[nodiscard]] Plan make_removal(std::vector<BindingId> bindings, const std::vector<CareOf>& want) const;
     void add_flows(Plan& plan) const;
+    [[nodiscard]] bool can_keep(std::uint16_t fid) const;
     [[nodiscard]] bool flows_wait(const std::vector<CareOf>& want) const;
     [[nodiscard]] std::optional<FlowBinding> flow_to_send(const FlowBinding& wish,
                                                           const std::vector<std::uint16_t>& there) const;
@@ -174,6 +182,7 @@ class BindingList {
     void take_binding(Instant now, const BindingId& asked, Status status, Duration granted, Actions& to);
     void take_removals();
     void take_flows(const BindingAck& ack, Actions& to);
+    void take_flow(const FlowIdentification& sent, FlowStatus status, Actions& to);
     void take_keys(const BindingAck& ack, Actions& to);
     void miss(AbilityMissing::Ability ability, Actions& to);
     void refuse_binding(Instant now, const BindingId& asked, Status status, Actions& to);
@@ -186,6 +195,9 @@ class BindingList {
     [[nodiscard]] Actions step(Instant now, Change change);
     void drive(Instant now, Actions& to);
     void follow_plan(Instant now);
+    void give_up();
+    void forget_refusals();
+    void doubt();
     [[nodiscard]] bool is_under_way(const Plan& plan) const;
     void expire(Instant now);
     [[nodiscard]] Instant send_at() const; // REQUIRES: something is under way
@@ -201,6 +213,8 @@ class BindingList {
 
     Registration held_;
     bool unknown_ = true; // the home agent may hold something else than `held_`
+    // Of `held_`, which it may hold in another form.
+    std::set<std::uint16_t> flows_in_doubt_;
     bool ever_sent_ = false;
     bool refresh_due_ = false;
     std::map<std::uint16_t, Instant> refresh_at_;        // by binding

@@ -176,19 +176,27 @@ std::optional<FlowBinding> BindingList::flow_to_send(const FlowBinding& wish,
     return flow;
 }
 
-// RFC 6089 5.2.3: every message names every flow that is to stay.
+// Whether its name is enough for the flow to stay at the home agent as we know it there, or to be asked for
+// again by a home agent that has lost it (RFC 6089 5.3.3).
+bool BindingList::can_keep(std::uint16_t fid) const {
+    const bool is_held = std::ranges::find(held_.flows, fid, &FlowBinding::fid) != held_.flows.end();
+    return is_held && !flows_in_doubt_.contains(fid);
+}
+
+// RFC 6089 5.2.3: every message names every flow that is to stay. Those of which the name is not enough come
+// first, as they are not there, or no longer, until a message has room for them.
 void BindingList::add_flows(Plan& plan) const {
     if (!flows_known_) return;
     const auto there = there_after(plan);
     Options& options = plan.update.options;
-    for (const FlowBinding& wish : flows_) {
+    auto wishes = flows_;
+    std::ranges::stable_partition(wishes, [this](const FlowBinding& wish) { return !can_keep(wish.fid); });
+    for (const FlowBinding& wish : wishes) {
         const auto flow = flow_to_send(wish, there);
-        const bool is_held =
-            !unknown_ && std::ranges::find(held_.flows, wish.fid, &FlowBinding::fid) != held_.flows.end();
         if (flow && options.flows.size() < kFlowsInMessage)
             options.flows.push_back(
                 {flow->fid, flow->priority, FlowStatus::accepted, flow->bids, flow->selector});
-        else if (is_held)
+        else if (can_keep(wish.fid))
             options.flow_summary.push_back(wish.fid);
     }
 }

@@ -1,100 +1,10 @@
-#include "lib/mobility/binding_list.h"
-#include "test/unit/mobility/samples.h"
-
-#include <catch2/catch.hpp>
+#include "test/unit/mobility/node.h"
 
 using namespace sheaf;
-using namespace sheaf::mobility;
-using namespace std::chrono_literals;
-using sheaf::test::ip;
+using namespace sheaf::test;
 
 namespace {
 
-const IpAddress kHome = ip("2001:db8:a::1");
-const IpAddress kFirst = ip("2001:db8:1::5");
-const IpAddress kSecond = ip("2001:db8:2::5");
-
-MobileNodeSettings settings() {
-    MobileNodeSettings out;
-    out.home = kHome;
-    out.lifetime = 400s;
-    return out;
-}
-
-// A mobile node, and the answers of a home agent that a test thinks up.
-struct Node {
-    explicit Node(const MobileNodeSettings& with = settings()) : list(with, 999) {}
-
-    // The Binding Update that went out by the last call.
-    const BindingUpdate& sent() {
-        REQUIRE(last.send);
-        packet = *last.send;
-        last.send.reset();
-        CHECK(packet.home == kHome);
-        return std::get<BindingUpdate>(packet.message);
-    }
-    [[nodiscard]] std::vector<std::uint16_t> bids() const {
-        std::vector<std::uint16_t> out;
-        for (const auto& binding : std::get<BindingUpdate>(packet.message).options.bindings)
-            out.push_back(binding.bid);
-        return out;
-    }
-    // An answer to it.
-    [[nodiscard]] BindingAck answer(Status status = Status::accepted) const {
-        const auto& update = std::get<BindingUpdate>(packet.message);
-        BindingAck ack;
-        ack.status = status;
-        ack.sequence = update.sequence;
-        ack.lifetime = update.lifetime;
-        ack.flags = kAckKeyMobility;
-        ack.options.bindings = update.options.bindings;
-        for (auto& binding : ack.options.bindings)
-            binding.care_of.reset();
-        ack.options.flows = update.options.flows;
-        return ack;
-    }
-    void receive(const BindingAck& ack) { last = list.receive(now, ack); }
-    void set(std::uint16_t bid, const IpAddress& address, std::uint8_t priority) {
-        last = list.set_care_of(now, {bid, priority, address});
-    }
-    void pass(Duration time) {
-        now += time;
-        last = list.on_timeout(now);
-    }
-    // Both addresses are registered, the first is preferred.
-    void register_two() {
-        set(1, kFirst, 10);
-        sent();
-        receive(answer());
-        now += 1s;
-        set(2, kSecond, 20);
-        sent();
-        receive(answer());
-        REQUIRE(list.is_settled());
-        now += 1s;
-    }
-    template <class T>
-    [[nodiscard]] std::vector<T> told() const {
-        std::vector<T> out;
-        for (const Notice& notice : last.notices)
-            if (const auto* wanted = std::get_if<T>(&notice)) out.push_back(*wanted);
-        return out;
-    }
-    template <class T>
-    [[nodiscard]] std::vector<T> changes() const {
-        std::vector<T> out;
-        for (const Change& change : last.changes)
-            if (const auto* wanted = std::get_if<T>(&change)) out.push_back(*wanted);
-        return out;
-    }
-
-    BindingList list;
-    Instant now{1h};
-    Actions last;
-    Packet packet;
-};
-
-using Bids = std::vector<std::uint16_t>;
 using Ability = AbilityMissing::Ability;
 
 } // namespace
@@ -302,96 +212,6 @@ TEST_CASE("the node returns home") {
     }
 }
 
-TEST_CASE("the node does without what the home agent has not") {
-    Node node;
-    node.set(1, kFirst, 10);
-    node.sent();
-    node.receive(node.answer());
-    node.now += 1s;
-    node.set(2, kSecond, 20);
-    node.sent();
-    SECTION("bulk registration") {
-        node.receive(node.answer(Status::bulk_prohibited));
-        CHECK(node.told<AbilityMissing>().at(0).ability == Ability::bulk);
-        CHECK(node.sent().has(kOverwrite));
-        CHECK(node.bids() == Bids{1});
-        node.receive(node.answer());
-        CHECK_FALSE(node.sent().has(kOverwrite));
-        CHECK(node.bids() == Bids{2});
-        node.receive(node.answer());
-        CHECK(node.list.usable().bindings.size() == 2);
-    }
-    SECTION("several care-of addresses, as it says") {
-        node.receive(node.answer(Status::multiple_prohibited));
-        CHECK(node.sent().options.alternate_care_of == kFirst);
-        CHECK(node.bids().empty());
-        node.receive(node.answer());
-        CHECK(node.list.usable().bindings.at(0).bid == 0);
-        node.last = node.list.withdraw(node.now + 2s, 1);
-        CHECK(node.sent().options.alternate_care_of == kSecond);
-    }
-    SECTION("several care-of addresses, as it does not know them") {
-        auto ack = node.answer();
-        ack.options.bindings.clear();
-        node.receive(ack);
-        CHECK(node.told<AbilityMissing>().at(0).ability == Ability::multiple_care_of);
-        CHECK(node.sent().options.alternate_care_of == kFirst);
-    }
-    SECTION("an old binding without an identifier") {
-        node.receive(node.answer(Status::plain_binding_exists));
-        CHECK(node.sent().has(kOverwrite));
-        CHECK(node.bids() == Bids{1, 2});
-    }
-}
-
-TEST_CASE("refusals stop what cannot be, and no more") {
-    Node node;
-    node.set(1, kFirst, 10);
-    node.sent();
-    node.receive(node.answer());
-    node.now += 1s;
-    node.set(2, kSecond, 20);
-    node.sent();
-    SECTION("one binding for good") {
-        auto ack = node.answer(Status::not_complete);
-        ack.options.bindings[1].status = Status::invalid_care_of;
-        node.receive(ack);
-        CHECK(node.told<BindingRefused>().at(0).bid == 2);
-        CHECK(node.told<BindingRefused>().at(0).is_final);
-        CHECK(node.list.is_settled());
-        node.now += 1s;
-        node.set(2, ip("2001:db8:2::6"), 20); // another address is another chance
-        CHECK(node.sent().options.bindings.at(1).care_of == ip("2001:db8:2::6"));
-    }
-    SECTION("one binding for a while") {
-        auto ack = node.answer(Status::not_complete);
-        ack.options.bindings[1].status = Status::insufficient_resources;
-        node.receive(ack);
-        CHECK_FALSE(node.told<BindingRefused>().at(0).is_final);
-        CHECK_FALSE(node.last.send.has_value());
-        node.pass(32s);
-        CHECK(node.sent().options.bindings.size() == 2);
-    }
-    SECTION("all") {
-        for (const Status status : {Status::prohibited, Status::duplicate_address, Status::not_home_subnet,
-                                    Status::home_registration_unsupported, Status::no_prefix}) {
-            Node other;
-            other.set(1, kFirst, 10);
-            other.sent();
-            other.receive(other.answer(status));
-            CHECK(other.list.refused() == status);
-            CHECK_FALSE(other.list.next_timeout().has_value());
-            other.last = other.list.start(other.now + 1s);
-            CHECK(other.sent().has(kOverwrite));
-        }
-    }
-    SECTION("a prefix that changes soon is none") {
-        node.receive(node.answer(Status::prefix_discovery_needed));
-        CHECK(node.told<PrefixDiscoveryNeeded>().size() == 1);
-        CHECK(node.list.usable().bindings.size() == 2);
-    }
-}
-
 TEST_CASE("the node stops and starts") {
     Node node;
     node.register_two();
@@ -487,14 +307,40 @@ TEST_CASE("flows are registered, kept and moved") {
     }
 }
 
-TEST_CASE("a Binding Error makes the node register anew, once") {
+TEST_CASE("a flow that the home agent says nothing of is refused") {
+    Node node;
+    node.register_two();
+    FlowSelector selector;
+    node.last = node.list.stop(node.now);
+    node.sent();
+    node.receive(node.answer());
+    for (std::uint16_t fid = 7; fid <= 8; ++fid) {
+        selector.source_port = {fid, fid};
+        node.last = node.list.set_flow(node.now, {fid, fid, selector, {1}});
+    }
+    node.now += 1s;
+    node.last = node.list.start(node.now);
+    REQUIRE(node.sent().options.flows.size() == 2);
+    auto ack = node.answer();
+    ack.options.flows.erase(ack.options.flows.begin());
+    node.receive(ack);
+    REQUIRE(node.told<FlowRefused>().size() == 1);
+    CHECK(node.told<FlowRefused>()[0].fid == 7);
+    CHECK(node.told<FlowRefused>()[0].status == FlowStatus::unspecified);
+    CHECK(node.list.usable().flows.size() == 1);
+    CHECK_FALSE(node.last.send.has_value());
+    CHECK(node.list.is_settled());
+}
+
+TEST_CASE("a Binding Error makes the node refresh what is registered, once") {
     Node node;
     node.register_two();
     const BindingError error{ErrorStatus::unknown_binding, kHome};
     node.last = node.list.receive(node.now, BindingError{ErrorStatus::unknown_binding, kFirst});
     CHECK_FALSE(node.last.send.has_value());
     node.last = node.list.receive(node.now, error);
-    CHECK(node.sent().has(kOverwrite));
+    CHECK_FALSE(node.sent().has(kOverwrite));
+    CHECK(node.bids() == Bids{1, 2});
     node.last = node.list.receive(node.now, error);
     CHECK_FALSE(node.last.send.has_value());
 }

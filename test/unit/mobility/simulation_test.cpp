@@ -1,6 +1,6 @@
 // Seeded bad networks between a mobile node and its home agent: messages are lost, doubled and late; addresses
-// come and go, the node goes home and leaves it, flows are bound and unbound, both ends restart. Whatever
-// happens, no packet is given a way that does not exist, and when the network is good again both ends agree.
+// come and go, the node goes home and leaves it, flows are bound and unbound, both ends restart, somebody forges
+// errors. Whatever happens, no packet is given a way that does not exist, and when the network is good again both ends agree.
 // SHEAF_MOBILITY_SEEDS in the environment asks for more seeds.
 #include "lib/mobility/binding_cache.h"
 #include "lib/mobility/binding_list.h"
@@ -100,7 +100,7 @@ class World {
 
     // Something happens, or nothing does for a while.
     void disturb() {
-        switch (chance_.below(14)) {
+        switch (chance_.below(16)) {
         case 0:
         case 1:
         case 2:
@@ -114,6 +114,8 @@ class World {
         case 10: return act(node_.remove_flow(now_, fid()));
         case 11: return act(node_.use_for_keys(now_, bid()));
         case 12: return restart();
+        case 13: return act(node_.receive(now_, BindingError{ErrorStatus::unknown_binding, home_})); // forged
+        case 14: return act(node_.begin_again(now_));
         default: return run_for(std::chrono::seconds(chance_.below(90)));
         }
     }
