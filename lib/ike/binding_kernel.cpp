@@ -147,6 +147,8 @@ void Engine::Core::Bindings::on_intent_done(Instant now, const child::IntentDone
     if (home != homes_.end()) {
         home->second.link.done(done, now);
         if (home->second.link.next_timeout()) retried_.insert(home->first);
+        if (home->second.link.announcer().next_timeout()) announcing_.insert(home->first);
+        announce(now);
     }
     if (!done.error) return;
     // What could not be moved reaches nobody.
@@ -154,6 +156,17 @@ void Engine::Core::Bindings::on_intent_done(Instant now, const child::IntentDone
         const auto [sa, child] = core_->find_child(spi);
         if (child && child->state == ChildState::live) core_->child_lost(now, *sa, *child, *done.error);
     }
+}
+
+void Engine::Core::Bindings::announce(Instant now) {
+    std::erase_if(announcing_, [&](const Key& key) {
+        const auto home = homes_.find(key);
+        if (home == homes_.end()) return true;
+        Announcer& announcer = home->second.link.announcer();
+        if (const auto interface = announcer.step(now))
+            core_->out_.advertisements.push_back({*interface, key.second});
+        return !announcer.next_timeout();
+    });
 }
 
 void Engine::Core::Bindings::settle_home(Instant now, const Key& key) {

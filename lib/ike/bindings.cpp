@@ -113,6 +113,10 @@ std::optional<Instant> Engine::Core::Bindings::next_timeout() const {
         const auto home = homes_.find(key);
         if (home != homes_.end()) consider(home->second.link.next_timeout());
     }
+    for (const Key& key : announcing_) {
+        const auto home = homes_.find(key);
+        if (home != homes_.end()) consider(home->second.link.announcer().next_timeout());
+    }
     return next;
 }
 
@@ -130,6 +134,7 @@ void Engine::Core::Bindings::on_timeout(Instant now) {
         touched_.insert(key);
         return true;
     });
+    announce(now);
 }
 
 void Engine::Core::Bindings::network_changed(Instant now) {

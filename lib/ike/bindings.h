@@ -126,6 +126,8 @@ class Engine::Core::Bindings {
     void move_pairs(Home& home, std::vector<child::KernelStep>& steps, std::vector<wire::ChildSpi>& moved);
     void settle_kernel(Instant now, Home& home, const Connection& connection);
     void settle_home(Instant now, const Key& key);
+    // Tells the neighbours what is due of those in `announcing_`.
+    void announce(Instant now);
     void close(Home& home);
     std::map<Key, Home>::iterator forget(std::map<Key, Home>::iterator home); // the next one
 
@@ -147,6 +149,7 @@ class Engine::Core::Bindings {
     };
     std::map<child::IntentId, Told> told_; // the kernel, unanswered
     std::set<Key> retried_;                // the kernel has refused their pictures
+    std::set<Key> announcing_;             // neighbours are being told of them
 };
 
 } // namespace sheaf::ike

@@ -7,6 +7,7 @@
 #include "lib/base/random.h"
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
+#include "lib/ike/announcer.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
 #include "lib/ike/group_record.h"
@@ -142,6 +143,7 @@ class Engine {
         std::vector<KeyRecord> keys;            // while write_keys is on
         std::vector<GroupRecord> group_records; // to be stored, in this order
         std::vector<MobilityHeader> headers;    // to be sent when the kernel has carried out the intents
+        std::vector<NeighbourAdvertisement> advertisements; // of what the kernel has carried out: at once
     };
     [[nodiscard]] Outputs take();
 

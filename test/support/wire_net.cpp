@@ -45,12 +45,14 @@ void Host::pump(Instant now) {
         const bool storing = stores && !unstored.empty();
         if (storing) store(now);
         if (!storing && out.datagrams.empty() && out.intents.empty() && out.events.empty() &&
-            out.demands.empty() && out.headers.empty())
+            out.demands.empty() && out.headers.empty() && out.advertisements.empty())
             return;
         for (auto& demand : out.demands)
             demands.push_back(std::move(demand));
         for (auto& header : out.headers)
             headers.push_back(std::move(header));
+        for (auto& advertisement : out.advertisements)
+            advertisements.push_back(std::move(advertisement));
         for (auto& servers : out.name_servers)
             name_servers.push_back(std::move(servers));
         if (addresses_answer) answer_demands(now);

@@ -73,7 +73,8 @@ class Host final : public ike::Surroundings {
     std::deque<child::KernelIntent> held;
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
-    std::vector<ike::MobilityHeader> headers; // that wait for the test to bring them somewhere
+    std::vector<ike::MobilityHeader> headers;                // that wait for the test to bring them somewhere
+    std::vector<ike::NeighbourAdvertisement> advertisements; // all that were sent
     std::vector<ike::KeyRecord> keys;
     bool stores = true; // false: what is to be stored of groups waits in `unstored`
     std::deque<ike::GroupRecord> unstored;
