@@ -77,6 +77,10 @@ child::MobilityLink Engine::Core::Bindings::picture_of(Home& home, const Connect
         return out;
     }
     if (node == nodes_.end()) return out;
+    if (const auto& place = node->second.node.home_place(); place && place->home == claim.home) {
+        out.home_interface = place->interface;
+        out.at_home = node->second.node.is_home();
+    }
     for (const auto& [bid, address] : node->second.node.places()) {
         out.care_of.push_back({bid, address, is_usable(address)});
         if (first && first->care_of == address) out.default_bid = bid;

@@ -93,7 +93,9 @@ class Engine::Core::Bindings {
 
     // bindings.cpp
     void configure(Instant now);
+    [[nodiscard]] std::optional<IpAddress> home_address(const Connection& connection, const Node& node) const;
     void place(Instant now, const Connection& connection, Node& node);
+    void follow_places(Instant now, const Connection& connection, const MobileNode& node);
     void carry_out(Instant now, BindingEffects effects, const Connection& connection);
     void send(const mobility::Packet& packet, const Connection& connection);
     void send(const PrefixPacket& packet, const Connection& connection);

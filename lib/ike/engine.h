@@ -50,6 +50,11 @@ class Surroundings {
                                                                             const IpAddress& /*peer*/) {
         return std::unexpected(uplink + " is no uplink of this host");
     }
+    // Whether the address is of a prefix that is on-link at an uplink: that of a usable address there. What is sent from
+    // it to a peer that source_over() was asked about leaves by the first such uplink.
+    [[nodiscard]] virtual bool is_on_link(const std::string& /*uplink*/, const IpAddress& /*address*/) {
+        return false;
+    }
     [[nodiscard]] virtual WallTime wall_time() = 0;
 };
 

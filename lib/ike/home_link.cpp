@@ -10,8 +10,9 @@ constexpr Duration kTellAgain = std::chrono::seconds(5);
 
 // On which interface the host answers neighbours for the home address, by this picture; empty: on none.
 std::string answers_on(const child::MobilityLink& picture) {
+    const bool agent = picture.role == child::MobilityRole::home_agent;
     const bool registered = std::ranges::any_of(picture.care_of, &child::CareOf::registered);
-    return registered ? picture.home_interface : std::string();
+    return (agent ? registered : picture.at_home) ? picture.home_interface : std::string();
 }
 
 } // namespace

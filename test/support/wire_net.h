@@ -26,7 +26,9 @@ class Host final : public ike::Surroundings {
     std::optional<IpAddress> source_for(const IpAddress& peer) override;
     std::expected<IpAddress, std::string> source_over(const std::string& uplink,
                                                       const IpAddress& peer) override;
-    [[nodiscard]] bool has(const IpAddress& one) const;
+    // By an address that it has there; all networks are of /64.
+    bool is_on_link(const std::string& uplink, const IpAddress& one) override;
+    [[nodiscard]] bool has(const IpAddress& one) const; // a home address at home, too
     WallTime wall_time() override { return wall; }
 
     // Carries out intents and keeps events; what is to be sent stays in `outbox`.
