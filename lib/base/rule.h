@@ -120,6 +120,7 @@ enum class RuleKind : std::uint8_t {
     X(unmatched_acknowledgement, unexpected, 0, "a Binding Acknowledgement answers nothing under way")       \
     X(bad_prefix_message, malformed, 0, "an ICMPv6 message of prefix discovery does not have its form")      \
     X(too_many_prefixes, limit, 0, "a home agent advertises more home prefixes than we accept")              \
+    X(updated_too_often, limit, 0, "a mobile node sends more Binding Updates in a second than it may")       \
     X(solicited_too_often, limit, 0, "a mobile node asks for the home prefixes twice within a second")       \
     X(unmatched_advertisement, unexpected, 0, "a Mobile Prefix Advertisement answers no question of ours")   \
     /* limits and our own side */                                                                            \

@@ -113,7 +113,7 @@ class Engine::Core {
     void on_response(const Input& in, IkeSa& sa, const Reassembly::Whole& whole);
     void dispatch_request(const Input& in, IkeSa& sa, Payloads payloads);
     void dispatch_response(const Input& in, IkeSa& sa, Outstanding request, Payloads payloads);
-    void answer_unknown_spi(const Input& in);
+    void answer_plain(const Input& in, Rule why);
 
     // exchange.cpp
     wire::Header header_for(const IkeSa& sa, wire::ExchangeType exchange, std::uint32_t message_id,
@@ -476,8 +476,8 @@ class Engine::Core {
     bool shutting_down_ = false;
     std::size_t half_open_ = 0;
     std::map<Prefix, std::size_t> half_open_from_; // by source: an IPv4 address or an IPv6 /64
-    Instant unknown_spi_window_;
-    unsigned unknown_spi_answers_ = 0;
+    Instant plain_answers_since_;
+    unsigned plain_answers_ = 0;
 
     std::unordered_map<wire::Spi, std::unique_ptr<IkeSa>> sas_;   // by our SPI
     std::map<std::pair<wire::Spi, Endpoint>, wire::Spi> by_init_; // responder: initiator's SPI and address

@@ -78,7 +78,7 @@ Engine::Core::Core(Config config, Random& random, Surroundings& host, Instant no
                    auth::MethodsMaker make_methods)
     : config_(std::move(config)), connections_(share(config_.connections)),
       make_methods_(std::move(make_methods)), methods_(make_methods_(std::move(config_.credentials))),
-      random_(&random), host_(&host), cookies_(random, now), unknown_spi_window_(now) {
+      random_(&random), host_(&host), cookies_(random, now), plain_answers_since_(now) {
     for (const ConnectionPtr& connection : connections_) {
         if (may_begin(*connection)) initiations_.emplace(connection->name, Initiation(connection, now));
     }

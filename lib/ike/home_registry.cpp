@@ -22,6 +22,9 @@ mobility::HomeAgentPolicy policy_of(const HomeService& service) {
 }
 
 constexpr std::chrono::seconds kBetweenAdvertisements{1}; // RFC 6275 6.8
+// RFC 6275 12: a mobile node sends three in a second (MAX_UPDATE_RATE), and the network may double them.
+constexpr unsigned kMaxUpdates = 10;
+constexpr std::chrono::seconds kPacePeriod{1};
 
 bool is_home(const HomeService& service, const IpAddress& address) {
     return std::ranges::any_of(service.prefixes,
@@ -62,6 +65,9 @@ std::expected<void, Rule> HomeRegistry::receive(Instant now, const mobility::Arr
                                                 const std::optional<IpAddress>& keys_at) {
     const auto* update = std::get_if<mobility::BindingUpdate>(&message);
     if (!update) return check_source(arrival);
+    // What anybody can send takes nothing of the mobile node's share.
+    if (arrival.is_protected && arrival.home == claim.home && !keeps_pace(now, claim.home))
+        return std::unexpected(Rule::updated_too_often);
     mobility::Authority authority;
     authority.homes = {Prefix::host(claim.home)};
     authority.networks = claim.networks;
@@ -73,6 +79,13 @@ std::expected<void, Rule> HomeRegistry::receive(Instant now, const mobility::Arr
     if (!mobility::is_accepted(outcome.status) || outcome.status == mobility::Status::not_complete)
         tell_refused(arrival.home, *update, outcome.status);
     return {};
+}
+
+// Each Binding Update may make the kernel's picture anew.
+bool HomeRegistry::keeps_pace(Instant now, const IpAddress& home) {
+    std::erase_if(paces_, [now](const auto& entry) { return entry.second.since + kPacePeriod <= now; });
+    const auto [pace, fresh] = paces_.try_emplace(home, Pace{now});
+    return ++pace->second.updates <= kMaxUpdates;
 }
 
 // RFC 6275 9.3.1: what is no Binding Update has to come from where its home address is registered.

@@ -59,12 +59,19 @@ class HomeRegistry {
     [[nodiscard]] BindingEffects take() { return std::exchange(effects_, {}); }
 
   private:
+    struct Pace {
+        Instant since;
+        unsigned updates = 0;
+    };
+
+    [[nodiscard]] bool keeps_pace(Instant now, const IpAddress& home);
     [[nodiscard]] std::expected<void, Rule> check_source(const mobility::Arrival& arrival);
     void tell_refused(const IpAddress& home, const mobility::BindingUpdate& update, mobility::Status status);
 
     std::string connection_;
     HomeService service_;
     mobility::BindingCache cache_;
+    std::map<IpAddress, Pace> paces_;         // of home addresses, within the last second
     std::map<IpAddress, Instant> advertised_; // to home addresses, within the last second
     BindingEffects effects_;
 };

@@ -7,7 +7,7 @@
 namespace sheaf::ike {
 namespace {
 
-constexpr unsigned kUnknownSpiAnswersPerSecond = 20;
+constexpr unsigned kPlainAnswersPerSecond = 20;
 // What a peer can make us keep before it has shown who it is, and afterwards; certificate chains fit into
 // either.
 constexpr std::size_t kMaxInitMessage = 8192;
@@ -40,7 +40,12 @@ void Engine::Core::trace_message(bool sent, const wire::Header& header, const En
 void Engine::Core::datagram(Instant now, const Datagram& datagram) {
     ++counters_.datagrams_in;
     const auto header = wire::parse_header(datagram.bytes);
-    if (!header) return refuse(datagram.peer, header.error());
+    if (!header) {
+        refuse(datagram.peer, header.error());
+        const auto higher = wire::parse_higher_version(datagram.bytes);
+        if (higher && !higher->response) answer_plain({now, datagram, *higher}, header.error());
+        return;
+    }
     const Input in{now, datagram, *header};
     const auto outer = wire::parse_message(datagram.bytes);
     if (!outer) {
@@ -87,7 +92,7 @@ void Engine::Core::receive_for_sa(const Input& in, const wire::OuterMessage& out
     const bool left = sa && sa->standing == Standing::left;
     if (!sa || left || sa->initiator != we_initiated || sa->peer_spi() != peer_spi || sa->in<Connecting>()) {
         refuse(in.datagram.peer, Rule::unknown_ike_spi);
-        if (!in.header.response) answer_unknown_spi(in);
+        if (!in.header.response) answer_plain(in, Rule::unknown_ike_spi);
         return;
     }
     if (!outer.encrypted) return receive_unprotected(in, *sa, outer);
@@ -114,18 +119,20 @@ void Engine::Core::receive_unprotected(const Input& in, IkeSa& sa, const wire::O
     if (hint && sa.in<Established>() && sa.outstanding.empty()) want(in.now, sa, {Want::Kind::liveness});
 }
 
-// RFC 7296 2.21.4: an answer outside of any IKE SA. It is small and limited in rate.
-void Engine::Core::answer_unknown_spi(const Input& in) {
-    if (in.now - unknown_spi_window_ >= std::chrono::seconds(1)) {
-        unknown_spi_window_ = in.now;
-        unknown_spi_answers_ = 0;
+// RFC 7296 1.5, 2.5, 2.21.4: an answer outside of any IKE SA. It is small and limited in rate.
+void Engine::Core::answer_plain(const Input& in, Rule why) {
+    if (in.now - plain_answers_since_ >= std::chrono::seconds(1)) {
+        plain_answers_since_ = in.now;
+        plain_answers_ = 0;
     }
-    if (unknown_spi_answers_++ >= kUnknownSpiAnswersPerSecond) return;
+    if (plain_answers_++ >= kPlainAnswersPerSecond) return;
     wire::Header answer = in.header;
+    answer.major = 2;
+    answer.minor = 0;
+    answer.higher_version = false;
     answer.response = true;
     answer.from_initiator = !in.header.from_initiator;
-    send_plain(in.datagram.local, in.datagram.peer, answer,
-               std::vector<wire::Payload>{notify(Rule::unknown_ike_spi)});
+    send_plain(in.datagram.local, in.datagram.peer, answer, std::vector<wire::Payload>{notify(why)});
 }
 
 std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,

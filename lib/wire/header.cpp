@@ -10,12 +10,8 @@ constexpr std::uint8_t kInitiatorFlag = 0x08;
 constexpr std::uint8_t kVersionFlag = 0x10;
 constexpr std::uint8_t kResponseFlag = 0x20;
 
-} // namespace
-
-std::expected<Header, Rule> parse_header(View datagram) {
-    if (datagram.size() < kHeaderSize) return std::unexpected(Rule::datagram_too_short);
-    if (datagram.size() > kMaxDatagram) return std::unexpected(Rule::datagram_too_long);
-
+// REQUIRES: there are kHeaderSize octets.
+Header read_header(View datagram) {
     Reader in(datagram);
     Header header;
     header.initiator_spi = in.u64();
@@ -31,10 +27,25 @@ std::expected<Header, Rule> parse_header(View datagram) {
     header.response = (flags & kResponseFlag) != 0;
     header.message_id = in.u32();
     header.length = in.u32();
+    return header;
+}
 
+} // namespace
+
+std::expected<Header, Rule> parse_header(View datagram) {
+    if (datagram.size() < kHeaderSize) return std::unexpected(Rule::datagram_too_short);
+    if (datagram.size() > kMaxDatagram) return std::unexpected(Rule::datagram_too_long);
+    const Header header = read_header(datagram);
     if (header.major != 2) return std::unexpected(Rule::major_version);
     if (header.length != datagram.size()) return std::unexpected(Rule::length_mismatch);
     if (header.initiator_spi == 0) return std::unexpected(Rule::zero_spi);
+    return header;
+}
+
+std::optional<Header> parse_higher_version(View datagram) {
+    if (datagram.size() < kHeaderSize) return std::nullopt;
+    const Header header = read_header(datagram);
+    if (header.major <= 2) return std::nullopt;
     return header;
 }
 

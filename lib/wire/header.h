@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 
 namespace sheaf::wire {
 
@@ -37,6 +38,10 @@ struct Header {
 // datagram and the initiator's SPI, in this order.
 // Errors: datagram_too_short, datagram_too_long, major_version, length_mismatch, zero_spi.
 [[nodiscard]] std::expected<Header, Rule> parse_header(View datagram);
+
+// RFC 7296 2.5: of a message of a higher major version than ours the fields that an answer copies, as version 2 has them;
+// nothing in them is checked. None of other messages.
+[[nodiscard]] std::optional<Header> parse_higher_version(View datagram);
 
 void encode(const Header& header, Bytes& to); // appends 28 octets
 

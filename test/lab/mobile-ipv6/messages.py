@@ -5,13 +5,15 @@ messages.py update HOME CARE_OF AGENT [SOURCE]: a Binding Update in clear, with 
 messages.py again DEV WHAT AGENT [SOURCE]: waits for a packet on DEV to AGENT, WHAT being "signalling" (ESP behind destination
 options) or "payload" (ESP alone), and sends it a second time, from SOURCE if that is given. Prints "sent".
 messages.py send SOURCE DESTINATION TYPE: a Home Test Init (1) or a Home Test (3) from SOURCE.
-messages.py wait TYPE: prints "ready", then "came FROM" for the first Mobility Header of this type that comes in."""
+messages.py register HOME AGENT SEQUENCE [MARK]: a Binding Update that ends the binding 2, for the kernel to protect.
+messages.py wait TYPE: prints "ready", then "came FROM" for the first Mobility Header of this type that comes in; of a Binding
+Acknowledgement (6) also "status STATUS sequence SEQUENCE"."""
 import socket
 import struct
 import sys
 
 ESP, DSTOPTS, MOBILITY, NONE = 50, 60, 135, 59
-HOME_TEST_INIT = 1
+HOME_TEST_INIT, ACKNOWLEDGEMENT = 1, 6
 ETH_P_IPV6 = 0x86DD
 
 
@@ -66,14 +68,25 @@ def send(home, correspondent, kind):
     sock.sendto(body, (correspondent, 0))
 
 
+def register(home, agent, sequence, mark='0'):
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, MOBILITY)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(mark, 0))
+    sock.bind((home, 0))
+    flags, lifetime = 0xC000, 0
+    option = struct.pack('!BBHBB', 35, 4, 2, 0, 1)  # binding identifier 2, priority 1
+    body = struct.pack('!BBBBHHHH', NONE, 2, 5, 0, 0, int(sequence) % 65536, flags, lifetime) + option + b'\x01\x04' + bytes(4)
+    sock.sendto(body, (agent, 0))
+
+
 def wait(kind):
     sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, MOBILITY)
     print('ready', flush=True)
     while True:
         header, sender = sock.recvfrom(2048)
         if header[2] == int(kind):
-            print('came', sender[0], flush=True)
+            told = f' status {header[6]} sequence {header[8] << 8 | header[9]}' if header[2] == ACKNOWLEDGEMENT else ''
+            print(f'came {sender[0]}{told}', flush=True)
             return
 
 
-{'update': update, 'again': again, 'send': send, 'wait': wait}[sys.argv[1]](*sys.argv[2:])
+{'update': update, 'again': again, 'send': send, 'register': register, 'wait': wait}[sys.argv[1]](*sys.argv[2:])

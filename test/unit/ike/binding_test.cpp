@@ -332,3 +332,27 @@ TEST_CASE("a Child SA that the home agent rekeys before its answer has come is t
     CHECK(roaming.agent.kernel.pairs() == 3);
     roaming.check_sound();
 }
+
+TEST_CASE("a mobile node has a share of Binding Updates in each second, of which nobody else takes") {
+    Roaming roaming;
+    roaming.run(1s);
+    roaming.run(5s);
+    const auto update =
+        std::ranges::find_if(roaming.sent, [](const ike::MobilityHeader& header) { return header.to_agent; });
+    REQUIRE(update != roaming.sent.end());
+    ike::MobilityHeader again = *update;
+    const auto give = [&](int times) {
+        for (int i = 0; i < times; ++i)
+            roaming.agent.engine.mobility_header(roaming.net.now, again);
+        roaming.agent.pump(roaming.net.now);
+    };
+    give(100);
+    CHECK(roaming.agent.refused(Rule::unprotected_mobility) == 100);
+    again.is_protected = true;
+    give(30);
+    CHECK(roaming.agent.refused(Rule::updated_too_often) == 20);
+    roaming.net.now += 1s;
+    give(10);
+    CHECK(roaming.agent.refused(Rule::updated_too_often) == 20);
+    CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1, 2});
+}

@@ -208,6 +208,42 @@ TEST_CASE("a stranger's message to an unknown IKE SA is answered sparingly") {
         CHECK(answer.bytes.size() < stranger.bytes.size());
 }
 
+TEST_CASE("a request of a higher major version is answered sparingly with ours (RFC 7296 2.5)") {
+    Conversation talk;
+    talk.net.run_for(1s);
+    const auto of_version = [&](std::uint8_t version, bool response) {
+        auto stranger = talk.net.log[2];
+        stranger.bytes[17] = version;
+        if (response) stranger.bytes[19] |= 0x20;
+        talk.gateway.engine.datagram(talk.net.now, {stranger.peer, stranger.local, stranger.bytes});
+        talk.gateway.pump(talk.net.now);
+        return std::exchange(talk.gateway.outbox, {});
+    };
+    const auto answers = of_version(0x31, false);
+    REQUIRE(answers.size() == 1);
+    const auto answer = wire::parse_header(answers[0].bytes);
+    const auto original = wire::parse_header(talk.net.log[2].bytes);
+    REQUIRE(answer);
+    CHECK(answer->response);
+    CHECK(answer->from_initiator != original->from_initiator);
+    CHECK(answer->minor == 0);
+    CHECK(answer->exchange == original->exchange);
+    CHECK(answer->message_id == original->message_id);
+    CHECK(answer->initiator_spi == original->initiator_spi);
+    CHECK(answer->responder_spi == original->responder_spi);
+    const auto payloads = wire::parse_message(answers[0].bytes);
+    REQUIRE(payloads);
+    REQUIRE(payloads->payloads.size() == 1);
+    CHECK(std::get<wire::Notify>(payloads->payloads[0]).type == wire::NotifyType::invalid_major_version);
+
+    CHECK(of_version(0x10, false).empty()); // IKEv1 knows no such answer
+    CHECK(of_version(0x30, true).empty());
+    std::size_t more = 0;
+    for (int i = 0; i < 100; ++i)
+        more += of_version(0x30, false).size();
+    CHECK(more == 19);
+}
+
 TEST_CASE("a forged refusal of IKE_SA_INIT does not keep a client out") {
     Conversation talk;
     talk.client.engine.on_timeout(talk.net.now);

@@ -51,6 +51,19 @@ TEST_CASE("the minor version does not matter and the major one does") {
           Rule::major_version);
 }
 
+TEST_CASE("of a higher major version as much is read as an answer copies") {
+    CHECK_FALSE(parse_higher_version(kEmptyInformational));
+    CHECK_FALSE(parse_higher_version(with_octet(kEmptyInformational, 17, 0x10)));
+    const Bytes higher = with_octet(with_octet(kEmptyInformational, 17, 0x35), 27, 0xff);
+    const auto header = parse_higher_version(higher);
+    REQUIRE(header);
+    CHECK(header->major == 3);
+    CHECK(header->initiator_spi == parse_header(kEmptyInformational)->initiator_spi);
+    CHECK(header->message_id == parse_header(kEmptyInformational)->message_id);
+    for (std::size_t size = 0; size < kHeaderSize; ++size)
+        CHECK_FALSE(parse_higher_version(View(higher).first(size)));
+}
+
 TEST_CASE("a header must fit its datagram") {
     for (std::size_t size = 0; size < kHeaderSize; ++size)
         CHECK(broken_rule(parse_header(View(kEmptyInformational).first(size))) == Rule::datagram_too_short);
