@@ -35,6 +35,7 @@ class Crosscheck {
     }
 
     void connection(const ike::Connection& connection, const json::Member& member);
+    void together() { homes_.together(); } // after the last
 
   private:
     void addresses(const ike::Connection& connection, const json::Value& entry, const std::string& path);
@@ -192,7 +193,7 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     domains(member.value, path);
     paths_.connection(connection, member.value, path);
     mobile_.connection(connection, member, path);
-    homes_.connection(connection, member.value, path);
+    homes_.connection(connection, member, path);
     if (connection.role != ike::Role::peer) check_child_terms(member.value, path, report_);
     if (connection.role == ike::Role::client) check_request(member.value, path, ours_, report_);
 }
@@ -207,6 +208,7 @@ void check_connections(const json::Value& root, const ike::Config& config,
     auto next = config.connections.begin(); // of those that are objects, as read_connections() read them
     for (const auto& member : connections->members)
         if (member.value.kind == json::Kind::object) crosscheck.connection(*next++, member);
+    crosscheck.together();
 }
 
 } // namespace sheaf::conf

@@ -5,6 +5,7 @@
 #include "conf/selector_words.h"
 #include "conf/text.h"
 #include "conf/words.h"
+#include "lib/mobility/message.h"
 
 #include <algorithm>
 #include <optional>
@@ -19,6 +20,8 @@ using json::Kind;
 using json::Member;
 using json::Value;
 
+constexpr const char* kNotRoutable = " is no routable unicast address";
+constexpr const char* kRoutableHint = "write one that packets can be sent to from afar";
 constexpr std::uint16_t kPriorityStep = 10; // of flows, in the order of the file
 
 const Value* part_at(const Value& connection, std::string_view key) {
@@ -40,6 +43,12 @@ std::optional<wire::TrafficSelector> selector_at(const Value& flow, std::string_
     return parsed ? std::optional(*parsed) : std::nullopt;
 }
 
+std::optional<mobility::Range<std::uint16_t>> ports_of(const wire::TrafficSelector& selector) {
+    const bool every = selector.start_port == 0 && selector.end_port == 0xffff;
+    if (every || selector.start_port > selector.end_port) return std::nullopt;
+    return mobility::Range<std::uint16_t>{selector.start_port, selector.end_port};
+}
+
 // RFC 6088 3.2: it speaks of packets to the mobile node, so the remote side is the source.
 mobility::FlowSelector read_selector(const Value& flow) {
     mobility::FlowSelector out;
@@ -50,15 +59,15 @@ mobility::FlowSelector read_selector(const Value& flow) {
         if (selector.start.is_v6() && !any) addresses = {selector.start, selector.end};
         if (selector.ip_protocol == 0) return;
         out.next_header = {selector.ip_protocol, selector.ip_protocol};
-        const bool every = selector.start_port == 0 && selector.end_port == 0xffff;
-        if (!every && selector.start_port <= selector.end_port)
-            ports = {selector.start_port, selector.end_port};
+        ports = ports_of(selector);
     };
     if (remote) add(*remote, out.source, out.source_port);
     if (local) add(*local, out.destination, out.destination_port);
     return out;
 }
 
+// By mark and by addresses are two lists: the home agent is told of the second alone. What we send looks at the first
+// one before.
 void read_flows(const Value& mobile, ike::MobilePlan& plan) {
     const auto* flows = child(mobile, "flows", Kind::array);
     if (!flows) return;
@@ -137,6 +146,8 @@ class MobileChecker {
         report_.add(at.place, path_ + message, std::move(hint));
     }
     void most(const Value* list, std::string_view key, std::size_t count, std::size_t limit);
+    void prefixes(const Value& agent);
+    void homes(const Value& list, const std::string& path);
     void entry(const Member& node);
     void ends(const Value& mobile);
     void correspondents();
@@ -172,24 +183,44 @@ void MobileChecker::only_ip6(const Value& object, std::string_view key, const st
     }
 }
 
+// That is, of global unicast (RFC 4291 2.4): what is not, begins or ends with an address that cannot be a home address.
+void MobileChecker::prefixes(const Value& agent) {
+    only_ip6(agent, "prefixes", path_ + ".home_agent");
+    const auto* list = child(agent, "prefixes", Kind::array);
+    for (std::size_t i = 0; list && i < list->items.size(); ++i) {
+        const auto prefix = Prefix::parse(list->items[i].string);
+        if (!prefix || prefix->family() != Family::ipv6) continue;
+        if (mobility::is_unicast_routable(prefix->address()) && mobility::is_unicast_routable(prefix->last()))
+            continue;
+        mistake(list->items[i],
+                ".home_agent.prefixes: " + quote(list->items[i].string) +
+                    " is not of routable unicast addresses alone",
+                "home addresses can be reached from afar: write a prefix such as \"2001:db8:a::/64\"");
+    }
+}
+
+void MobileChecker::homes(const Value& list, const std::string& path) {
+    if (list.items.size() > kMostHomesOfOne)
+        report_.add(list.place, path + std::to_string(kMostHomesOfOne) + " are the most", "remove some");
+    for (const auto& item : list.items) {
+        const auto home = IpAddress::parse(item.string);
+        if (!home || !home->is_v6()) continue; // that is reported
+        const bool ours = std::ranges::any_of(connection_.home_service->prefixes,
+                                              [&](const Prefix& prefix) { return prefix.contains(*home); });
+        if (!mobility::is_unicast_routable(*home))
+            report_.add(item.place, path + quote(item.string) + kNotRoutable,
+                        std::string(kRoutableHint) + ", and of \"prefixes\"");
+        else if (!ours)
+            report_.add(item.place, path + quote(item.string) + " is of no prefix in \"prefixes\"",
+                        "add its prefix there: home addresses are of those alone");
+    }
+}
+
 void MobileChecker::entry(const Member& node) {
     const std::string path = path_ + ".home_agent.nodes." + node.key;
     only_ip6(node.value, "homes", path);
     only_ip6(node.value, "networks", path);
-    const auto* homes = child(node.value, "homes", Kind::array);
-    if (homes && homes->items.size() > kMostHomesOfOne)
-        report_.add(homes->place, path + ".homes: " + std::to_string(kMostHomesOfOne) + " are the most",
-                    "remove some");
-    for (std::size_t i = 0; homes && i < homes->items.size(); ++i) {
-        const auto home = IpAddress::parse(homes->items[i].string);
-        const bool ours = home && std::ranges::any_of(connection_.home_service->prefixes,
-                                                      [&](const Prefix& p) { return p.contains(*home); });
-        if (home && home->is_v6() && !ours)
-            report_.add(homes->items[i].place,
-                        path + ".homes: " + quote(homes->items[i].string) +
-                            " is of no prefix in \"prefixes\"",
-                        "add its prefix there: home addresses are of those alone");
-    }
+    if (const auto* list = child(node.value, "homes", Kind::array)) homes(*list, path + ".homes: ");
     const auto* networks = child(node.value, "networks", Kind::array);
     if (networks && networks->items.size() > mobility::kMaxPrefixes)
         report_.add(networks->place,
@@ -211,16 +242,12 @@ void MobileChecker::agent(std::map<IpAddress, std::string>& known) {
         report_.add(member_.place, path_ + ": " + other->second + " is the home agent of this address",
                     "put the mobile nodes of both into one of them");
     }
-    only_ip6(*agent, "prefixes", path_ + ".home_agent");
+    prefixes(*agent);
     const auto* nodes = child(*agent, "nodes", Kind::object);
-    if (nodes) {
-        most(nodes, "home_agent.nodes", nodes->members.size(), kMostHomeEntries);
-        for (const auto& node : nodes->members)
-            entry(node);
-    }
-    if (!nodes && connection_.pools.empty())
-        report_.add(member_.place, path_ + ": no mobile node would have a home address",
-                    "name them in home_agent.nodes, or give \"pools\" of single addresses");
+    if (!nodes) return;
+    most(nodes, "home_agent.nodes", nodes->members.size(), kMostHomeEntries);
+    for (const auto& node : nodes->members)
+        entry(node);
 }
 
 void MobileChecker::links(const Value& mobile, const std::vector<std::string>& interfaces) {
@@ -248,9 +275,20 @@ void MobileChecker::links(const Value& mobile, const std::vector<std::string>& i
 void MobileChecker::selector(const Value& flow, std::string_view side, const std::string& path) {
     const auto* text = child(flow, side, Kind::string);
     const auto read = text ? parse_selector(text->string) : std::unexpected(Fault{});
-    if (read && !read->start.is_v6())
-        report_.add(text->place, path + "." + std::string(side) + ": " + quote(text->string) + " is not IPv6",
-                    "write \"::/0 udp/5001\" for all addresses");
+    if (!read) return;
+    const auto refuse = [&](const std::string& why, std::string hint) {
+        report_.add(text->place, path + "." + std::string(side) + ": " + quote(text->string) + why,
+                    std::move(hint));
+    };
+    if (!read->start.is_v6())
+        refuse(" is not IPv6", "write \"::/0 udp/5001\" for all addresses");
+    else if (read->ip_protocol == mobility::kMobilityProtocol)
+        refuse(" is the signalling of Mobile IPv6, which has ways of its own",
+               "name another protocol, or none for all packets");
+    // RFC 6088 has no types. Whatever else can be written with ports has them at the front of its header.
+    else if (read->ip_protocol == mobility::kIcmp6Protocol && ports_of(*read))
+        refuse(" has a type, and flows cannot tell the types of ICMPv6 apart",
+               "write \"icmpv6\" alone, for all of them");
 }
 
 void MobileChecker::protocol(const Value& flow, const std::string& path) {
@@ -318,6 +356,9 @@ void MobileChecker::ends(const Value& mobile) {
     if (!home->is_v6())
         mistake(*text, ".mobile.home: " + quote(text->string) + " is not IPv6",
                 "write an IPv6 address, or leave it out to be given one");
+    else if (!mobility::is_unicast_routable(*home))
+        mistake(*text, ".mobile.home: " + quote(text->string) + kNotRoutable,
+                std::string(kRoutableHint) + ", or leave it out to be given one");
     else if (agent && agent->address == *home)
         mistake(*text, ".mobile.home: " + quote(text->string) + " is the home agent's own address",
                 "write the one that it has for us, or leave it out to be given one");
@@ -343,6 +384,10 @@ void MobileChecker::node(const std::vector<std::string>& interfaces,
     only_ip6(*mobile, "networks", path_ + ".mobile");
     const auto* networks = child(*mobile, "networks", Kind::array);
     most(networks, "mobile.networks", connection_.mobile->networks.size(), mobility::kMaxPrefixes);
+    const auto* router = child(*mobile, "router", Kind::boolean);
+    if (router && networks && !boolean_at(*mobile, "router", true))
+        mistake(*router, ".mobile.router is false: the home agent would be told none of \"networks\"",
+                "remove \"router\", or \"networks\"");
     links(*mobile, interfaces);
     const auto* flows = child(*mobile, "flows", Kind::array);
     if (!flows) return;

@@ -131,7 +131,10 @@ inline constexpr std::array kMobileFields = {
           .doc =
               "Whether we have mobile networks; true if \"networks\" names some. Without names, those that "
               "the home agent gives."},
-    Field{.key = "flows", .type = &kFlows, .doc = "Which flow takes which way; the first that fits counts."},
+    Field{.key = "flows",
+          .type = &kFlows,
+          .doc = "Which flow takes which way; those by mark come before the others, and the first that fits "
+                 "counts."},
     Field{.key = "lifetime",
           .type = &kBindingLifetime,
           .doc = "How long a registration is to last; it is refreshed in time. 1m at least.",

@@ -55,7 +55,8 @@ std::expected<void, std::string> Driver::keep_groups(GroupKeeper& keeper) {
     return {};
 }
 
-std::expected<void, std::string> Driver::carry_mobility(const ike::Config& config) {
+// What a configuration needs that may be refused, before anything is changed for it.
+std::expected<void, std::string> Driver::open_mobility(const ike::Config& config) {
     if (!mobility_ && needs_mobility(config)) {
         auto socket = MobilitySocket::open();
         if (!socket) return std::unexpected(std::move(socket.error()));
@@ -67,14 +68,18 @@ std::expected<void, std::string> Driver::carry_mobility(const ike::Config& confi
         if (!socket) return std::unexpected(std::move(socket.error()));
         neighbours_.emplace(std::move(*socket));
     }
-    if (!mobility_) return {};
-    if (!mobility_->prefixes_fd() && !prefix_messages(config).empty()) {
+    if (mobility_ && !mobility_->prefixes_fd() && !prefix_messages(config).empty()) {
         auto socket = MobilitySocket::open(mobility::kIcmp6Protocol);
         if (!socket) return std::unexpected(std::move(socket.error()));
         watch_mobility(socket->fd(), mobility::kIcmp6Protocol);
         mobility_->carry_prefixes(std::move(*socket));
     }
-    return mobility_->configure(config);
+    return {};
+}
+
+std::expected<void, std::string> Driver::carry_mobility(const ike::Config& config) {
+    if (auto opened = open_mobility(config); !opened) return opened;
+    return mobility_ ? mobility_->configure(config) : std::expected<void, std::string>{};
 }
 
 void Driver::watch_mobility(int fd, std::uint8_t protocol) {
@@ -95,12 +100,14 @@ std::expected<void, std::string> Driver::command(ike::Command command) {
 }
 
 std::expected<void, std::string> Driver::reload(ike::Config config) {
+    if (auto done = open_mobility(config); !done) return done;
     if (groups_ != nullptr) {
         if (auto done = groups_->serve(config.group_services); !done) return done;
         (void)groups_->recalled(); // the engine founds a group that a reload brings
     }
     if (auto done = addresses_.update(config.pools, now()); !done) return done;
-    if (auto done = carry_mobility(config); !done) return done;
+    if (mobility_)
+        if (auto done = mobility_->configure(config); !done) return done;
     if (network_ == nullptr) return command(ike::Reload{std::move(config)});
     auto before = network_->uplinks().plan();
     network_->configure(config);

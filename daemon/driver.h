@@ -88,6 +88,7 @@ class Driver {
     void on_addresses();
     void on_network();
     void on_mobility(std::uint8_t protocol);
+    [[nodiscard]] std::expected<void, std::string> open_mobility(const ike::Config& config);
     void watch_mobility(int fd, std::uint8_t protocol);
     void on_timer();
     void turn();

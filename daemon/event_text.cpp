@@ -90,7 +90,8 @@ bool is_trouble(ike::DownReason reason) {
 }
 
 bool is_trouble(ike::GroupChanged::What what) {
-    return what == ike::GroupChanged::What::member_failed || what == ike::GroupChanged::What::refused;
+    using What = ike::GroupChanged::What;
+    return what == What::member_failed || what == What::refused || what == What::kernel_refused;
 }
 
 // "SA 0xf0000001 (generation 3)"
@@ -113,6 +114,8 @@ std::string change(const ike::GroupChanged& e) {
     case What::sending: return group_sa(e) + " is sent with";
     case What::removed: return group_sa(e) + " removed";
     case What::refused: return group_sa(e) + " refused";
+    case What::kernel_refused: return "the kernel refuses what it needs";
+    case What::repaired: return "the kernel has what it needs again";
     }
     return group_sa(e) + " changed";
 }

@@ -53,6 +53,9 @@ std::optional<Trouble> trouble(ike::GroupChanged::What what) {
             "the SA that the gateway told was refused",
             "compare the gateway's \"suite\" with \"allow_sha1\" of the group here; AES-CBC with HMAC is all "
             "that a group can have"};
+    if (what == ike::GroupChanged::What::kernel_refused)
+        return Trouble{"the kernel refuses something that the group needs, so some of it carries nothing",
+                       "what the detail says; it is tried again each second"};
     return std::nullopt;
 }
 
@@ -113,7 +116,8 @@ std::string_view remedy(ike::DownReason reason) {
     case ike::DownReason::peer_silent: return remedy(Rule::peer_silent);
     case ike::DownReason::deleted_by_peer: return "the peer's log says why";
     case ike::DownReason::expired: return "see the refusals of this peer for why rekeying did not work";
-    case ike::DownReason::moved: return "the mobile node has moved, without the K bit";
+    case ike::DownReason::moved:
+        return "nothing, a new one is made; with \"move_ike\" at both ends it would have followed";
     default: return {};
     }
 }

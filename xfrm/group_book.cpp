@@ -426,14 +426,36 @@ std::map<child::LinkNumber, Instant> GroupBook::due() const {
     return out;
 }
 
-void GroupBook::settled(child::LinkNumber number, bool succeeded, Instant now) {
+std::optional<child::GroupRepaired> GroupBook::repaired(child::LinkNumber number,
+                                                        std::optional<std::string> error, Instant now) {
     const auto found = groups_.find(number);
-    if (found == groups_.end()) return;
-    release_marks(number);
-    Group& group = found->second;
-    if (!succeeded) group.due = now + kRetry;
+    if (!error || found == groups_.end()) return settled(number, !error, now);
+    const bool is_news = found->second.refused != error;
+    found->second.refused = error;
+    end_plan(found, false, now);
+    if (!is_news) return std::nullopt;
+    return child::GroupRepaired{number, std::move(error)};
+}
+
+std::optional<child::GroupRepaired> GroupBook::settled(child::LinkNumber number, bool succeeded,
+                                                       Instant now) {
+    const auto found = groups_.find(number);
+    if (found == groups_.end()) return std::nullopt;
+    const bool mended = succeeded && std::exchange(found->second.refused, std::nullopt).has_value();
+    end_plan(found, succeeded, now);
+    if (!mended) return std::nullopt;
+    return child::GroupRepaired{number, std::nullopt};
+}
+
+void GroupBook::end_plan(std::map<child::LinkNumber, Group>::iterator entry, bool succeeded, Instant now) {
+    release_marks(entry->first);
+    Group& group = entry->second;
+    if (!succeeded) {
+        group.due = now + kRetry;
+        if (group.count_on && *group.count_on <= now) group.count_on = now + kRetry;
+    }
     if (!group.wanted.open && group.entries.empty() && (succeeded || group.policies.empty()))
-        groups_.erase(found);
+        groups_.erase(entry);
 }
 
 std::vector<child::LinkNumber> GroupBook::open_groups() const {

@@ -73,8 +73,13 @@ class GroupBook {
     void present(const std::vector<SaUsage>& states, Instant now); // and no others are
     // Whether an outbound entry for packets to there should be in the kernel.
     [[nodiscard]] bool sends_to(child::LinkNumber number, const IpAddress& endpoint) const;
-    [[nodiscard]] std::map<child::LinkNumber, Instant> due() const;      // when plan() is wanted again
-    void settled(child::LinkNumber number, bool succeeded, Instant now); // a plan of the group's ended
+    [[nodiscard]] std::map<child::LinkNumber, Instant> due() const; // when plan() is wanted again
+    // A plan of the group's ended: of an intent, or of what is due without one. What there is to tell then: that it was
+    // refused, unless that was told, or that it is done after all.
+    [[nodiscard]] std::optional<child::GroupRepaired> settled(child::LinkNumber number, bool succeeded,
+                                                              Instant now);
+    [[nodiscard]] std::optional<child::GroupRepaired> repaired(child::LinkNumber number,
+                                                               std::optional<std::string> error, Instant now);
 
     [[nodiscard]] bool contains(child::LinkNumber number) const { return groups_.contains(number); }
     [[nodiscard]] std::vector<child::LinkNumber> open_groups() const;
@@ -100,7 +105,8 @@ class GroupBook {
         std::set<GroupEntry> lost;               // of these the kernel may hold the place
         std::vector<Policy> policies;            // some of them may not be held any more
         std::optional<Instant> due;
-        std::optional<Instant> count_on; // while something is sent
+        std::optional<Instant> count_on;    // while something is sent
+        std::optional<std::string> refused; // why what is due cannot be done, as it was told
     };
     struct Mark {
         std::uint32_t mark = 0;
@@ -112,6 +118,7 @@ class GroupBook {
         std::vector<GroupEntry> removed; // outbound first
     };
 
+    void end_plan(std::map<child::LinkNumber, Group>::iterator entry, bool succeeded, Instant now);
     void restore_on_failure(child::LinkNumber number, Plan& plan);
     [[nodiscard]] Group* find_open(child::LinkNumber number);
     [[nodiscard]] Difference difference(const Group& group) const;

@@ -23,6 +23,7 @@ namespace {
 constexpr int kMaxRounds = 4;
 constexpr int kMaxSilence = 3; // deadlines in a row that a blocking call lets pass
 constexpr Duration kResyncPause = std::chrono::seconds(1);
+constexpr Duration kMarksPause = std::chrono::seconds(5);
 
 using Opened = std::expected<std::unique_ptr<netlink::Socket>, netlink::Error>;
 
@@ -160,8 +161,8 @@ std::optional<child::LinkNumber> Kernel::Parts::startable_group() const {
 void Kernel::Parts::start_groups() {
     while (const auto number = startable_group()) {
         run(plan_of(*number, books, abilities.sa_direction, now), {{*number}, {}},
-            [this, group = *number](const std::optional<std::string>& error) {
-                books.groups.settled(group, !error, now);
+            [this, group = *number](std::optional<std::string> error) {
+                tell_repair(books.groups.repaired(group, std::move(error), now));
             });
     }
 }
@@ -213,7 +214,7 @@ void Kernel::Parts::start(child::KernelIntent intent) {
     run(std::move(plan), std::move(touched),
         [this, id = intent.id, groups = groups_of(intent)](std::optional<std::string> error) {
             for (const child::LinkNumber group : groups)
-                books.groups.settled(group, !error, now);
+                tell_repair(books.groups.settled(group, !error, now));
             told.push_back(child::IntentDone{id, std::move(error)});
         });
 }
@@ -244,6 +245,18 @@ void Kernel::Parts::remove_leftovers() {
 }
 
 void Kernel::Parts::pump() {
+    exchange();
+    watch_marks();
+}
+
+void Kernel::Parts::watch_marks() {
+    if (!books.homes.lacks_marks())
+        marks_again.reset();
+    else if (!marks_again)
+        marks_again = now + kMarksPause;
+}
+
+void Kernel::Parts::exchange() {
     for (int round = 0; round < kMaxRounds; ++round) {
         follow_routes();
         start_ready();
@@ -329,7 +342,8 @@ std::optional<Instant> Kernel::next_timeout() const {
     if (parts_->can_start() || (ended && !parts_->queue.empty())) return Instant::min();
     if (parts_->startable_group()) return Instant::min();
     std::optional<Instant> next = parts_->resync_again;
-    if (parts_->usage_again && (!next || *parts_->usage_again < *next)) next = parts_->usage_again;
+    for (const auto& again : {parts_->usage_again, parts_->marks_again})
+        if (again && (!next || *again < *next)) next = again;
     for (const auto& [group, due] : parts_->books.groups.due()) {
         if (due > parts_->now && (!next || due < *next)) next = due;
     }
@@ -349,6 +363,10 @@ void Kernel::on_timeout(Instant now) {
         parts_->resync_wanted = true;
     }
     if (parts_->usage_again && *parts_->usage_again <= now) parts_->ask_usage();
+    if (parts_->marks_again && *parts_->marks_again <= now) {
+        parts_->marks_again.reset();
+        parts_->books.homes.make_marks();
+    }
     parts_->route->on_timeout(now);
     parts_->xfrm->on_timeout(now);
     parts_->pump();

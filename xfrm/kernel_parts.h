@@ -44,6 +44,7 @@ struct Kernel::Parts {
     // SAs are being counted for take_usage(), or will be again after that failed.
     bool asking_usage = false;
     std::optional<Instant> usage_again;
+    std::optional<Instant> marks_again;
     std::optional<std::vector<SaUsage>> usage;
 
     Parts(netlink::Os& system, const Settings& chosen, MarkMeans marks)
@@ -53,7 +54,8 @@ struct Kernel::Parts {
     [[nodiscard]] std::expected<void, std::string> open();
     [[nodiscard]] Sockets sockets() const { return {*route, *xfrm}; }
 
-    void pump(); // starts, sends and reads, within a bound
+    void pump();
+    void exchange(); // starts, sends and reads, within a bound
     [[nodiscard]] bool can_start() const;
     [[nodiscard]] Touched touched_by(const child::KernelIntent& intent) const;
     void start_ready();
@@ -62,10 +64,14 @@ struct Kernel::Parts {
     // A group of whose news no intent tells, and that may be seen to now.
     [[nodiscard]] std::optional<child::LinkNumber> startable_group() const;
     void start_groups();
+    void tell_repair(std::optional<child::GroupRepaired> repaired) {
+        if (repaired) told.push_back(*std::move(repaired));
+    }
     void follow_routes();
     bool on_group_event(const nlmsghdr& message); // whether it was one
     void on_event(const nlmsghdr& message);
     void remove_leftovers();
+    void watch_marks();
     void resync();
     void restore_care_of();
     void tell_present(const std::vector<SaUsage>& list);

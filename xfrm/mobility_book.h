@@ -54,6 +54,9 @@ class MobilityBook {
     [[nodiscard]] const child::MobilityLink* find(child::LinkNumber number) const;
     // Of all home addresses, as planned.
     [[nodiscard]] std::vector<CareOfState> care_of_states() const;
+    // Marks that the kernel could not be given are tried again from time to time.
+    [[nodiscard]] bool lacks_marks() const { return marks_->is_missing(); }
+    void make_marks() { marks_->make_again(); }
     void forget_all(); // after all of ours was removed; marks are removed here
 
   private:

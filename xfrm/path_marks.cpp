@@ -75,6 +75,13 @@ class NftPathMarks final : public PathMarks {
         held_.clear();
     }
 
+    bool is_missing() const override { return table_ == nullptr && !held_.empty(); }
+
+    void make_again() override {
+        if (!is_missing()) return;
+        if (const auto made = make(held_); !made) table_.reset();
+    }
+
   private:
     static std::unexpected<std::string> failed(const netlink::Error& error) {
         return std::unexpected(std::string("the nftables table that chooses care-of addresses, and lets in "

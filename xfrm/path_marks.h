@@ -32,6 +32,10 @@ class PathMarks {
     // Nothing beyond this is let in.
     [[nodiscard]] virtual HomeMarks held(child::LinkNumber home) const = 0;
     virtual void clear() = 0; // removes all
+
+    // Whether nothing is let in, and nothing chosen, though something is held; and another try to end that. Blocking.
+    [[nodiscard]] virtual bool is_missing() const { return false; }
+    virtual void make_again() {}
 };
 
 // By a netlink::PathTable, made with the first home address that needs it and removed with the last one. Before that
@@ -39,7 +43,7 @@ class PathMarks {
 //
 // Where the kernel has not told whether a change was made, or does not take away what must go, the whole table is
 // dropped and made anew. As long as that fails no ESP of a home agent's is let in; the next change of any home address
-// tries again.
+// tries again, and make_again().
 //
 // Network namespace: the thread's at the first change. `os` must outlive the object.
 [[nodiscard]] std::unique_ptr<PathMarks> nft_path_marks(netlink::Os& os);

@@ -211,6 +211,14 @@ struct EndpointsMigrated {
     IpAddress ike_peer;
 };
 
-using KernelEvent = std::variant<IntentDone, SaGone, SasPresent, Acquire, PeerMoved, EndpointsMigrated>;
+// What a group needs without an intent, for somebody else has removed it or another endpoint is needed, was made: or the
+// kernel has refused it, then `error` is a sentence, and it is tried again.
+struct GroupRepaired {
+    LinkNumber group = 0;
+    std::optional<std::string> error;
+};
+
+using KernelEvent =
+    std::variant<IntentDone, SaGone, SasPresent, Acquire, PeerMoved, EndpointsMigrated, GroupRepaired>;
 
 } // namespace sheaf::child

@@ -98,15 +98,6 @@ void admit_link_local(LinkShare& to, const InterfaceId& theirs) {
     to.clients.push_back(child::selector(address));
 }
 
-// Whether a gateway may give it. All of a prefix is the client's from then on, so one that is no host's to have, or as
-// large as whole regions of the Internet, is not taken.
-bool may_be_taken(const Prefix& prefix) {
-    const View octets = prefix.address().view();
-    const bool multicast = octets[0] == 0xff;
-    const bool reserved = octets[0] == 0 && octets[1] == 0; // the unspecified address and its like
-    return prefix.length() >= kShortestPrefix && !multicast && !reserved && !prefix.address().is_link_local();
-}
-
 // The client's addresses in a prefix of its own, one for each identifier that it wants.
 void take_prefix(LinkShare& to, const AddressRequest& wanted, const Prefix& prefix, const MakeId& make_id) {
     to.clients.push_back(child::selector(prefix));
@@ -135,6 +126,13 @@ void take_address(LinkShare& to, const IpAddress& address) {
 }
 
 } // namespace
+
+bool may_be_taken(const Prefix& prefix) {
+    const View octets = prefix.address().view();
+    const bool multicast = octets[0] == 0xff;
+    const bool reserved = octets[0] == 0 && octets[1] == 0; // the unspecified address and its like
+    return prefix.length() >= kShortestPrefix && !multicast && !reserved && !prefix.address().is_link_local();
+}
 
 std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection, std::span<const PoolSpec> pools,
                                                 const wire::Configuration* request,

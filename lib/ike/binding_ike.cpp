@@ -132,7 +132,7 @@ std::expected<void, Rule> Engine::Core::Bindings::take_home(IkeSa& sa, Payloads 
             const auto address = wire::read_ip6_address(attribute);
             const auto network = wire::read_prefix(attribute);
             if (address && !plan.home) given.home = address->address;
-            if (network && plan.router && plan.networks.empty() &&
+            if (network && plan.router && plan.networks.empty() && may_be_taken(*network) &&
                 given.networks.size() < mobility::kMaxPrefixes)
                 given.networks.push_back(*network);
         }

@@ -94,7 +94,7 @@ child::MobilityLink Engine::Core::Bindings::picture_of(Home& home, const Connect
 
 // The pairs whose care-of address is another one now.
 void Engine::Core::Bindings::move_pairs(Home& home, std::vector<child::KernelStep>& steps,
-                                        std::vector<wire::ChildSpi>& moved) {
+                                        std::vector<Pending::Move>& moved) {
     const mobility::Registration known = registered(home);
     const bool agent = registries_.contains(home.link.connection());
     for (IkeSa* sa : users_of(home)) {
@@ -104,13 +104,13 @@ void Engine::Core::Bindings::move_pairs(Home& home, std::vector<child::KernelSte
             const auto place = care_of(known, *child.use);
             Endpoint& node = agent ? child.id.peer : child.id.local;
             if (!place || *place == node.address) continue;
-            child::SaPairId before = child.id;
+            const child::SaPairId before = child.id;
+            moved.push_back({before, child.udp_encapsulation});
             node.address = *place;
             child::PolicySet none{child.id.link,        child.reqid,         child.mode, child.on_interface,
                                   before.local.address, before.peer.address, {},         {}};
             steps.emplace_back(child::MoveSas{before, std::move(none), child.id.local, child.id.peer, false});
             if (child.outbound) child.outbound->id = child.id;
-            moved.push_back(child.id.spi_in);
         }
     }
 }
@@ -119,16 +119,16 @@ void Engine::Core::Bindings::move_pairs(Home& home, std::vector<child::KernelSte
 void Engine::Core::Bindings::settle_kernel(Instant now, Home& home, const Connection& connection) {
     if (!home.link.is_open()) return;
     std::vector<child::KernelStep> moves;
-    std::vector<wire::ChildSpi> moved;
-    move_pairs(home, moves, moved);
+    Pending pending;
+    move_pairs(home, moves, pending.moves);
     const child::MobilityLink picture = picture_of(home, connection);
     if (moves.empty() && !home.link.wants(picture, now)) return;
     std::vector<child::KernelStep> steps;
     steps.push_back(home.link.tell(picture));
     std::ranges::move(moves, std::back_inserter(steps));
-    const child::IntentId id = core_->submit(std::move(steps));
+    const child::IntentId id = core_->submit(std::move(steps), std::move(pending));
     home.link.submitted(id);
-    told_.emplace(id, Told{{connection.name, home.link.claim().home}, std::move(moved)});
+    told_.emplace(id, Key{connection.name, home.link.claim().home});
 }
 
 bool Engine::Core::Bindings::open(const IkeSa& sa, std::vector<child::KernelStep>& steps) {
@@ -140,26 +140,19 @@ bool Engine::Core::Bindings::open(const IkeSa& sa, std::vector<child::KernelStep
 
 void Engine::Core::Bindings::opened(const IkeSa& sa, child::IntentId id) {
     home_of(sa.connection->name, *sa.claim).link.submitted(id);
-    told_.emplace(id, Told{{sa.connection->name, sa.claim->home}, {}});
+    told_.emplace(id, Key{sa.connection->name, sa.claim->home});
     touch(sa);
 }
 
 void Engine::Core::Bindings::on_intent_done(Instant now, const child::IntentDone& done) {
     const auto told = told_.extract(done.id);
     if (told.empty()) return;
-    const auto home = homes_.find(told.mapped().key);
-    if (home != homes_.end()) {
-        home->second.link.done(done, now);
-        if (home->second.link.next_timeout()) retried_.insert(home->first);
-        if (home->second.link.announcer().next_timeout()) announcing_.insert(home->first);
-        announce(now);
-    }
-    if (!done.error) return;
-    // What could not be moved reaches nobody.
-    for (const wire::ChildSpi spi : told.mapped().moved) {
-        const auto [sa, child] = core_->find_child(spi);
-        if (child && child->state == ChildState::live) core_->child_lost(now, *sa, *child, *done.error);
-    }
+    const auto home = homes_.find(told.mapped());
+    if (home == homes_.end()) return;
+    home->second.link.done(done, now);
+    if (home->second.link.next_timeout()) retried_.insert(home->first);
+    if (home->second.link.announcer().next_timeout()) announcing_.insert(home->first);
+    announce(now);
 }
 
 void Engine::Core::Bindings::announce(Instant now) {

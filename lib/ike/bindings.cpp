@@ -54,7 +54,11 @@ void Engine::Core::Bindings::reload(Instant now) {
     });
     for (auto home = homes_.begin(); home != homes_.end();) {
         const ConnectionPtr connection = connection_of(home->first.first);
-        if (connection && !home->second.link.fits(agent_of(*connection), interface_of(*connection))) {
+        const bool mobile = connection && (connection->home_service || connection->mobile);
+        const bool fits = mobile && home->second.link.fits(agent_of(*connection), interface_of(*connection));
+        if (connection && !fits) {
+            const auto registry = registries_.find(home->first.first);
+            if (registry != registries_.end()) registry->second.remove(now, home->first.second);
             home = forget(home);
             continue;
         }
@@ -338,6 +342,16 @@ std::expected<void, std::string> Engine::Core::Bindings::set(Instant now, const 
         return std::unexpected(
             "no mobile node with an IKE SA has the home address " + command.home.to_string() +
             ", and nothing could be sent to it; `sheafctl bindings` shows those that are there");
+    // Either would take the place of all others, whose SAs are for what they are called.
+    const mobility::Registration* before = registry->find(command.home);
+    const bool named = before && std::ranges::any_of(before->bindings, &mobility::Binding::bid);
+    const bool nameless = before && mobility::find(before->bindings, 0);
+    if (named && command.bid == 0)
+        return std::unexpected(command.home.to_string() +
+                               " has bindings with identifiers: say with --bid which one is meant");
+    if (nameless && command.bid != 0)
+        return std::unexpected(command.home.to_string() +
+                               " has a binding without an identifier: leave --bid out");
     if (command.care_of == command.home || command.care_of == registry->service().address)
         return std::unexpected(
             command.care_of.to_string() +

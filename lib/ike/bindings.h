@@ -125,7 +125,7 @@ class Engine::Core::Bindings {
     [[nodiscard]] std::optional<IpAddress> care_of(const mobility::Registration& registration,
                                                    const MobileUse& use) const;
     [[nodiscard]] child::MobilityLink picture_of(Home& home, const Connection& connection);
-    void move_pairs(Home& home, std::vector<child::KernelStep>& steps, std::vector<wire::ChildSpi>& moved);
+    void move_pairs(Home& home, std::vector<child::KernelStep>& steps, std::vector<Pending::Move>& moved);
     void settle_kernel(Instant now, Home& home, const Connection& connection);
     void settle_home(Instant now, const Key& key);
     // Tells the neighbours what is due of those in `announcing_`.
@@ -145,13 +145,9 @@ class Engine::Core::Bindings {
     std::map<std::string, Node> nodes_;              // likewise
     std::map<Key, Home> homes_;
     std::set<Key> touched_;
-    struct Told {
-        Key key;
-        std::vector<wire::ChildSpi> moved; // pairs
-    };
-    std::map<child::IntentId, Told> told_; // the kernel, unanswered
-    std::set<Key> retried_;                // the kernel has refused their pictures
-    std::set<Key> announcing_;             // neighbours are being told of them
+    std::map<child::IntentId, Key> told_; // the kernel, unanswered
+    std::set<Key> retried_;               // the kernel has refused their pictures
+    std::set<Key> announcing_;            // neighbours are being told of them
 };
 
 } // namespace sheaf::ike

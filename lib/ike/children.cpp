@@ -19,6 +19,18 @@ T with_quarter(T value) {
     return value + value / 4;
 }
 
+void shed(ChildSa& child, std::vector<child::KernelStep>& steps) {
+    if (std::exchange(child.policies, false)) steps.emplace_back(child::RemovePolicies{child.policy_set()});
+    child.outbound.reset();
+    const bool in = std::exchange(child.in, false), out = std::exchange(child.out, false);
+    if (in && out)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::both});
+    else if (in)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::in});
+    else if (out)
+        steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
+}
+
 } // namespace
 
 std::string_view name(ChildState state) {
@@ -200,7 +212,8 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     if (found == intents_.end()) return;
     Pending pending = std::move(found->second);
     intents_.erase(found);
-    const auto [sa, child] = find_child(pending.child);
+    const auto [sa, child] =
+        find_child(pending.moves.empty() ? pending.child : pending.moves.front().before.spi_in);
     if (done.error) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
         tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
@@ -216,12 +229,12 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     }
     groups_->on_intent_done(now, done);
     bindings_->on_intent_done(now, done);
-    if (!child || child->intent != done.id) return;
-    if (child->state != ChildState::installing) {
-        // It could not be moved with its peer, and so reaches nobody.
-        if (done.error && child->state == ChildState::live) child_lost(now, *sa, *child, *done.error);
-        return;
+    if (done.error) {
+        for (const Pending::Move& move : pending.moves)
+            on_move_refused(now, move, *done.error);
     }
+    const bool installs = pending.moves.empty() && child && child->intent == done.id;
+    if (!installs || child->state != ChildState::installing) return;
     if (done.error) return on_child_refused_by_kernel(now, *sa, *child, *done.error);
     child->in = true;
     child->out = !child->outbound;
@@ -327,18 +340,6 @@ void Engine::Core::activate_outbound(ChildSa& child, std::vector<child::KernelSt
     if (!child.outbound) return;
     steps.emplace_back(*std::exchange(child.outbound, std::nullopt));
     child.out = true;
-}
-
-void Engine::Core::shed(ChildSa& child, std::vector<child::KernelStep>& steps) {
-    if (std::exchange(child.policies, false)) steps.emplace_back(child::RemovePolicies{child.policy_set()});
-    child.outbound.reset();
-    const bool in = std::exchange(child.in, false), out = std::exchange(child.out, false);
-    if (in && out)
-        steps.emplace_back(child::RemoveSas{child.id, child::Directions::both});
-    else if (in)
-        steps.emplace_back(child::RemoveSas{child.id, child::Directions::in});
-    else if (out)
-        steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
 }
 
 void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain) {

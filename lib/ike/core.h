@@ -291,7 +291,6 @@ class Engine::Core {
     static void shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
     void activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
     void take_out(ChildSa& child, std::vector<child::KernelStep>& steps);
-    static void shed(ChildSa& child, std::vector<child::KernelStep>& steps);
     // The child is gone afterwards, but for its inbound entry if it drains.
     void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);
     static void drain(Instant now, ChildSa& child, std::vector<child::KernelStep>& steps);
@@ -334,6 +333,7 @@ class Engine::Core {
     void keep_mapping(Instant now, IkeSa& sa);
     // The Child SAs go where the IKE SA is.
     void move_children(IkeSa& sa);
+    void on_move_refused(Instant now, const Pending::Move& move, const std::string& why);
 
     // ways.cpp
     std::vector<IkeSa*> users_of(const std::shared_ptr<VirtualLink>& link, const IkeSa& any);

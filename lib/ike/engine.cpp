@@ -271,12 +271,17 @@ void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* moved = std::get_if<child::PeerMoved>(&event)) return on_peer_moved(*moved);
     if (const auto* moved = std::get_if<child::EndpointsMigrated>(&event))
         return bindings_->on_migrated(now, *moved);
+    if (const auto* repaired = std::get_if<child::GroupRepaired>(&event))
+        return groups_->on_repaired(*repaired);
     auto present = std::get<child::SasPresent>(event).sas;
     std::ranges::sort(present);
     // Where the entries are of what is on its way, the end of that tells.
     std::vector<wire::ChildSpi> under_way;
-    for (const auto& [id, pending] : intents_)
+    for (const auto& [id, pending] : intents_) {
         under_way.push_back(pending.child);
+        for (const Pending::Move& move : pending.moves)
+            under_way.push_back(move.before.spi_in);
+    }
     std::ranges::sort(under_way);
     std::vector<child::SasPresent::Sa> missing;
     const auto check = [&](const IpAddress& destination, wire::ChildSpi spi) {

@@ -145,16 +145,18 @@ struct Leased {
 struct GroupChanged {
     std::string group;
     enum class What : std::uint8_t {
-        made,          // gateway: a new SA; `why` it came to be
-        settled,       // gateway: nobody sends with the one before any more
-        retired,       // gateway: nobody takes the one before any more
-        joined,        // gateway: a member
-        left,          // gateway: a member; `why` says how
-        member_failed, // gateway: a member has refused the SA, or cannot be told it
-        installed,     // endpoint: packets under this SA are taken
-        sending,       // endpoint: and sent
-        removed,       // endpoint
-        refused,       // endpoint: what the gateway told
+        made,           // gateway: a new SA; `why` it came to be
+        settled,        // gateway: nobody sends with the one before any more
+        retired,        // gateway: nobody takes the one before any more
+        joined,         // gateway: a member
+        left,           // gateway: a member; `why` says how
+        member_failed,  // gateway: a member has refused the SA, or cannot be told it
+        installed,      // endpoint: packets under this SA are taken
+        sending,        // endpoint: and sent
+        removed,        // endpoint
+        refused,        // endpoint: what the gateway told
+        kernel_refused, // endpoint: the kernel, something that the group needs; it is tried again
+        repaired,       // endpoint: the kernel has what the group needs again
     } what{};
     wire::ChildSpi spi = 0;
     std::uint64_t generation = 0; // gateway

@@ -159,6 +159,12 @@ void Engine::Core::Groups::on_intent_done(Instant now, const child::IntentDone& 
     }
 }
 
+void Engine::Core::Groups::on_repaired(const child::GroupRepaired& repaired) {
+    for (auto& [group, joined] : memberships_) {
+        if (joined.number() == repaired.group) joined.note_kernel(repaired.error);
+    }
+}
+
 bool Engine::Core::Groups::holds(wire::ChildSpi spi) const {
     return std::ranges::any_of(memberships_, [spi](const auto& entry) { return entry.second.holds(spi); });
 }

@@ -62,6 +62,7 @@ class Engine::Core::Groups {
     void answer_later(const Input& in, const IkeSa& sa, wire::ChildSpi spi, Reply reply);
     void on_ike_deleted(Instant now, const IkeSa& sa); // by the gateway
     void on_intent_done(Instant now, const child::IntentDone& done);
+    void on_repaired(const child::GroupRepaired& repaired);
     [[nodiscard]] bool holds(wire::ChildSpi spi) const;
 
   private:

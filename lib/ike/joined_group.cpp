@@ -133,6 +133,7 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
 std::optional<JoinedGroup::Installed> JoinedGroup::done(const child::IntentDone& answer, Instant now) {
     if (!under_way_ || under_way_->id != answer.id) return std::nullopt;
     UnderWay ended = *std::exchange(under_way_, std::nullopt);
+    if (ended.link) note_kernel(answer.error);
     if (ended.link && answer.error) {
         told_ = std::move(ended.before);
         link_again_ = now + kLinkRetry;
@@ -150,6 +151,13 @@ std::optional<JoinedGroup::Installed> JoinedGroup::done(const child::IntentDone&
         changed(GroupChanged::What::refused, spi,
                 std::string(group::sentence(group::Breach::no_resources)) + ": " + *answer.error));
     return Installed{spi, true};
+}
+
+void JoinedGroup::note_kernel(const std::optional<std::string>& error) {
+    if (error == trouble_) return;
+    trouble_ = error;
+    const auto what = error ? GroupChanged::What::kernel_refused : GroupChanged::What::repaired;
+    events_.push_back(changed(what, 0, error.value_or("")));
 }
 
 std::optional<Instant> JoinedGroup::next_timeout() const {

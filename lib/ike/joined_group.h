@@ -52,6 +52,9 @@ class JoinedGroup {
     // The answer to an intent, whose ever it is. What it installed, if it did that.
     std::optional<Installed> done(const child::IntentDone& answer, Instant now);
 
+    // Whether the kernel holds what the group needs, or why it does not. The same again is not told again.
+    void note_kernel(const std::optional<std::string>& error);
+
     [[nodiscard]] std::optional<Instant> next_timeout() const;
     void on_timeout(Instant now);
     [[nodiscard]] std::vector<GroupChanged> take_events() { return std::exchange(events_, {}); }
@@ -81,6 +84,7 @@ class JoinedGroup {
     child::GroupLink link_;                // as it is to be
     std::optional<child::GroupLink> told_; // as the kernel has it, or was asked to make it
     Instant link_again_{};                 // not before, where it was refused
+    std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
     std::deque<Queued> queue_;
     std::optional<UnderWay> under_way_;

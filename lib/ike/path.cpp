@@ -49,6 +49,8 @@ void Engine::Core::move_children(IkeSa& sa) {
         std::vector<child::KernelStep> steps;
         steps.emplace_back(
             child::MoveSas{child.id, child.policy_set(), sa.path.local, sa.path.peer, encapsulated});
+        Pending pending;
+        pending.moves.push_back({child.id, child.udp_encapsulation});
         child.id.local = sa.path.local;
         child.id.peer = sa.path.peer;
         child.udp_encapsulation = encapsulated;
@@ -56,12 +58,38 @@ void Engine::Core::move_children(IkeSa& sa) {
             child.outbound->id = child.id;
             child.outbound->udp_encapsulation = encapsulated;
         }
-        Pending pending;
-        pending.child = child.id.spi_in;
-        const child::IntentId intent = submit(std::move(steps), std::move(pending));
-        if (child.state == ChildState::live) child.intent = intent;
+        submit(std::move(steps), std::move(pending));
     }
     settle_ways(sa);
+}
+
+// The kernel holds it where it was, and so it reaches nobody.
+void Engine::Core::on_move_refused(Instant now, const Pending::Move& move, const std::string& why) {
+    bool is_last = true;
+    for (auto& [id, pending] : intents_) {
+        for (Pending::Move& later : pending.moves) {
+            if (later.before.spi_in != move.before.spi_in) continue;
+            later = move; // which will be refused as well, for it begins where this one was to end
+            is_last = false;
+        }
+    }
+    if (!is_last) return;
+    const auto [sa, child] = find_child(move.before.spi_in);
+    // What was removed meanwhile was looked for elsewhere.
+    std::vector<child::KernelStep> steps;
+    if (!child || !child->in) steps.emplace_back(child::RemoveSas{move.before, child::Directions::in});
+    if (!child || !child->out) steps.emplace_back(child::RemoveSas{move.before, child::Directions::out});
+    if (!steps.empty()) submit(std::move(steps));
+    if (!child) return;
+    child->id = move.before;
+    child->udp_encapsulation = move.udp_encapsulation;
+    if (child->outbound) {
+        child->outbound->id = child->id;
+        child->outbound->udp_encapsulation = child->udp_encapsulation;
+    }
+    if (child->state != ChildState::live) return;
+    if (sa->standing == Standing::left) return remove_child(now, *sa, child->id.spi_in, false);
+    child_lost(now, *sa, *child, why);
 }
 
 void Engine::Core::on_peer_moved(const child::PeerMoved& moved) {

@@ -12,7 +12,14 @@ namespace sheaf::ike {
 
 // An intent that the kernel has not answered yet.
 struct Pending {
-    wire::ChildSpi child = 0;                  // ours, that it installs or changes
+    // A Child SA that it moves, as it is in the kernel before.
+    struct Move {
+        child::SaPairId before;
+        bool udp_encapsulation = false;
+    };
+
+    wire::ChildSpi child = 0; // ours, that it installs
+    std::vector<Move> moves{};
     std::weak_ptr<VirtualLink> link;           // that it opens or updates
     std::optional<child::Link> before;         // what that was, if it was open
     child::Link after{};                       // and what it is to be

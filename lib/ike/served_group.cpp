@@ -40,6 +40,8 @@ std::string_view name(GroupChanged::What what) {
     case GroupChanged::What::sending: return "sending";
     case GroupChanged::What::removed: return "removed";
     case GroupChanged::What::refused: return "refused";
+    case GroupChanged::What::kernel_refused: return "kernel_refused";
+    case GroupChanged::What::repaired: return "repaired";
     }
     return "unknown";
 }

@@ -288,3 +288,157 @@ TEST_CASE("Mistakes about mobile nodes are told", "[conf]") {
           "connections.home.mobile.lifetime: \"3s\" is not between 1m and 24h\n");
     CHECK(mistakes(changed(kNodeText, R"("lifetime": "5m")", R"("lifetime": "1m")")).empty());
 }
+
+TEST_CASE("A flow that no packet can be of is refused", "[conf]") {
+    const std::string flow = R"("remote": "2001:db8:9::/64 udp/5001-5002")";
+    for (const std::string text : {"::/0 icmpv6/128", "::/0 58/3/1"})
+        CHECK(mistake(changed(kNodeText, flow, R"("remote": ")" + text + "\"")) ==
+              "connections.home.mobile.flows[0].remote: \"" + text +
+                  "\" has a type, and flows cannot tell the types of ICMPv6 apart\n"
+                  "write \"icmpv6\" alone, for all of them");
+    for (const std::string text : {"::/0 mh", "2001:db8:9::/64 135"})
+        CHECK(mistake(changed(kNodeText, flow, R"("local": ")" + text + "\"")) ==
+              "connections.home.mobile.flows[0].local: \"" + text +
+                  "\" is the signalling of Mobile IPv6, which has ways of its own\n"
+                  "name another protocol, or none for all packets");
+    for (const std::string text :
+         {"::/0 icmpv6", "::/0 tcp/1", "::/0 udplite/1", "::/0 sctp/1", "::/0 dccp/1", "::/0 gre", "::/0"})
+        CHECK(mistakes(changed(kNodeText, flow, R"("remote": ")" + text + "\"")).empty());
+}
+
+namespace {
+
+// kAgentText after another home agent with a mobile node of its own.
+std::string with_other(std::string_view node, std::string_view prefix = "2001:db8:c::/64",
+                       std::string_view address = "2001:db8:c::1") {
+    return changed(kAgentText, R"("connections": {)",
+                   R"("connections": { "other": { "role": "home-agent",
+      "local": { "id": "hb.example.org", "address": ")" +
+                       std::string(address) +
+                       R"(" }, "remote": { "id": "*.example.org" }, "home_agent": { "prefixes": [")" +
+                       std::string(prefix) + R"("], "nodes": { )" + std::string(node) + " } } },");
+}
+
+constexpr std::string_view kCar = R"("car.example.org": { "homes": ["2001:db8:c::100"])";
+
+std::string with_network(std::string_view network) {
+    return std::string(kCar) + R"(, "networks": [")" + std::string(network) + R"("] })";
+}
+
+} // namespace
+
+TEST_CASE("A mobile network is one mobile node's, at whatever home agent", "[conf]") {
+    const std::string bus = "connections.nodes.home_agent.nodes.bus.example.org.";
+    const std::string car = "connections.other.home_agent.nodes.car.example.org.networks: ";
+    CHECK(mistakes(with_other(with_network("2001:db8:f1::/48"))).empty());
+    CHECK(mistake(with_other(with_network("2001:db8:f0:7::/64"))) ==
+          bus + "networks: 2001:db8:f0::/48 contains the mobile network 2001:db8:f0:7::/64 of "
+                "\"car.example.org\" in connections.other\n"
+                "it can be one mobile node's alone: make them distinct");
+    // The identity's own, though it goes to the one home agent and the other.
+    CHECK(mistakes(with_other(R"("bus.example.org": { "networks": ["2001:db8:f0:7::/64"] }, )" +
+                              with_network("2001:db8:f1::/48")))
+              .empty());
+    CHECK(mistake(changed(with_other(with_network("2001:db8:d::/48")), R"("address": "2001:db8:a::1")",
+                          R"("address": "2001:db8:d::1")")) ==
+          car + "2001:db8:d::/48 contains the home agent's own address 2001:db8:d::1 in connections.nodes\n"
+                "Binding Updates are sent there: make them distinct");
+}
+
+TEST_CASE("Nothing of another home agent's prefixes is a mobile network", "[conf]") {
+    const std::string car = "connections.other.home_agent.nodes.car.example.org.networks: ";
+    const std::string remedy = "\nthat home agent's home addresses are there: make them distinct";
+    CHECK(mistake(with_other(with_network("2001:db8:a::40/122"))) ==
+          car + "2001:db8:a::40/122 is in the home prefix 2001:db8:a::/64 of connections.nodes" + remedy);
+    CHECK(mistake(with_other(with_network("2001:db8:a:1::/64"))) ==
+          car + "2001:db8:a:1::/64 is a home prefix of connections.nodes" + remedy);
+    // What is in the prefix is not told besides.
+    CHECK(mistake(with_other(with_network("2001:db8:a::/60"))) ==
+          car + "2001:db8:a::/60 contains the home prefix 2001:db8:a::/64 of connections.nodes" + remedy);
+    const auto pool = changed(kAgentText, R"("delegate": 128 })",
+                              R"("delegate": 128 }, "nets": { "prefix": "2001:db8:c:8::/61" })");
+    const auto both = changed(changed(pool, R"(["homes"])", R"(["homes", "nets"])"), R"("connections": {)",
+                              R"("connections": { "other": { "role": "home-agent",
+      "local": { "id": "hb.example.org", "address": "2001:db8:c::1" }, "remote": { "id": "*.example.org" },
+      "home_agent": { "prefixes": ["2001:db8:c::/48"], "nodes": { "car.example.org": { "homes": ["2001:db8:c::7"] } } } },)");
+    CHECK(mistake(both) == "connections.nodes.pools: \"nets\" is in the home prefix 2001:db8:c::/48 of "
+                           "connections.other" +
+                               remedy);
+}
+
+TEST_CASE("A pool gives nothing that a mobile node of another home agent has", "[conf]") {
+    const auto pool = [](std::string_view prefix) {
+        return changed(changed(with_other(with_network("2001:db8:f1::/48")), R"("delegate": 128 })",
+                               R"("delegate": 128 }, "nets": { "prefix": ")" + std::string(prefix) + "\" }"),
+                       R"(["homes"])", R"(["homes", "nets"])");
+    };
+    CHECK(mistakes(pool("2001:db8:f2::/48")).empty());
+    CHECK(
+        mistake(pool("2001:db8:f1:8::/61")) ==
+        "connections.other.home_agent.nodes.car.example.org.networks: 2001:db8:f1::/48 contains the pool "
+        "\"nets\" in connections.nodes\nanother mobile node may be given it: choose it outside of the pool, "
+        "or reserve it there instead");
+}
+
+TEST_CASE("Somebody can get a home address of a home agent", "[conf]") {
+    const std::string homes = R"("homes": ["2001:db8:a::100"], )";
+    const std::string pool = R"("delegate": 128)";
+    const std::string none = ": no mobile node would have a home address\n";
+    const std::string name = "name some as \"homes\" in home_agent.nodes, or ";
+    const auto nets =
+        changed(changed(kAgentText, homes, ""), R"("prefix": "2001:db8:a:1::/64", "delegate": 128)",
+                R"("prefix": "2001:db8:f1::/48")");
+    CHECK(mistake(nets) ==
+          "connections.nodes.pools" + none + name + "write \"delegate\": 128 for a pool of single addresses");
+    CHECK(mistake(changed(changed(kAgentText, homes, ""), R"("pools": ["homes"],)", "")) ==
+          "connections.nodes" + none + name + "give \"pools\" of single addresses (\"delegate\": 128)");
+    CHECK(mistakes(changed(kAgentText, homes, "")).empty());
+    CHECK(mistakes(changed(kAgentText, R"("pools": ["homes"],)", "")).empty());
+    // An identity that is a home address has that.
+    CHECK(mistakes(changed(nets, R"("nodes": { "bus)", R"("nodes": { "2001:db8:a::7": {}, "bus)")).empty());
+    CHECK(mistakes(
+              changed(changed(nets, R"("remote": { "id": "*.example.org" })", R"("remote": { "id": "*" })"),
+                      R"("id": "*.example.org", "text")", R"("id": "*", "text")"))
+              .empty());
+    const auto of = [&](const std::string& id) {
+        return changed(
+            changed(nets, R"("remote": { "id": "*.example.org" })", R"("remote": { "id": ")" + id + "\" }"),
+            R"("id": "*.example.org", "text")", R"("id": ")" + id + R"(", "text")");
+    };
+    CHECK(mistakes(of("2001:db8:a::7")).empty());
+    CHECK(mistake(of("2001:db8:b::7")).starts_with("connections.nodes.pools" + none));
+    // What is wrong with the pool is told; that nobody has an address of it follows from that.
+    CHECK(mistake(changed(nets, R"("2001:db8:f1::/48")", R"("10.1.0.0/16")"))
+              .starts_with("connections.nodes.pools: \"homes\" is IPv4\n"));
+}
+
+TEST_CASE("Home addresses can be reached from afar", "[conf]") {
+    const std::string hint = "write one that packets can be sent to from afar";
+    for (const std::string home : {"fe80::1", "ff02::1", "::", "::1"}) {
+        CHECK(mistake(changed(kNodeText, R"("home": "2001:db8:a::100")", R"("home": ")" + home + "\"")) ==
+              "connections.home.mobile.home: \"" + home + "\" is no routable unicast address\n" + hint +
+                  ", or leave it out to be given one");
+        CHECK(mistake(changed(kAgentText, "2001:db8:a::100", home)) ==
+              "connections.nodes.home_agent.nodes.bus.example.org.homes: \"" + home +
+                  "\" is no routable unicast address\n" + hint + ", and of \"prefixes\"");
+    }
+}
+
+TEST_CASE("Home prefixes are of global unicast", "[conf]") {
+    const std::string last = R"("2001:db8:a:1::/64"],)";
+    for (const std::string prefix : {"fe80::/64", "fe80::/9", "ff00::/8", "ff02::/16", "::1/128", "::/0"})
+        CHECK(mistakes(changed(kAgentText, last, R"("2001:db8:a:1::/64", ")" + prefix + "\"],"))
+                  .find("connections.nodes.home_agent.prefixes: \"" + prefix +
+                        "\" is not of routable unicast addresses alone\n") != std::string::npos);
+    for (const std::string prefix : {"fc00::/7", "2001:db8:b::/64", "2001:db8:b::1/128"})
+        CHECK(mistakes(changed(kAgentText, last, R"("2001:db8:a:1::/64", ")" + prefix + "\"],")).empty());
+}
+
+TEST_CASE("Who has mobile networks is a mobile router", "[conf]") {
+    const std::string networks = R"("networks": ["2001:db8:f0:7::/64"],)";
+    CHECK(mistake(changed(kNodeText, networks, networks + R"( "router": false,)")) ==
+          "connections.home.mobile.router is false: the home agent would be told none of \"networks\"\n"
+          "remove \"router\", or \"networks\"");
+    CHECK(mistakes(changed(kNodeText, networks, networks + R"( "router": true,)")).empty());
+    CHECK(mistakes(changed(kNodeText, networks, R"("router": false,)")).empty());
+}

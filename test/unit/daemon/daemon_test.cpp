@@ -14,14 +14,18 @@
 #include "xfrm/recording_kernel.h"
 
 #include <catch2/catch.hpp>
+#include <linux/capability.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -172,6 +176,24 @@ struct Pair {
         INFO(gateway.logged << client.logged);
         CHECK(failure == "");
     }
+};
+
+// Takes a capability from this thread, and so from the loop.
+class WithoutCapability {
+  public:
+    explicit WithoutCapability(unsigned capability) {
+        REQUIRE(::syscall(SYS_capget, &header_, before_.data()) == 0);
+        auto fewer = before_;
+        fewer[0].effective &= ~(1U << capability);
+        REQUIRE(::syscall(SYS_capset, &header_, fewer.data()) == 0);
+    }
+    WithoutCapability(const WithoutCapability&) = delete;
+    WithoutCapability& operator=(const WithoutCapability&) = delete;
+    ~WithoutCapability() { ::syscall(SYS_capset, &header_, before_.data()); }
+
+  private:
+    __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> before_{};
 };
 
 Json ask(const Site& site, const Request& request) {
@@ -406,6 +428,28 @@ TEST_CASE("A reload takes a good file and refuses a bad one", "[daemon]") {
              good.dump());
         const Json list = ask(pair.gateway, {Verb::list, {}});
         must(list["pools"].dump().find("2001:db8:200::/48") != std::string::npos, list.dump());
+    });
+    CHECK(pair.code == 0);
+}
+
+TEST_CASE("A reload that needs a raw socket which we may not have changes nothing", "[daemon]") {
+    Pair pair;
+    std::string changed = gateway_file();
+    changed.replace(changed.find("2001:db8:100::/48"), 17, "2001:db8:200::/48");
+    const std::string_view before = R"("connections": {)";
+    changed.insert(changed.find(before) + before.size(), R"(
+    "homes": { "role": "home-agent", "local": { "id": "gw.example.org", "address": "2001:db8:13::2" },
+      "remote": { "id": "frank.example.org" }, "home_agent": { "prefixes": ["2001:db8:a::/64"],
+        "nodes": { "frank.example.org": { "homes": ["2001:db8:a::100"] } } } },)");
+    const WithoutCapability without(CAP_NET_RAW);
+    pair.run([&] {
+        (void)pair.folder.write("gateway.json", changed);
+        const Json bad = ask(pair.gateway, {Verb::reload, {}});
+        must(bad["ok"] == false, bad.dump());
+        must(bad.dump().find("CAP_NET_RAW") != std::string::npos, bad.dump());
+        const Json pools = ask(pair.gateway, {Verb::pools, {}});
+        must(pools.dump().find("2001:db8:100::/48") != std::string::npos, pools.dump());
+        must(ask(pair.client, {Verb::up, "home"})["ok"] == true, "the old one works");
     });
     CHECK(pair.code == 0);
 }

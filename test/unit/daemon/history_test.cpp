@@ -148,6 +148,16 @@ TEST_CASE("What a peer chose cannot control the terminal by an explanation", "[d
     CHECK(text.find("a\\nb") != std::string::npos);
 }
 
+TEST_CASE("What the kernel refuses of a group is explained", "[daemon]") {
+    History history;
+    history.note(group_unfit(), kNow);
+    CHECK(shown(history, "sites", kNow + 2s) ==
+          "2 s ago\n"
+          "  The group \"sites\": the kernel refuses something that the group needs, so some of it carries "
+          "nothing: SPD: no room.\n"
+          "  To do: what the detail says; it is tried again each second.\n");
+}
+
 TEST_CASE("Group SAs that were not taken are explained, other changes of groups are not", "[daemon]") {
     History history;
     history.note(member_failed(), kNow);

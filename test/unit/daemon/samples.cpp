@@ -249,6 +249,10 @@ ike::GroupChanged group_made() {
     return {"sites", ike::GroupChanged::What::made, 0xf0000002, 2, {}, "a member left"};
 }
 
+ike::GroupChanged group_unfit() {
+    return {"sites", ike::GroupChanged::What::kernel_refused, 0, 0, {}, "SPD: no room"};
+}
+
 ike::GroupChanged member_failed() {
     return {"sites", ike::GroupChanged::What::member_failed, 0xf0000002, 2, sa_name(), "NO_PROPOSAL_CHOSEN"};
 }

@@ -36,6 +36,7 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::BindingChanged prefix_gone();
 [[nodiscard]] ike::BindingChanged at_home();
 [[nodiscard]] ike::GroupChanged group_made();
+[[nodiscard]] ike::GroupChanged group_unfit();
 [[nodiscard]] ike::GroupChanged member_failed();
 [[nodiscard]] ike::Refused refused();
 [[nodiscard]] ike::MessageTraced traced();

@@ -331,6 +331,7 @@ TEST_CASE("Events as log lines", "[daemon]") {
     is(at_home(), LogLevel::info, "home: home address 2001:db8:a::100: at home: eth0");
     is(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: path to 192.0.2.2 is up");
+    is(group_unfit(), LogLevel::warning, "group \"sites\": the kernel refuses what it needs: SPD: no room");
     is(group_made(), LogLevel::info, "group \"sites\": SA 0xf0000002 (generation 2) made: a member left");
     is(member_failed(), LogLevel::warning,
        "group \"sites\": clients[00000000000000ff] alice.example.org 192.0.2.1:500 does not have SA "

@@ -173,6 +173,10 @@ TEST_CASE("somebody else may decide about bindings") {
     roaming.agent.pump(roaming.net.now);
     CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1});
     CHECK_FALSE(engine.command(roaming.net.now, ike::RemoveBinding{v6(kHomeAddress), std::uint16_t{9}}));
+    auto nameless = third; // would take the place of all others, whose SAs are for what they are called
+    nameless.bid = 0;
+    CHECK_FALSE(engine.command(roaming.net.now, nameless));
+    CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1});
     auto foreign = third;
     foreign.home = v6("2001:db8:b::1");
     CHECK_FALSE(engine.command(roaming.net.now, foreign));
@@ -222,6 +226,52 @@ TEST_CASE("a kernel that refuses a picture is told it again") {
     roaming.run(6s);
     CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1});
     CHECK(roaming.unreachable(1) == "");
+}
+
+TEST_CASE("a pair that the kernel does not move is removed where it is, and another one made") {
+    Roaming roaming;
+    roaming.run(1s);
+    const auto pairs = roaming.agent.kernel.sas.size();
+    const bool at_agent = GENERATE(true, false);
+    Host& refuses = at_agent ? roaming.agent : roaming.node;
+    const child::KernelStep step = child::MoveSas{};
+    refuses.kernel.fail_step = step.index();
+    const bool twice = GENERATE(false, true); // before the kernel has answered
+    roaming.place("wlan0", "2001:db8:1::77");
+    if (twice) roaming.place("wlan0", "2001:db8:1::78");
+    roaming.run(1s);
+    CHECK(refuses.refused(Rule::kernel_refused) >= 1);
+    roaming.run(1min);
+    CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1, 2});
+    CHECK(roaming.unreachable(1) == "");
+    CHECK(roaming.unreachable(2) == "");
+    CHECK(roaming.agent.kernel.sas.size() == pairs);
+    CHECK(roaming.node.kernel.sas.size() == pairs);
+    roaming.check_sound();
+}
+
+TEST_CASE("what a list of the kernel's SAs says of a pair that is on its way is not believed") {
+    Roaming roaming;
+    roaming.run(1s);
+    roaming.headers_arrive = false;
+    roaming.place("wlan0", "2001:db8:1::77");
+    roaming.run(100ms);
+    REQUIRE(roaming.sent.back().to_agent);
+    ike::MobilityHeader update = roaming.sent.back();
+    update.is_protected = true;
+    roaming.agent.engine.mobility_header(roaming.net.now, update);
+    child::SasPresent present; // as it is before the kernel has moved anything
+    for (const auto& [spi, pair] : roaming.agent.kernel.sas) {
+        present.sas.push_back({pair.id.local.address, pair.id.spi_in});
+        present.sas.push_back({pair.id.peer.address, pair.id.spi_out});
+    }
+    roaming.agent.engine.kernel_event(roaming.net.now, present);
+    roaming.agent.pump(roaming.net.now);
+    CHECK(roaming.agent.refused(Rule::kernel_refused) == 0);
+    roaming.headers_arrive = true;
+    roaming.run(5s);
+    CHECK(roaming.unreachable(1) == "");
+    roaming.check_sound();
 }
 
 TEST_CASE("a kernel that refuses to open a home address has no SAs of it, and is asked again") {

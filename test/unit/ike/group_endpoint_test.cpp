@@ -380,8 +380,11 @@ TEST_CASE("an interface that the kernel refuses is asked for again") {
     site.kernel.fail_step = child::KernelStep(child::OpenGroup{}).index();
     site.pump(net.now);
     CHECK(site.kernel.groups.empty());
+    CHECK(times(site, ike::GroupChanged::What::kernel_refused) == 1);
     net.run_for(6s);
     CHECK(site.kernel.groups.size() == 1);
+    CHECK(times(site, ike::GroupChanged::What::kernel_refused) == 1);
+    CHECK(times(site, ike::GroupChanged::What::repaired) == 1);
 }
 
 TEST_CASE("what the kernel tells of a group's SA is not taken for a Child SA") {
@@ -394,6 +397,25 @@ TEST_CASE("what the kernel tells of a group's SA is not taken for a Child SA") {
     CHECK(two.endpoint.engine.status().ike_sas.at(0).children.at(0).state == "live");
     CHECK(two.endpoint.refused(Rule::kernel_refused) == 0);
     CHECK(two.held() == std::set{spi});
+}
+
+TEST_CASE("what the kernel refuses of a group is told, and that it has it again") {
+    Two two;
+    const auto number = two.endpoint.kernel.groups.begin()->first;
+    const auto give = [&](child::LinkNumber group, std::optional<std::string> error) {
+        two.pipe.kernel_event(two.endpoint, child::GroupRepaired{group, std::move(error)});
+        two.pipe.settle();
+    };
+    give(number + 1, "of no group");
+    CHECK(times(two.endpoint, What::kernel_refused) == 0);
+    give(number, "no room");
+    give(number, "no room");
+    CHECK(times(two.endpoint, What::kernel_refused) == 1);
+    CHECK(why(two.endpoint, What::kernel_refused) == "no room");
+    CHECK(times(two.endpoint, What::repaired) == 0);
+    give(number, {});
+    give(number, {});
+    CHECK(times(two.endpoint, What::repaired) == 1);
 }
 
 TEST_CASE("keys of a group's SA are told to a decoder that is asked for") {

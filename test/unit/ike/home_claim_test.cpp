@@ -43,6 +43,47 @@ TEST_CASE("an identity gets its own home address and no other") {
     }
 }
 
+TEST_CASE("a mobile network that is no network's to have is not taken from a home agent") {
+    auto agent = agent_config();
+    const char* given = GENERATE("::/0", "ff00::/8", "fe80::/64");
+    only(agent).home_service->entries[0].networks = {*Prefix::parse(given)};
+    auto node = node_config();
+    only(node).mobile->router = true;
+    Roaming roaming(agent, node);
+    roaming.run(1s);
+    REQUIRE(roaming.picture(roaming.node) != nullptr);
+    CHECK(roaming.picture(roaming.node)->networks.empty());
+}
+
+TEST_CASE("a connection that is another kind after a reload has no home addresses any more") {
+    Roaming roaming;
+    roaming.run(1s);
+    Host& host = GENERATE(true, false) ? roaming.agent : roaming.node;
+    ike::Config other = &host == &roaming.agent ? gateway_config(1) : client_config(kAgent, 0);
+    only(other).name = &host == &roaming.agent ? "homes" : "home";
+    host.reload(roaming.net.now, other);
+    roaming.run(1s);
+    CHECK(host.kernel.homes.empty());
+    CHECK(host.engine.status().homes.empty());
+    roaming.check_sound();
+}
+
+TEST_CASE("bindings do not outlive the home address that they are of") {
+    Roaming roaming;
+    roaming.run(1s);
+    auto changed = agent_config();
+    changed.gateway_interface = "other0";
+    roaming.headers_arrive = false;
+    roaming.agent.reload(roaming.net.now, changed);
+    roaming.run(30s);
+    REQUIRE(roaming.agent.established() == 1);
+    REQUIRE(roaming.agent.engine.status().homes.size() == 1);
+    CHECK(roaming.agent.engine.status().homes.at(0).registration.bindings.empty());
+    roaming.headers_arrive = true;
+    roaming.run(1min);
+    CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1, 2});
+}
+
 TEST_CASE("a home address that waits without an IKE SA goes when it is not wanted any more") {
     auto config = node_config();
     only(config).start = true;

@@ -97,6 +97,19 @@ bool has(const Flight& flight, wire::NotifyType type) {
 
 } // namespace
 
+TEST_CASE("a Child SA that the kernel does not move along is removed where it is") {
+    Net n;
+    const bool at_gateway = GENERATE(true, false);
+    Host& refuses = at_gateway ? n.gateway : n.client;
+    refuses.kernel.fail_step = child::KernelStep(child::MoveSas{}).index();
+    n.roam(kMoved);
+    n.net.run_for(1min);
+    CHECK(refuses.refused(Rule::kernel_refused) >= 1);
+    CHECK(n.gateway.kernel.sas.size() == n.client.kernel.sas.size());
+    CHECK(n.client.kernel.breaches.empty());
+    CHECK(n.gateway.kernel.breaches.empty());
+}
+
 TEST_CASE("a client that moves takes its IKE SA and Child SAs along") {
     Net n;
     const auto before = n.client.engine.status().ike_sas.at(0);

@@ -54,7 +54,7 @@ class FakeMarks final : public xfrm::PacketMarks {
 };
 
 // What is marked for home addresses.
-class FakePaths final : public xfrm::PathMarks {
+class FakePaths : public xfrm::PathMarks {
   public:
     using Held = std::map<child::LinkNumber, xfrm::HomeMarks>;
     FakePaths(Held& held, std::string& error) : held_(held), error_(error) { held_.clear(); }

@@ -5,6 +5,7 @@
 #include "xfrm/group_book.h"
 #include "xfrm/group_objects.h"
 #include "xfrm/marks.h"
+#include "xfrm/planner.h"
 #include "xfrm/policy.h"
 #include "xfrm/state.h"
 
@@ -96,8 +97,8 @@ Policy towards(const Bench& bench, const char* destination) {
 }
 
 // As a routing daemon adds or removes a route, of which the kernel tells.
-void route(Bench& bench, const char* destination, const char* gateway, bool there = true,
-           std::uint32_t table = 254) {
+std::vector<child::KernelEvent> routed(Bench& bench, const char* destination, const char* gateway,
+                                       bool there = true, std::uint32_t table = 254) {
     const netlink::Route wanted{.destination = prefix(destination),
                                 .table = table,
                                 .protocol = 186,
@@ -111,7 +112,11 @@ void route(Bench& bench, const char* destination, const char* gateway, bool ther
                           Bytes(message.view().begin(), message.view().end()));
     bench.at += std::chrono::milliseconds(100); // as soon as that
     bench.kernel->on_readable(bench.at);
-    CHECK(bench.run().empty());
+    return bench.run();
+}
+void route(Bench& bench, const char* destination, const char* gateway, bool there = true,
+           std::uint32_t table = 254) {
+    CHECK(routed(bench, destination, gateway, there, table).empty());
 }
 
 } // namespace
@@ -346,6 +351,67 @@ TEST_CASE("a group SA that the kernel cannot carry is refused with the reason", 
     CHECK(bench.outcome(only(child::SendWithGroupSa{kGroup, kNew})).find("not installed") !=
           std::string::npos);
     CHECK(entries(bench).size() == 4);
+}
+
+TEST_CASE("a group that needs more senders than there are marks waits before it is tried again", "[xfrm]") {
+    test::FakeMarks::Held marks;
+    test::FakePaths::Held paths;
+    std::string error;
+    Books books{.groups = GroupBook(std::make_unique<test::FakeMarks>(marks, error)),
+                .homes = MobilityBook(std::make_unique<test::FakePaths>(paths, error))};
+    Instant now = test::kBenchStart;
+    REQUIRE(plan_of(child::KernelIntent{1, up()}, books, false, now));
+    REQUIRE_FALSE(books.groups.settled(kGroup, true, now));
+    std::vector<child::KernelStep> another;
+    another.emplace_back(child::OpenGroup{{.number = kGroup + 1,
+                                           .interface = "sheafh",
+                                           .local = {ip("192.0.2.9")},
+                                           .sites = {{ip("192.0.2.8"), {prefix("10.3.0.0/24")}}}}});
+    another.emplace_back(sa(kNew));
+    std::get<child::InstallGroupSa>(another.back()).group = kGroup + 1;
+    REQUIRE(plan_of(child::KernelIntent{2, std::move(another)}, books, false, now)); // and under way
+    std::vector<FollowedRoute> routes;
+    for (unsigned i = 0; i < 65536; ++i) {
+        const std::string rest = std::to_string(i >> 8U) + "." + std::to_string(i & 0xffU);
+        routes.push_back({prefix(("11." + rest + ".0/24").c_str()), ip(("10.1." + rest).c_str())});
+    }
+    books.groups.follow(kGroup, std::move(routes));
+    now += GroupBook::kCountOn;
+    const auto plan = plan_of(kGroup, books, false, now);
+    REQUIRE_FALSE(plan);
+    CHECK(books.groups.repaired(kGroup, plan.error(), now));
+    CHECK(books.groups.due().at(kGroup) > now);
+}
+
+TEST_CASE("that the kernel refuses what is due of a group is told once, and that it is done after all",
+          "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    const auto told = [](const std::vector<child::KernelEvent>& events) {
+        REQUIRE(events.size() == 1);
+        const auto* repaired = std::get_if<child::GroupRepaired>(&events[0]);
+        REQUIRE(repaired != nullptr);
+        CHECK(repaired->group == kGroup);
+        return repaired->error;
+    };
+    bench.marks_error = "no room for marks";
+    const auto refused = told(routed(bench, "10.9.0.0/16", "192.0.2.4")); // it was tried more than once
+    REQUIRE(refused);
+    CHECK(refused->find("no room for marks") != std::string::npos);
+    CHECK(bench.run().empty());
+    const bool by_an_intent = GENERATE(false, true);
+    bench.marks_error = "";
+    if (by_an_intent) {
+        auto link = group_link();
+        link.sites.pop_back();
+        bench.apply(only(child::UpdateGroup{link}));
+        const auto events = bench.run();
+        REQUIRE(events.size() == 2);
+        CHECK(std::holds_alternative<child::GroupRepaired>(events[0]));
+    } else {
+        CHECK_FALSE(told(bench.run()));
+    }
+    CHECK(towards(bench, "10.9.0.0/16").destination == ip("192.0.2.4"));
 }
 
 TEST_CASE("what somebody else has removed of a group is made again, and counts on", "[xfrm]") {

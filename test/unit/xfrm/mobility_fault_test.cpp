@@ -6,6 +6,35 @@
 #include <cerrno>
 
 namespace sheaf::xfrm {
+namespace {
+
+// Marks that the kernel cannot be given until the third try.
+class MissingPaths final : public test::FakePaths {
+  public:
+    MissingPaths(Held& held, std::string& error, int& tries) : FakePaths(held, error), tries_(tries) {}
+    bool is_missing() const override { return tries_ < 3; }
+    void make_again() override { ++tries_; }
+
+  private:
+    int& tries_;
+};
+
+} // namespace
+
+TEST_CASE("marks that the kernel could not be given are tried again every five seconds", "[xfrm]") {
+    Bench bench;
+    int tries = 0;
+    bench.kernel.reset();
+    auto opened = Kernel::open(bench.fake.os, {},
+                               {std::make_unique<test::FakeMarks>(bench.marks, bench.marks_error),
+                                std::make_unique<MissingPaths>(bench.paths, bench.paths_error, tries)});
+    REQUIRE(opened);
+    bench.kernel = *std::move(opened);
+    const Instant begun = bench.at;
+    CHECK(bench.run().empty());
+    CHECK(tries == 3);
+    CHECK(bench.at == begun + std::chrono::seconds(15));
+}
 
 TEST_CASE("a home address comes up as a whole or not at all", "[xfrm]") {
     for (const auto role : {MobilityRole::home_agent, MobilityRole::mobile_node}) {

@@ -93,6 +93,25 @@ TEST_CASE("a table that cannot be made anew lets nothing in until it can", "[xfr
     CHECK(tables.held() == 0);
 }
 
+TEST_CASE("a table that could not be made anew when something was taken away is made when it is tried again",
+          "[xfrm]") {
+    Tables tables;
+    const auto marks = nft_path_marks(tables.os);
+    CHECK_FALSE(marks->is_missing());
+    REQUIRE(marks->change(kFirstHome, admitting(1)));
+    REQUIRE(marks->change(kSecondHome, admitting(2)));
+    tables.refused = 3;
+    CHECK_FALSE(marks->change(kSecondHome, {}));
+    CHECK(marks->is_missing());
+    CHECK(tables.held() == 0);
+    tables.refused = 1;
+    marks->make_again();
+    CHECK(marks->is_missing());
+    marks->make_again();
+    CHECK_FALSE(marks->is_missing());
+    CHECK(tables.held() == 1);
+}
+
 TEST_CASE("what is to be let in no longer is not, though the kernel refuses the change", "[xfrm]") {
     Tables tables;
     const auto marks = nft_path_marks(tables.os);
