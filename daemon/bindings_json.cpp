@@ -102,7 +102,11 @@ Json home_json(const ike::HomeStatus& home, const Snapshot& snapshot) {
         out["spi"] = ike_spi_text(home.sa->spi);
         out["peer"] = home.sa->peer.to_string();
     }
-    if (!home.is_agent) out["settled"] = home.settled;
+    if (!home.is_agent) {
+        out["settled"] = home.settled;
+        out["at_home"] = home.at_home;
+        if (!home.home_link.empty()) out["home_link"] = home.home_link;
+    }
     out["bindings"] = Json::array();
     for (const auto& binding : registration.bindings)
         out["bindings"].push_back(binding_json(home, binding, snapshot));

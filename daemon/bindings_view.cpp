@@ -24,6 +24,13 @@ Table::Cell state_of_binding(const Json& binding) {
                                     : Table::Cell{"registered", Tone::good};
 }
 
+// Of a home address without bindings.
+Table::Cell state_of_none(const Json& home) {
+    if (flag(home, "at_home")) return {"at home", Tone::good};
+    if (!text(home, "home_link").empty()) return {"coming home", Tone::caution};
+    return {"nothing registered", Tone::bad};
+}
+
 std::string home_table(const Json& answer, bool colour) {
     Table out({{"HOME ADDRESS"}, {"ROLE"}, {"CONNECTION"}, {"PEER ID"}, {"IKE SA TO"}, {"NETWORKS"}});
     for (const auto& home : list(answer, "homes")) {
@@ -51,7 +58,7 @@ std::string binding_table(const Json& answer, bool colour) {
                      state_of_binding(binding), number(binding, "priority"), time(binding, "expires_s"),
                      traffic(binding, "bytes_in"), traffic(binding, "bytes_out")});
         if (list(home, "bindings").empty())
-            out.row({text(home, "home"), "-", "-", {"nothing registered", Tone::bad}, "-", "-", "-", "-"});
+            out.row({text(home, "home"), "-", "-", state_of_none(home), "-", "-", "-", "-"});
     }
     return out.empty() ? "" : "\n" + out.text(colour);
 }

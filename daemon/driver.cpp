@@ -63,6 +63,11 @@ std::expected<void, std::string> Driver::open_mobility(const ike::Config& config
         mobility_.emplace(std::move(*socket));
         watch_mobility(mobility_->fd(), mobility::kMobilityProtocol);
     }
+    if (!neighbours_ && needs_neighbours(config)) {
+        auto socket = NeighbourSocket::open();
+        if (!socket) return std::unexpected(std::move(socket.error()));
+        neighbours_.emplace(std::move(*socket));
+    }
     if (mobility_ && !mobility_->prefixes_fd() && !prefix_messages(config).empty()) {
         auto socket = MobilitySocket::open(mobility::kIcmp6Protocol);
         if (!socket) return std::unexpected(std::move(socket.error()));
@@ -186,6 +191,7 @@ bool Driver::carry_out(Instant now) {
     const bool kept = keep(std::move(outputs.group_records), now);
     for (const auto& datagram : outputs.datagrams)
         send(datagram, now);
+    advertise(outputs.advertisements, now);
     for (auto& intent : outputs.intents) {
         unanswered_.insert(intent.id);
         last_intent_ = intent.id;
@@ -245,6 +251,15 @@ void Driver::send_headers(Instant now) {
     if (!mobility_) return;
     const auto failure = mobility_->flush([this](child::IntentId mark) { return answered(mark); });
     if (!failure.empty() && send_failures_.pass(now)) log_.warning(failure);
+}
+
+void Driver::advertise(const std::vector<ike::NeighbourAdvertisement>& advertisements, Instant now) {
+    for (const auto& one : advertisements) {
+        const int error = neighbours_ ? neighbours_->send(one) : 0;
+        if (error != 0 && send_failures_.pass(now))
+            log_.warning(fmt::format("Neighbour Advertisement for {} on {} not sent: {}",
+                                     one.target.to_string(), one.interface, std::strerror(error)));
+    }
 }
 
 void Driver::write_out(const std::vector<ike::KeyRecord>& keys) {

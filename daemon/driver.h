@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/mobility_carrier.h"
+#include "daemon/neighbour_socket.h"
 #include "daemon/overload.h"
 #include "daemon/rate_limit.h"
 #include "daemon/udp_ports.h"
@@ -55,8 +56,8 @@ class Driver {
     // From now on what groups must have again after a restart is kept there; what an earlier life has kept is told to the
     // engine now. Without it nothing is kept. Must outlive the driver, and be given before start(). Error: a sentence.
     [[nodiscard]] std::expected<void, std::string> keep_groups(GroupKeeper& keeper);
-    // From now on messages of Mobile IPv6 go by the raw socket, if the configuration needs it; a reload that comes to
-    // need it opens it, too. Error: a sentence.
+    // From now on messages of Mobile IPv6, and what neighbours on a home link are told, go by raw sockets, if the
+    // configuration needs them; a reload that comes to need one opens it, too. Error: a sentence.
     [[nodiscard]] std::expected<void, std::string> carry_mobility(const ike::Config& config);
     // Takes connections with `start` up.
     void start();
@@ -97,6 +98,7 @@ class Driver {
     [[nodiscard]] bool keep(std::vector<ike::GroupRecord> records, Instant now);
     void send(const ike::Datagram& datagram, Instant now);
     void send_headers(Instant now);
+    void advertise(const std::vector<ike::NeighbourAdvertisement>& advertisements, Instant now);
     void write_out(const std::vector<ike::KeyRecord>& keys);
     void arm(Instant now, bool unfinished);
 
@@ -117,6 +119,7 @@ class Driver {
     HostNetwork* network_ = nullptr;
     GroupKeeper* groups_ = nullptr;
     std::optional<MobilityCarrier> mobility_;
+    std::optional<NeighbourSocket> neighbours_;
     LoopSource timer_;
     std::vector<LoopSource> sources_;
 };

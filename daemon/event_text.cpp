@@ -123,6 +123,7 @@ std::string change(const ike::GroupChanged& e) {
 // "binding 2 moved to 2001:db8:2::5, was 2001:db8:3::7, 420 s left"
 std::string binding_change(const ike::BindingChanged& e) {
     if (e.what == ike::BindingChanged::What::prefix_gone) return "its prefix is gone from the home link";
+    if (e.what == ike::BindingChanged::What::at_home) return "at home";
     std::string out = e.bid == 0 ? "binding" : fmt::format("binding {}", e.bid);
     out += fmt::format(" {}", ike::name(e.what));
     if (e.care_of)

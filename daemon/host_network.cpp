@@ -67,6 +67,7 @@ Uplinks::Plan uplink_plan(const ike::Config& config) {
             for (const ike::AccessLink& link : connection.mobile->access)
                 add_once(out.interfaces, link.interface);
             if (connection.remote) add_once(out.gateways, connection.remote->address);
+            if (connection.mobile->home) add_once(out.homes, *connection.mobile->home);
         }
         if (connection.role != ike::Role::client || connection.paths.uplinks.empty()) continue;
         for (const ike::Uplink& uplink : connection.paths.uplinks)

@@ -33,6 +33,10 @@ std::expected<IpAddress, std::string> RouteLookup::source_over(const std::string
     return source;
 }
 
+bool RouteLookup::is_on_link(const std::string& uplink, const IpAddress& address) {
+    return uplinks_ != nullptr && uplinks_->is_on_link(uplink, address);
+}
+
 bool RouteLookup::listens(const IpAddress& address) const {
     return std::ranges::any_of(bound_, [&](const IpAddress& bound) {
         return bound == address || bound == IpAddress::any(address.family());

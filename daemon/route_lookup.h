@@ -25,6 +25,7 @@ class RouteLookup final : public ike::Surroundings {
     [[nodiscard]] std::optional<IpAddress> source_for(const IpAddress& peer) override;
     [[nodiscard]] std::expected<IpAddress, std::string> source_over(const std::string& uplink,
                                                                     const IpAddress& peer) override;
+    [[nodiscard]] bool is_on_link(const std::string& uplink, const IpAddress& address) override;
     [[nodiscard]] WallTime wall_time() override;
 
   private:

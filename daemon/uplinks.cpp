@@ -40,17 +40,28 @@ Uplinks::Uplinks(std::unique_ptr<netlink::Caller> caller, std::uint32_t mark)
 void Uplinks::configure(Plan plan) {
     plan_ = std::move(plan);
     if (plan_.gateways.size() > kMaxGateways) plan_.gateways.resize(kMaxGateways);
+    if (plan_.homes.size() > kMaxHomes) plan_.homes.resize(kMaxHomes);
 }
 
 bool Uplinks::refresh() {
     if (plan_.interfaces.empty() && tables_ == 0) return false;
     const auto before = std::exchange(sources_, {});
+    const auto on_link_before = std::exchange(on_link_, {});
     Wanted wanted;
     look(wanted);
     tables_ = std::max(tables_, std::min(plan_.interfaces.size(), kMaxUplinks));
     const bool applied = apply(wanted);
     tables_ = std::min(plan_.interfaces.size(), kMaxUplinks);
-    return applied || before != sources_;
+    return applied || before != sources_ || on_link_before != on_link_;
+}
+
+bool Uplinks::is_on_link(const std::string& uplink, const IpAddress& home) {
+    if (!has(plan_.homes, home)) {
+        if (plan_.homes.size() >= kMaxHomes) return false;
+        plan_.homes.push_back(home);
+        refresh();
+    }
+    return on_link_.contains({uplink, home});
 }
 
 std::expected<IpAddress, std::string> Uplinks::source_over(const std::string& uplink,
@@ -89,8 +100,9 @@ std::vector<Uplinks::Own> Uplinks::addresses() {
             netlink::dump_addresses(family), [&] { some.clear(); },
             [&](const nlmsghdr& message) {
                 const auto address = netlink::parse_address(message);
-                if (!address || !netlink::is_usable_address(message)) return;
-                some.push_back({address->interface_index, address->address});
+                // The home address, which xfrm/ puts onto the home link, is none of the network's.
+                if (!address || address->home || !netlink::is_usable_address(message)) return;
+                some.push_back({address->interface_index, address->address, address->prefix_length});
             });
         if (asked) std::ranges::move(some, std::back_inserter(out));
     }
@@ -146,6 +158,7 @@ void Uplinks::look(Wanted& wanted) {
     for (std::size_t i = 0; i < std::min(plan_.interfaces.size(), kMaxUplinks); ++i) {
         const std::string& name = plan_.interfaces[i];
         const auto interface = link(name);
+        if (interface) look_for_homes(i, interface->index, own, wanted);
         for (const IpAddress& gateway : plan_.gateways) {
             Source& source = sources_.try_emplace({name, gateway}, IpAddress{}).first->second;
             if (!interface) {
@@ -173,6 +186,28 @@ void Uplinks::look(Wanted& wanted) {
                                      .source = found->source};
             if (!has(wanted.rules, rule)) wanted.rules.push_back(rule);
         }
+    }
+}
+
+void Uplinks::look_for_homes(std::size_t uplink, int interface_index, const std::vector<Own>& own,
+                             Wanted& wanted) {
+    for (const IpAddress& home : plan_.homes) {
+        const bool here = std::ranges::any_of(own, [&](const Own& one) {
+            return one.interface_index == interface_index && one.address != home &&
+                   one.prefix_length < one.address.bits() &&
+                   Prefix(one.address, one.prefix_length).contains(home);
+        });
+        if (!here) continue;
+        on_link_.insert({plan_.interfaces[uplink], home});
+        const bool routed =
+            std::ranges::any_of(wanted.rules, [&](const auto& r) { return r.source == home; });
+        if (!routed)
+            wanted.rules.push_back({.family = home.family(),
+                                    .priority = xfrm::kUplinkPriority,
+                                    .table = table_of(uplink),
+                                    .protocol = xfrm::kProtocol,
+                                    .suppress_prefix_length = std::nullopt,
+                                    .source = home});
     }
 }
 

@@ -11,6 +11,7 @@
 #include <expected>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ namespace sheaf::daemon {
 //
 // For each uplink there is a table (xfrm::kFirstUplinkTable and those that follow, in the order of the
 // configuration) with a host route to each gateway that it reaches, and for each of its addresses that IKE
-// uses a rule that leads there. All carry our protocol number, so that xfrm/ removes them with the rest of
+// uses a rule that leads there; for a mobile node's home address, too, at the first uplink that is on the home link. All carry our protocol number, so that xfrm/ removes them with the rest of
 // ours at the start and at the end. What stands there is looked at each time, for the kernel removes routes
 // itself when an interface goes down.
 //
@@ -32,11 +33,13 @@ class Uplinks {
     struct Plan {
         std::vector<std::string> interfaces; // in order of preference
         std::vector<IpAddress> gateways;
+        std::vector<IpAddress> homes{}; // whose prefixes may be on-link at an uplink
         friend bool operator==(const Plan&, const Plan&) = default;
     };
     // More than anyone has; what is beyond them is told as unusable.
     static constexpr std::size_t kMaxUplinks = 64;
     static constexpr std::size_t kMaxGateways = 64;
+    static constexpr std::size_t kMaxHomes = 64;
 
     // `mark` is that of the IKE sockets. `caller` is one for NETLINK_ROUTE.
     Uplinks(std::unique_ptr<netlink::Caller> caller, std::uint32_t mark);
@@ -53,6 +56,9 @@ class Uplinks {
     [[nodiscard]] std::expected<IpAddress, std::string> source_over(const std::string& uplink,
                                                                     const IpAddress& gateway);
 
+    // Likewise; an address that was not configured becomes one of the homes. Beyond kMaxHomes none is on-link.
+    [[nodiscard]] bool is_on_link(const std::string& uplink, const IpAddress& home);
+
   private:
     using Source = std::expected<IpAddress, std::string>;
     using Pair = std::pair<std::string, IpAddress>; // uplink and gateway
@@ -63,6 +69,7 @@ class Uplinks {
     struct Own { // addresses that can be used
         int interface_index = 0;
         IpAddress address;
+        unsigned prefix_length = 0;
     };
     struct Wanted {
         std::vector<netlink::Rule> rules;
@@ -76,6 +83,8 @@ class Uplinks {
                                                           const std::vector<Own>& own);
     [[nodiscard]] std::expected<netlink::Route, netlink::Error> query(const netlink::RouteQuery& query);
     void look(Wanted& wanted);
+    // Which homes are on-link there, and the rule for what is sent from them.
+    void look_for_homes(std::size_t uplink, int interface_index, const std::vector<Own>& own, Wanted& wanted);
     [[nodiscard]] bool apply(const Wanted& wanted);
     [[nodiscard]] bool apply_routes(const std::vector<netlink::Route>& wanted);
     [[nodiscard]] bool apply_rules(const std::vector<netlink::Rule>& wanted);
@@ -87,6 +96,7 @@ class Uplinks {
     Plan plan_;
     std::size_t tables_ = 0; // that were used up to now
     std::map<Pair, Source> sources_;
+    std::set<Pair> on_link_; // uplink and home
 };
 
 } // namespace sheaf::daemon

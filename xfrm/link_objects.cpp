@@ -102,9 +102,11 @@ std::vector<Address> lan_addresses_of(const child::Link& link, const LanIndexes&
         out.push_back({.interface_index = index->second,
                        .address = given.address,
                        .prefix_length = given.prefix_length,
-                       .prefix_route = true,
-                       .ask_first = given.address.is_v6(),
-                       .protocol = kProtocol});
+                       .prefix_route = !given.home,
+                       .ask_first = given.address.is_v6() && !given.home,
+                       .deprecated = given.deprecated,
+                       .protocol = kProtocol,
+                       .home = given.home});
     }
     return out;
 }

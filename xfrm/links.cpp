@@ -27,21 +27,29 @@ struct Update {
     std::vector<Operation> removals;
 };
 
-// IPv6 has an address once, whatever the prefix; what else is said of it can be changed in place.
+// By what the kernel finds an address.
+const Address* at_place_of(const Address& address, const std::vector<Address>& list) {
+    const auto found = std::ranges::find_if(list, [&](const Address& other) {
+        return other.interface_index == address.interface_index && other.address == address.address;
+    });
+    return found == list.end() ? nullptr : &*found;
+}
+
+// IPv6 has an address once on an interface, whatever the prefix; what else is said of it can be changed in place.
 void update_addresses(Update& to, const std::vector<Address>& had, const std::vector<Address>& wanted,
                       const std::string& interface) {
     std::vector<Operation> changes;
     for (const Address& address : without(wanted, had)) {
-        const auto other = std::ranges::find(had, address.address, &Address::address);
+        const Address* other = at_place_of(address, had);
         Operation addition = address_operation(address, interface);
-        if (other != had.end() && other->prefix_length == address.prefix_length) {
+        if (other != nullptr && other->prefix_length == address.prefix_length) {
             addition.message = change_address(address);
             addition.verb = "change";
             addition.undo = [was = *other] { return change_address(was); };
             changes.push_back(std::move(addition));
             continue;
         }
-        if (other != had.end()) { // of another prefix: the old one has to go first
+        if (other != nullptr) { // of another prefix: the old one has to go first
             Operation operation = address_removal(*other, interface);
             operation.undo = [was = *other] { return add_address(was); };
             to.additions.push_back(std::move(operation));
@@ -50,7 +58,7 @@ void update_addresses(Update& to, const std::vector<Address>& had, const std::ve
     }
     std::ranges::move(changes, std::back_inserter(to.additions));
     for (const Address& address : without(had, wanted)) {
-        if (std::ranges::find(wanted, address.address, &Address::address) == wanted.end())
+        if (at_place_of(address, wanted) == nullptr)
             to.removals.push_back(address_removal(address, interface));
     }
 }
@@ -88,10 +96,7 @@ Update update_of(const child::Link& before, const child::Link& after, const WayI
     update_addresses(addresses, addresses_of(before, index), addresses_of(after, index),
                      interface_text(after));
     const auto had = lan_addresses_of(before, lan_before), wanted = lan_addresses_of(after, lan);
-    for (const Address& address : without(wanted, had))
-        addresses.additions.push_back(address_operation(address, lan_interface_text(after)));
-    for (const Address& address : without(had, wanted))
-        addresses.removals.push_back(address_removal(address, lan_interface_text(before)));
+    update_addresses(addresses, had, wanted, lan_interface_text(after));
     out.additions = std::move(addresses.additions);
     update_routes(out, before, after, indexes);
     std::ranges::move(addresses.removals, std::back_inserter(out.removals));

@@ -261,6 +261,12 @@ child::Link link_of(const MobilityLink& link) {
         // to leave from a care-of address. Routes into the tunnel name it.
         out.addresses = {
             {.address = link.home, .prefix_length = 128, .deprecated = !link.at_home, .home = true}};
+        if (!link.home_interface.empty())
+            out.lan = {{.interface = link.home_interface,
+                        .address = link.home,
+                        .prefix_length = 128,
+                        .home = true,
+                        .deprecated = !link.at_home}};
         if (!link.at_home) out.routes = link.correspondents;
         out.delegated = link.networks;
     } else if (is_registered(link)) {

@@ -26,11 +26,14 @@ struct InterfaceAddress {
     friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
 };
 
-// A part of a client's prefix that it hands to a network behind it, by an address of its own there.
+// A part of a client's prefix that it hands to a network behind it, by an address of its own there; or its home address
+// on the home link.
 struct LanAddress {
     std::string interface; // exists, and is not ours
     IpAddress address;
     unsigned prefix_length = 64;
+    bool home = false; // RFC 6275 11.5.5: nothing is routed there by it, and duplicates are not looked for
+    bool deprecated = false; // as in InterfaceAddress
     friend bool operator==(const LanAddress&, const LanAddress&) = default;
 };
 

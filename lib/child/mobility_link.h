@@ -83,8 +83,11 @@ struct MobilityLink {
     std::optional<ReturnRoutability> home_test{}; // none: like payload
     // mobile node: payload goes its own ways, without the tunnel; what is registered beside carries signalling alone.
     bool at_home = false;
-    // home agent: on this interface of the home link it answers for `home` while that is registered (proxy
-    // neighbour discovery, RFC 6275 10.4.1), if the interface has proxy_ndp. Empty: none.
+    // The interface on the home link; empty: none.
+    // home agent: there it answers for `home` while that is registered (proxy neighbour discovery, RFC 6275 10.4.1), if
+    //   the interface has proxy_ndp.
+    // mobile node: it has `home` as well (RFC 6275 11.5.5), without a look for duplicates, for the home agent still
+    //   answers for it. Nothing begins with it until `at_home`.
     std::string home_interface{};
     friend bool operator==(const MobilityLink&, const MobilityLink&) = default;
 };

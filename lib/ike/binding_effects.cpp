@@ -28,6 +28,7 @@ std::string_view name(BindingChanged::What what) {
     case What::ended: return "ended";
     case What::refused: return "refused";
     case What::prefix_gone: return "prefix_gone";
+    case What::at_home: return "at_home";
     }
     return "unknown";
 }

@@ -306,6 +306,8 @@ void Engine::Core::Bindings::settle_node(Instant now, const Connection& connecti
     if (live && node.up != sa->claim) {
         node.up = sa->claim;
         node.asked.clear();
+        // Which link is the home link could not be known before.
+        if (!node.node.plan().home) place(now, connection, node);
         node.node.signalling_up(now, *sa->claim, sa->path.local.address, *core_->random_);
     }
     if (node.up) {

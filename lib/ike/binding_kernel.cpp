@@ -77,6 +77,10 @@ child::MobilityLink Engine::Core::Bindings::picture_of(Home& home, const Connect
         return out;
     }
     if (node == nodes_.end()) return out;
+    if (const auto& place = node->second.node.home_place(); place && place->home == claim.home) {
+        out.home_interface = place->interface;
+        out.at_home = node->second.node.is_home();
+    }
     for (const auto& [bid, address] : node->second.node.places()) {
         out.care_of.push_back({bid, address, is_usable(address)});
         if (first && first->care_of == address) out.default_bid = bid;
@@ -147,6 +151,19 @@ void Engine::Core::Bindings::on_intent_done(Instant now, const child::IntentDone
     if (home == homes_.end()) return;
     home->second.link.done(done, now);
     if (home->second.link.next_timeout()) retried_.insert(home->first);
+    if (home->second.link.announcer().next_timeout()) announcing_.insert(home->first);
+    announce(now);
+}
+
+void Engine::Core::Bindings::announce(Instant now) {
+    std::erase_if(announcing_, [&](const Key& key) {
+        const auto home = homes_.find(key);
+        if (home == homes_.end()) return true;
+        Announcer& announcer = home->second.link.announcer();
+        if (const auto interface = announcer.step(now))
+            core_->out_.advertisements.push_back({*interface, key.second});
+        return !announcer.next_timeout();
+    });
 }
 
 void Engine::Core::Bindings::settle_home(Instant now, const Key& key) {

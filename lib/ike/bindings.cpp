@@ -117,6 +117,10 @@ std::optional<Instant> Engine::Core::Bindings::next_timeout() const {
         const auto home = homes_.find(key);
         if (home != homes_.end()) consider(home->second.link.next_timeout());
     }
+    for (const Key& key : announcing_) {
+        const auto home = homes_.find(key);
+        if (home != homes_.end()) consider(home->second.link.announcer().next_timeout());
+    }
     return next;
 }
 
@@ -134,6 +138,7 @@ void Engine::Core::Bindings::on_timeout(Instant now) {
         touched_.insert(key);
         return true;
     });
+    announce(now);
 }
 
 void Engine::Core::Bindings::network_changed(Instant now) {
@@ -143,33 +148,47 @@ void Engine::Core::Bindings::network_changed(Instant now) {
     }
 }
 
-// Which care-of addresses our links have, as the host sees it.
+// Mobile node: its home address, as far as it is known.
+std::optional<IpAddress> Engine::Core::Bindings::home_address(const Connection& connection,
+                                                              const Node& node) const {
+    if (node.node.plan().home) return node.node.plan().home;
+    if (node.up) return node.up->home;
+    const auto known =
+        std::ranges::find(homes_, connection.name, [](const auto& e) { return e.first.first; });
+    return known == homes_.end() ? std::nullopt : std::optional(known->first.second);
+}
+
+// Which care-of addresses our links have, as the host sees it, and which of them is the home link.
 void Engine::Core::Bindings::place(Instant now, const Connection& connection, Node& node) {
     std::map<std::uint16_t, IpAddress> places;
+    std::optional<HomePlace> here;
+    const auto known = home_address(connection, node);
     for (const AccessLink& link : node.node.plan().access) {
         const auto address = core_->host_->source_over(link.interface, connection.remote->address);
-        // RFC 6275 11.5.5: that we are at home we do not notice; the home address is no care-of address.
-        const bool is_home =
-            address && (node.node.plan().home == *address || homes_.contains({connection.name, *address}));
-        if (address && !is_home && mobility::is_unicast_routable(*address))
-            places.emplace(link.bid, *address);
+        // The home address is no care-of address.
+        if (!address || known == *address || !mobility::is_unicast_routable(*address)) continue;
+        const bool at_home = known && core_->host_->is_on_link(link.interface, *known);
+        if (!at_home) places.emplace(link.bid, *address);
+        if (at_home && !here) here = HomePlace{link.interface, link.bid, *address, *known};
     }
-    node.node.set_places(now, places);
+    node.node.set_places(now, places, here);
     for (const auto& [key, home] : homes_) {
         if (key.first == connection.name) touched_.insert(key);
     }
+    follow_places(now, connection, node.node);
+}
+
+// An attempt from an address that is gone gets no answer any more; one that waits for a better time has it.
+void Engine::Core::Bindings::follow_places(Instant now, const Connection& connection,
+                                           const MobileNode& node) {
     const auto found = core_->initiations_.find(connection.name);
     if (found == core_->initiations_.end()) return;
     Initiation& initiation = found->second;
     IkeSa* sa = core_->find(initiation.sa);
-    const auto is_here = [&](const IpAddress& address) {
-        return std::ranges::any_of(places, [&](const auto& entry) { return entry.second == address; });
-    };
-    // An attempt from an address that is gone gets no answer any more; one that waits for a better time has it.
     const bool attempt = sa && !sa->in<Established>() && !sa->in<Deleting>();
-    if (attempt && !is_here(sa->path.local.address))
+    if (attempt && !node.has(sa->path.local.address))
         core_->drop(now, *sa, DownReason::failed, "the care-of address that it began from is gone");
-    if (initiation.sa == 0 && initiation.next_attempt && !places.empty()) initiation.next_attempt = now;
+    if (initiation.sa == 0 && initiation.next_attempt && node.source()) initiation.next_attempt = now;
 }
 
 void Engine::Core::Bindings::settle(Instant now) {
@@ -400,6 +419,9 @@ void Engine::Core::Bindings::tell_status(Status& out) const {
         const auto node = nodes_.find(key.first);
         if (node != nodes_.end()) {
             status.places = node->second.node.places();
+            if (const auto& place = node->second.node.home_place(); place && place->home == claim.home)
+                status.home_link = place->interface;
+            status.at_home = !status.home_link.empty() && node->second.node.is_home();
             status.settled = node->second.node.is_settled();
             status.home_prefixes = node->second.node.home_prefixes();
         }

@@ -93,7 +93,9 @@ class Engine::Core::Bindings {
 
     // bindings.cpp
     void configure(Instant now);
+    [[nodiscard]] std::optional<IpAddress> home_address(const Connection& connection, const Node& node) const;
     void place(Instant now, const Connection& connection, Node& node);
+    void follow_places(Instant now, const Connection& connection, const MobileNode& node);
     void carry_out(Instant now, BindingEffects effects, const Connection& connection);
     void send(const mobility::Packet& packet, const Connection& connection);
     void send(const PrefixPacket& packet, const Connection& connection);
@@ -126,6 +128,8 @@ class Engine::Core::Bindings {
     void move_pairs(Home& home, std::vector<child::KernelStep>& steps, std::vector<Pending::Move>& moved);
     void settle_kernel(Instant now, Home& home, const Connection& connection);
     void settle_home(Instant now, const Key& key);
+    // Tells the neighbours what is due of those in `announcing_`.
+    void announce(Instant now);
     void close(Home& home);
     std::map<Key, Home>::iterator forget(std::map<Key, Home>::iterator home); // the next one
 
@@ -143,6 +147,7 @@ class Engine::Core::Bindings {
     std::set<Key> touched_;
     std::map<child::IntentId, Key> told_; // the kernel, unanswered
     std::set<Key> retried_;               // the kernel has refused their pictures
+    std::set<Key> announcing_;            // neighbours are being told of them
 };
 
 } // namespace sheaf::ike

@@ -7,6 +7,7 @@
 #include "lib/base/random.h"
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
+#include "lib/ike/announcer.h"
 #include "lib/ike/config.h"
 #include "lib/ike/event.h"
 #include "lib/ike/group_record.h"
@@ -48,6 +49,11 @@ class Surroundings {
     [[nodiscard]] virtual std::expected<IpAddress, std::string> source_over(const std::string& uplink,
                                                                             const IpAddress& /*peer*/) {
         return std::unexpected(uplink + " is no uplink of this host");
+    }
+    // Whether the address is of a prefix that is on-link at an uplink: that of a usable address there. What is sent from
+    // it to a peer that source_over() was asked about leaves by the first such uplink.
+    [[nodiscard]] virtual bool is_on_link(const std::string& /*uplink*/, const IpAddress& /*address*/) {
+        return false;
     }
     [[nodiscard]] virtual WallTime wall_time() = 0;
 };
@@ -142,6 +148,7 @@ class Engine {
         std::vector<KeyRecord> keys;            // while write_keys is on
         std::vector<GroupRecord> group_records; // to be stored, in this order
         std::vector<MobilityHeader> headers;    // to be sent when the kernel has carried out the intents
+        std::vector<NeighbourAdvertisement> advertisements; // of what the kernel has carried out: at once
     };
     [[nodiscard]] Outputs take();
 

@@ -176,6 +176,7 @@ struct BindingChanged {
         ended,
         refused, // `why`; nothing has changed
         prefix_gone, // mobile node: the home agent has no prefix with this home address any more; `why` says which
+        at_home, // mobile node: it is, on the interface that `why` names, and the home agent knows
     } what{};
     std::uint16_t bid = 0;              // 0: none, or several are meant
     std::optional<IpAddress> care_of{}; // not of what was refused

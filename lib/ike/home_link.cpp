@@ -1,11 +1,19 @@
 #include "lib/ike/home_link.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sheaf::ike {
 namespace {
 
 constexpr Duration kTellAgain = std::chrono::seconds(5);
+
+// On which interface the host answers neighbours for the home address, by this picture; empty: on none.
+std::string answers_on(const child::MobilityLink& picture) {
+    const bool agent = picture.role == child::MobilityRole::home_agent;
+    const bool registered = std::ranges::any_of(picture.care_of, &child::CareOf::registered);
+    return (agent ? registered : picture.at_home) ? picture.home_interface : std::string();
+}
 
 } // namespace
 
@@ -26,6 +34,7 @@ bool HomeLink::wants(const child::MobilityLink& picture, Instant now) const {
 child::KernelStep HomeLink::tell(const child::MobilityLink& picture) {
     again_.reset();
     told_ = picture;
+    announcer_.ask(answers_on(picture));
     guards_prefixes_ = guards_prefixes_ && picture.prefix_discovery != 0;
     if (std::exchange(open_, true)) return child::UpdateMobility{picture};
     guarded_ = guards_prefixes_ = false;
@@ -43,10 +52,13 @@ void HomeLink::done(const child::IntentDone& answer, Instant now) {
     if (!open_ || !opened_by_ || answer.id < *opened_by_) return; // of before it was opened
     if (!answer.error) {
         guarded_ = true;
-        if (answer.id == intent_) guards_prefixes_ = told_ && told_->prefix_discovery != 0;
+        if (answer.id != intent_) return;
+        guards_prefixes_ = told_ && told_->prefix_discovery != 0;
+        announcer_.confirm(now);
     } else if (answer.id == *opened_by_) {
         open_ = false;
         told_.reset();
+        announcer_.ask({});
     } else if (answer.id == intent_) {
         told_.reset();
         again_ = now + kTellAgain;
@@ -61,6 +73,7 @@ child::KernelStep HomeLink::close() {
     open_ = guarded_ = guards_prefixes_ = false;
     told_.reset();
     again_.reset();
+    announcer_.ask({});
     return child::CloseMobility{numbers_.payload};
 }
 

@@ -3,6 +3,7 @@
 #include "lib/base/time.h"
 #include "lib/child/kernel.h"
 #include "lib/child/mobility_link.h"
+#include "lib/ike/announcer.h"
 #include "lib/ike/mobile_use.h"
 
 #include <optional>
@@ -52,6 +53,9 @@ class HomeLink {
     void done(const child::IntentDone& answer, Instant now);
     [[nodiscard]] std::optional<Instant> next_timeout() const { return again_; }
     void on_timeout(Instant now);
+    // What the neighbours on the home link are to be told of what the kernel has confirmed.
+    [[nodiscard]] Announcer& announcer() { return announcer_; }
+    [[nodiscard]] const Announcer& announcer() const { return announcer_; }
     // REQUIRES is_open().
     [[nodiscard]] child::KernelStep close();
 
@@ -67,6 +71,7 @@ class HomeLink {
     std::optional<child::MobilityLink> told_;
     child::IntentId intent_ = 0; // the latest that told it
     std::optional<Instant> again_;
+    Announcer announcer_;
 };
 
 } // namespace sheaf::ike

@@ -22,16 +22,44 @@ std::string_view word(mobility::AbilityMissing::Ability ability) {
 MobileNode::MobileNode(std::string connection, MobilePlan plan)
     : connection_(std::move(connection)), plan_(std::move(plan)) {}
 
-mobility::CareOf MobileNode::care_of(std::uint16_t bid) const {
+std::uint8_t MobileNode::priority_of(std::uint16_t bid) const {
     const auto link = std::ranges::find(plan_.access, bid, &AccessLink::bid);
-    return {bid, link == plan_.access.end() ? std::uint8_t{1} : link->priority, places_.at(bid)};
+    return link == plan_.access.end() ? std::uint8_t{1} : link->priority;
 }
 
-// What is new comes first, so that there is always a way for what is sent.
-void MobileNode::set_places(Instant now, std::map<std::uint16_t, IpAddress> places) {
-    if (places == places_) return;
-    const auto before = std::exchange(places_, std::move(places));
+mobility::CareOf MobileNode::care_of(std::uint16_t bid) const {
+    return {bid, priority_of(bid), places_.at(bid)};
+}
+
+void MobileNode::move_home(Instant now, const std::optional<HomePlace>& before) {
+    // Another address beside is no other link.
+    const bool same = before && home_place_ && before->interface == home_place_->interface &&
+                      before->home == home_place_->home;
+    if (same) return;
+    home_known_ = false;
     if (!list_) return;
+    if (home_place_)
+        arrive_home(now);
+    else if (before)
+        carry_out(list_->leave_home(now), now);
+}
+
+void MobileNode::arrive_home(Instant now) {
+    carry_out(list_->arrive_home(now, home_place_->bid, priority_of(home_place_->bid)), now);
+}
+
+// What is new comes first, so that there is always a way for what is sent. Who comes home says so before the addresses
+// that it had are gone, and who leaves knows first where to.
+void MobileNode::set_places(Instant now, std::map<std::uint16_t, IpAddress> places,
+                            const std::optional<HomePlace>& home) {
+    if (places == places_ && home == home_place_) return;
+    const auto before = std::exchange(places_, std::move(places));
+    const auto home_before = std::exchange(home_place_, home);
+    if (home_place_) move_home(now, home_before);
+    const auto leave = [&] {
+        if (!home_place_) move_home(now, home_before);
+    };
+    if (!list_) return leave();
     for (const auto& [bid, address] : places_) {
         const auto old = before.find(bid);
         if (old == before.end() || old->second != address)
@@ -40,9 +68,16 @@ void MobileNode::set_places(Instant now, std::map<std::uint16_t, IpAddress> plac
     for (const auto& [bid, address] : before) {
         if (!places_.contains(bid)) carry_out(list_->withdraw(now, bid), now);
     }
+    leave();
+}
+
+bool MobileNode::has(const IpAddress& address) const {
+    if (home_place_ && (address == home_place_->address || address == home_place_->home)) return true;
+    return std::ranges::any_of(places_, [&](const auto& entry) { return entry.second == address; });
 }
 
 std::optional<IpAddress> MobileNode::source() const {
+    if (home_place_) return home_place_->address;
     const auto known = list_ ? list_->held().key_endpoint : std::nullopt;
     for (const AccessLink& link : plan_.access) {
         const auto place = places_.find(link.bid);
@@ -81,6 +116,7 @@ void MobileNode::begin(Instant now, const HomeClaim& claim, const IpAddress& key
         carry_out(list_->set_flow(now, flow), now);
     for (const auto& [bid, address] : places_)
         carry_out(list_->set_care_of(now, care_of(bid)), now);
+    if (home_place_ && home_place_->home == claim.home) arrive_home(now);
     carry_out(list_->start(now), now);
 }
 
@@ -171,11 +207,31 @@ void MobileNode::on_timeout(Instant now) {
 
 void MobileNode::carry_out(mobility::Actions actions, Instant now) {
     effects_.note(connection_, actions.changes, now);
+    keep_keys_at_home();
     if (actions.send) effects_.packets.push_back(*std::move(actions.send));
     for (const mobility::Notice& notice : actions.notices) {
         if (std::holds_alternative<mobility::PrefixDiscoveryNeeded>(notice)) seeker_.ask(now);
+        if (std::holds_alternative<mobility::HomeLinkUsable>(notice)) know_home();
         tell(notice);
     }
+}
+
+// RFC 6275 11.7.3: an IKE SA that is on the home link already works there, and is left with the link.
+void MobileNode::keep_keys_at_home() {
+    if (!home_place_ || !list_) return;
+    std::erase_if(effects_.keys, [this](const mobility::KeyEndpointChange& change) {
+        const bool here = change.address == home_place_->address || change.address == home_place_->home;
+        if (change.move || !here) return false;
+        list_->set_key_endpoint(change.address);
+        return true;
+    });
+}
+
+void MobileNode::know_home() {
+    if (!home_place_ || std::exchange(home_known_, true)) return;
+    BindingChanged event{connection_, home_place_->home, BindingChanged::What::at_home};
+    event.why = home_place_->interface;
+    effects_.events.push_back(std::move(event));
 }
 
 void MobileNode::tell(const mobility::Notice& notice) {

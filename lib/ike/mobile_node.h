@@ -20,6 +20,15 @@
 
 namespace sheaf::ike {
 
+// RFC 6275 11.5.5: the home prefix is on-link at one of our links.
+struct HomePlace {
+    std::string interface;
+    std::uint16_t bid = 0;
+    IpAddress address; // that we have there beside the home address
+    IpAddress home;
+    friend bool operator==(const HomePlace&, const HomePlace&) = default;
+};
+
 // Mobile node: what is registered at the home agent of one connection, and what is to be.
 //
 // It lives over the IKE SAs by which it is registered. Without an SA for signalling nothing that it sends gets
@@ -29,10 +38,18 @@ class MobileNode {
     MobileNode(std::string connection, MobilePlan plan);
     [[nodiscard]] const MobilePlan& plan() const { return plan_; }
 
-    // The addresses that our links have now, by binding identifier.
-    void set_places(Instant now, std::map<std::uint16_t, IpAddress> places);
+    // The addresses that our links have now, by binding identifier; and the link that is the home link, which is none
+    // of those. At home nothing is registered.
+    void set_places(Instant now, std::map<std::uint16_t, IpAddress> places,
+                    const std::optional<HomePlace>& home = {});
     [[nodiscard]] const std::map<std::uint16_t, IpAddress>& places() const { return places_; }
-    // Where IKE is to begin from: where the home agent knows it to be, or the first of the plan that is there.
+    [[nodiscard]] bool has(const IpAddress& address) const; // on one of the links
+    [[nodiscard]] const std::optional<HomePlace>& home_place() const { return home_place_; }
+    // At home, and the home agent has said that it takes our packets no longer. Nothing but its word, under IPsec, tells
+    // our home link from one that only has its prefix.
+    [[nodiscard]] bool is_home() const { return home_place_ && home_known_; }
+    // Where IKE is to begin from: on the home link, or where the home agent knows it to be, or the first of the plan that
+    // is there.
     [[nodiscard]] std::optional<IpAddress> source() const;
 
     // There is a new IKE SA with an SA for signalling, which speaks for this home address and is at `keys_at`.
@@ -61,14 +78,21 @@ class MobileNode {
   private:
     void begin(Instant now, const HomeClaim& claim, const IpAddress& keys_at, Random& random);
     void carry_out(mobility::Actions actions, Instant now);
+    void arrive_home(Instant now);
+    void know_home(); // the home agent does
+    void keep_keys_at_home();
+    void move_home(Instant now, const std::optional<HomePlace>& before);
     void tell(const mobility::Notice& notice);
     void check_home(); // whether it is of a home prefix
     void forget_prefixes();
+    [[nodiscard]] std::uint8_t priority_of(std::uint16_t bid) const;
     [[nodiscard]] mobility::CareOf care_of(std::uint16_t bid) const;
 
     std::string connection_;
     MobilePlan plan_;
     std::map<std::uint16_t, IpAddress> places_;
+    std::optional<HomePlace> home_place_;
+    bool home_known_ = false; // to the home agent
     std::optional<HomeClaim> claim_;
     std::optional<mobility::BindingList> list_; // while there is something registered, or to be
     mobility::PrefixSeeker seeker_;

@@ -150,6 +150,8 @@ struct HomeStatus {
     std::optional<SaName> sa; // the IKE SA; none: there is none now
     // mobile node
     std::map<std::uint16_t, IpAddress> places{};       // what addresses its links have, by binding identifier
+    std::string home_link{};                           // the interface on the home link; empty: away
+    bool at_home = false;                              // and the home agent has said so
     bool settled = false;                              // the home agent has all that it is to have
     std::vector<mobility::HomePrefix> home_prefixes{}; // that it has told; some may be over
 };

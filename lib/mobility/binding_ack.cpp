@@ -161,8 +161,9 @@ void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
     switch (ack.status) {
     case Status::not_home_agent:
         if (update.lifetime != 0) return refuse_all(ack.status, to);
-        if (named.empty()) unknown_ = false;
-        return take_removals(); // there was nothing
+        take_removals(); // there was nothing
+        if (named.empty()) find_nothing(to);
+        return;
     case Status::plain_binding_exists:
         if (update.has(kOverwrite)) return refuse_all(ack.status, to);
         unknown_ = true; // RFC 5648 5.7: with the O flag, then
@@ -188,6 +189,16 @@ void BindingList::refuse(Instant now, const BindingAck& ack, Actions& to) {
         return may_pass(ack.status) ? wait(now, ack.status, to) : refuse_all(ack.status, to);
     for (const BindingId& asked : named)
         refuse_binding(now, asked, status_of(ack, asked.bid), to);
+}
+
+// There is nothing to remove, or it went by an earlier copy of the message, whose answer was lost with what it said
+// about IKE. So there an IKE SA is made anew.
+void BindingList::find_nothing(Actions& to) {
+    unknown_ = false;
+    if (!home_link_) return;
+    to.notices.emplace_back(HomeLinkUsable{});
+    if (held_.key_endpoint)
+        to.changes.emplace_back(KeyEndpointChange{held_.home, false, *held_.key_endpoint});
 }
 
 void BindingList::refuse_binding(Instant now, const BindingId& asked, Status status, Actions& to) {

@@ -49,7 +49,10 @@ Actions BindingList::withdraw(Instant now, std::uint16_t bid) {
 }
 
 Actions BindingList::arrive_home(Instant now, std::uint16_t bid, std::uint8_t priority) {
-    return step(now, [&](Actions&) { home_link_ = CareOf{bid, priority, settings_.home}; });
+    return step(now, [&](Actions&) {
+        home_link_ = CareOf{bid, priority, settings_.home};
+        if (is_home_alone()) unknown_ = true; // so that the home agent says that we are
+    });
 }
 
 Actions BindingList::leave_home(Instant now) {

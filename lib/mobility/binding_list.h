@@ -87,7 +87,8 @@ class BindingList {
     [[nodiscard]] Actions withdraw(Instant now, std::uint16_t bid);
 
     // We are on the home link, and leave it. `bid` names the home link among the bindings, if there are to be
-    // others beside it; else all are removed.
+    // others beside it; else all are removed, also those that an earlier life may have left, and HomeLinkUsable tells
+    // that the home agent knows.
     [[nodiscard]] Actions arrive_home(Instant now, std::uint16_t bid, std::uint8_t priority);
     [[nodiscard]] Actions leave_home(Instant now);
 
@@ -173,6 +174,11 @@ class BindingList {
     [[nodiscard]] bool is_as_held(const CareOf& care_of) const;
     [[nodiscard]] bool is_home(const CareOf& care_of) const { return care_of.address == settings_.home; }
 
+    // RFC 5648 5.6: at home without bindings beside it.
+    [[nodiscard]] bool is_home_alone() const {
+        return home_link_ && !(settings_.home_and_foreign && settings_.multiple_care_of && settings_.bulk);
+    }
+
     [[nodiscard]] bool is_answer(const BindingAck& ack) const;
 
     // binding_ack.cpp
@@ -185,6 +191,7 @@ class BindingList {
     void take_flow(const FlowIdentification& sent, FlowStatus status, Actions& to);
     void take_keys(const BindingAck& ack, Actions& to);
     void miss(AbilityMissing::Ability ability, Actions& to);
+    void find_nothing(Actions& to);
     void refuse_binding(Instant now, const BindingId& asked, Status status, Actions& to);
     void refuse_all(Status status, Actions& to);
     void wait(Instant now, Status status, Actions& to);

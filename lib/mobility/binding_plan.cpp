@@ -19,8 +19,7 @@ bool has(const std::vector<std::uint16_t>& list, std::uint16_t number) {
 std::vector<CareOf> BindingList::wanted() const {
     std::vector<CareOf> out;
     if (stopped_) return out;
-    if (home_link_ && !(settings_.home_and_foreign && settings_.multiple_care_of && settings_.bulk))
-        return out;
+    if (is_home_alone()) return out;
     for (const CareOf& care_of : care_of_) {
         const auto refusal = refusals_.find(care_of.bid);
         if (refusal == refusals_.end() || refusal->second.care_of != care_of) out.push_back(care_of);
@@ -63,7 +62,7 @@ std::optional<BindingList::Plan> BindingList::plan() const {
 
 // RFC 5648 5.4, 5.5.1: all at once, from home or from any address that is left.
 std::optional<BindingList::Plan> BindingList::plan_end() const {
-    const bool may_hold = ever_sent_ && (unknown_ || !held_.bindings.empty());
+    const bool may_hold = (unknown_ && (ever_sent_ || home_link_)) || !held_.bindings.empty();
     const bool can_send = home_link_ || (stopped_ && !care_of_.empty());
     if (!may_hold || !can_send) return std::nullopt;
     const IpAddress from = home_link_ ? settings_.home : care_of_.front().address;

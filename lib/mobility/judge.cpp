@@ -272,8 +272,9 @@ std::optional<KeyEndpointChange> Case::move_keys(bool able) {
         after_.key_endpoint = next;
         return KeyEndpointChange{home, false, home};
     }
-    // While its address is registered, the IKE SA works as it is.
+    // While its address is registered, the IKE SA works as it is; and at home if it never was.
     if (old && has_care_of(after_, *old)) return std::nullopt;
+    if (old && after_.bindings.empty() && !has_care_of(before_->registration, *old)) return std::nullopt;
     after_.key_endpoint = next;
     if (!old) return std::nullopt;
     return KeyEndpointChange{home, false, *old};
@@ -311,7 +312,8 @@ Verdict Case::run() {
         verdict.is_registration = !is_deregistration();
         const bool able = update_.has(kKeyMobility) && authority_.dynamic_keys && policy_.key_mobility;
         if (able) verdict.ack.flags |= kAckKeyMobility;
-        if (is_bound() || verdict.is_registration) verdict.key_endpoint = move_keys(able);
+        // A mobile node that is told so moves its end, whatever there was to remove.
+        if (is_bound() || verdict.is_registration || able) verdict.key_endpoint = move_keys(able);
         verdict.after = after_;
     }
     answer(status, verdict);

@@ -59,6 +59,7 @@ constexpr std::array kTests{
     Test{"mobility-source", [](Report& report, const auto&) { test_mobility_source(report); }},
     Test{"mobility-flush", [](Report& report, const auto&) { test_mobility_flush(report); }},
     Test{"mobility-end", [](Report& report, const auto&) { test_mobility_end(report); }},
+    Test{"mobility-home", [](Report& report, const auto&) { test_mobility_home(report); }},
     Test{"mobility-table", [](Report& report, const auto&) { test_mobility_table(report); }},
     Test{"scale", [](Report& report, const auto&) { test_scale(report); }},
 };

@@ -49,6 +49,7 @@ void test_mobility_prefixes(Report& report);
 void test_mobility_source(Report& report);
 void test_mobility_flush(Report& report);
 void test_mobility_end(Report& report);
+void test_mobility_home(Report& report);
 void test_mobility_table(Report& report);
 void test_scale(Report& report);
 

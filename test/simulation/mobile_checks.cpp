@@ -103,8 +103,13 @@ std::string MobileWorld::check_agent(const child::MobilityLink& picture) const {
 // Nothing is sent from an address that is gone.
 std::string MobileWorld::check_node(const child::MobilityLink& picture) const {
     bool any = false;
+    const Access* home = home_access();
+    if (picture.home_interface != (home ? home->name : ""))
+        return "the home link is \"" + picture.home_interface + "\" to the kernel";
+    if (picture.at_home && !home) return "payload goes without the tunnel";
     for (const auto& care_of : picture.care_of) {
         any = any || care_of.registered;
+        if (home && care_of.registered) return "it sends through the tunnel at home";
         const Access* access = access_with(care_of.address);
         if (!access || access->bid != care_of.bid)
             return care_of.address.to_string() + " is no address of access network " +
@@ -119,6 +124,12 @@ std::string MobileWorld::check_at_peace() const {
     const auto agent = net_.agent.engine.status(), node = net_.node.engine.status();
     if (auto wrong = check_keys(agent, node); !wrong.empty()) return wrong;
     if (agent.homes.size() != 1 || node.homes.size() != 1) return "a home address is not at both ends";
+    if (home_access()) {
+        if (auto wrong = check_at_home(agent.homes[0], node.homes[0]); !wrong.empty())
+            return "at home: " + wrong + "; home agent:" + text_of(agent.homes[0].registration);
+        return check_pairs(agent);
+    }
+    if (node.homes[0].at_home) return "the mobile node takes itself for at home";
     if (auto wrong = check_bindings(agent.homes[0], node.homes[0]); !wrong.empty())
         return wrong + "; home agent:" + text_of(agent.homes[0].registration) +
                "; mobile node:" + text_of(node.homes[0].registration);
@@ -127,6 +138,21 @@ std::string MobileWorld::check_at_peace() const {
                "; mobile node:" + text_of(node.homes[0].registration);
     if (auto wrong = check_reach(agent.homes[0]); !wrong.empty()) return wrong;
     return check_pairs(agent);
+}
+
+// Nothing is registered, and both ends know it.
+std::string MobileWorld::check_at_home(const ike::HomeStatus& agent, const ike::HomeStatus& node) const {
+    if (!agent.registration.bindings.empty() || granted_.ways(net_.net.now) != 0)
+        return "something is registered";
+    if (!node.registration.bindings.empty()) return "the mobile node has something registered";
+    if (!node.at_home) return "the mobile node does not know it from the home agent";
+    if (!node.settled) return "the mobile node still has something to say";
+    const auto* there = MobileNet::picture(net_.agent);
+    const auto* here = MobileNet::picture(net_.node);
+    if (!there || !here) return "no picture";
+    if (!here->at_home) return "payload still goes into the tunnel";
+    if (here->default_bid || there->default_bid) return "there is a way through the tunnel";
+    return {};
 }
 
 // Cache and list.
@@ -205,9 +231,12 @@ std::string MobileWorld::check_keys(const ike::Status& agent, const ike::Status&
             return who + " has " + std::to_string(status->ike_sas.size()) + " IKE SAs";
     }
     const IpAddress& here = node.ike_sas[0].local.address;
-    if (!access_with(here)) return "the IKE SA is at " + here.to_string() + ", which the mobile node has not";
+    if (!net_.node.has(here))
+        return "the IKE SA is at " + here.to_string() + ", which the mobile node has not";
     const IpAddress& there = agent.ike_sas[0].peer.address;
-    if (here != there) return "the IKE SA is at " + here.to_string() + " and at " + there.to_string();
+    // At home both of its addresses are on the same link, and what says to which one IKE goes may have been lost.
+    const bool same = here == there || (home_access() && net_.node.has(there));
+    if (!same) return "the IKE SA is at " + here.to_string() + " and at " + there.to_string();
     return {};
 }
 

@@ -32,6 +32,11 @@ IpAddress address_in(std::uint16_t network, unsigned number) {
     return v6("2001:db8:" + std::to_string(network) + "::" + std::to_string(number));
 }
 
+// Of the mobile node's own on the home link.
+IpAddress address_at_home(std::uint16_t access, unsigned number) {
+    return v6("2001:db8:a::7:" + std::to_string(access) + ":" + std::to_string(number));
+}
+
 // Of a home agent that gives home addresses out of a pool.
 void use_pool(ike::Config& agent) {
     only(agent).home_service->entries.clear();
@@ -105,6 +110,7 @@ MobileWorld::Tally& MobileWorld::Tally::operator+=(const Tally& other) {
     decided += other.decided;
     restarts += other.restarts;
     logins += other.logins;
+    returns += other.returns;
     ike_moves += other.ike_moves;
     rekeyed += other.rekeyed;
     peaces += other.peaces;
@@ -204,6 +210,7 @@ void MobileWorld::count(Host& host) {
             tally_.expired +=
                 changed->what == What::ended && granted_.has_expired(net_.net.now, changed->bid);
         }
+        tally_.returns += !agent && changed && changed->what == What::at_home;
         tally_.logins += agent && std::holds_alternative<ike::IkeUp>(event);
         tally_.ike_moves += agent && std::holds_alternative<ike::PeerMoved>(event);
         tally_.rekeyed += agent && std::holds_alternative<ike::ChildRekeyed>(event);
@@ -222,6 +229,9 @@ void MobileWorld::show_links() {
         there.insert(*access.address);
     }
     std::erase_if(net_.cut, [&](const IpAddress& address) { return !there.contains(address); });
+    // The home address is on the same link.
+    if (const Access* home = home_access(); home && net_.cut.contains(*home->address))
+        net_.cut.insert(*home_address());
     net_.change();
     net_.carry();
     if (wrong_.empty()) wrong_ = check();
@@ -242,6 +252,24 @@ const MobileWorld::Access* MobileWorld::access_with(const IpAddress& address) co
 
 void MobileWorld::give_new_address(Access& access) {
     access.address = address_in(access.bid, 10 + ++access.addresses);
+}
+
+void MobileWorld::come_home(Access& access) {
+    access.address = address_at_home(access.bid, ++access.addresses);
+}
+
+std::optional<IpAddress> MobileWorld::home_address() const {
+    if (plan().home) return plan().home;
+    const auto homes = net_.node.engine.status().homes;
+    return homes.empty() ? std::nullopt : std::optional(homes.front().registration.home);
+}
+
+const MobileWorld::Access* MobileWorld::home_access() const {
+    const auto home = home_address();
+    const auto found = std::ranges::find_if(access_, [&](const Access& access) {
+        return home && access.address && Prefix(*access.address, 64).contains(*home);
+    });
+    return found == access_.end() ? nullptr : &*found;
 }
 
 void MobileWorld::come_or_go(Access& access) {
@@ -327,7 +355,7 @@ void MobileWorld::restart(bool agent) {
 
 void MobileWorld::disturb() {
     Access& access = access_[chance_.below(access_.size())];
-    switch (chance_.below(16)) {
+    switch (chance_.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -343,6 +371,8 @@ void MobileWorld::disturb() {
     case 12:
     case 13: renew_keys(); break;
     case 14: restart(happens(chance_, 1, 2)); break;
+    case 15:
+    case 16: come_home(access); break;
     default: break;
     }
     show_links();

@@ -11,7 +11,7 @@
 
 // A mobile node with two or three access networks and its home agent, in a network that loses, doubles and delays
 // their datagrams and their Mobility Headers. Access networks come and go, get other addresses and each other's, fall
-// silent; bindings expire, the home agent's operator adds and removes some; either end restarts or makes new keys.
+// silent; one or more of them are the home link for a while; bindings expire, the home agent's operator adds and removes some; either end restarts or makes new keys.
 namespace sheaf::test {
 
 class MobileWorld {
@@ -25,6 +25,7 @@ class MobileWorld {
         std::uint64_t decided = 0; // by the operator
         std::uint64_t restarts = 0;
         std::uint64_t logins = 0;
+        std::uint64_t returns = 0; // home
         std::uint64_t ike_moves = 0;
         std::uint64_t rekeyed = 0; // Child SAs
         std::uint64_t peaces = 0;
@@ -61,6 +62,7 @@ class MobileWorld {
     void disturb();
     void come_or_go(Access& access);
     void give_new_address(Access& access);
+    void come_home(Access& access);
     void hand_over_address(Access& from);
     void cut_or_mend(const Access& access);
     void decide();
@@ -83,6 +85,10 @@ class MobileWorld {
     [[nodiscard]] std::string check_reach(const ike::HomeStatus& agent) const;
     [[nodiscard]] std::string check_keys(const ike::Status& agent, const ike::Status& node) const;
     [[nodiscard]] std::string check_pairs(const ike::Status& agent) const;
+    // The access network that is the home link, by the home address that the mobile node has now; none: it is away.
+    [[nodiscard]] const Access* home_access() const;
+    [[nodiscard]] std::optional<IpAddress> home_address() const;
+    [[nodiscard]] std::string check_at_home(const ike::HomeStatus& agent, const ike::HomeStatus& node) const;
     [[nodiscard]] const Access* access_with(const IpAddress& address) const;
     [[nodiscard]] const ike::MobilePlan& plan() const { return *node_config_.connections[0].mobile; }
     [[nodiscard]] const ike::HomeService& service() const {

@@ -30,7 +30,20 @@ std::expected<IpAddress, std::string> Host::source_over(const std::string& uplin
     return *own;
 }
 
+bool Host::is_on_link(const std::string& uplink, const IpAddress& one) {
+    constexpr unsigned kNetworkLength = 64;
+    const auto found = uplinks.find(uplink);
+    return found != uplinks.end() && std::ranges::any_of(found->second, [&](const IpAddress& own) {
+               return Prefix(own, kNetworkLength).contains(one);
+           });
+}
+
 bool Host::has(const IpAddress& one) const {
+    const bool at_home = std::ranges::any_of(kernel.homes, [&](const auto& home) {
+        return home.second.role == child::MobilityRole::mobile_node && home.second.home == one &&
+               uplinks.contains(home.second.home_interface);
+    });
+    if (at_home) return true;
     const bool by_uplink = std::ranges::any_of(uplinks, [&](const auto& uplink) {
         return std::ranges::find(uplink.second, one) != uplink.second.end();
     });
@@ -45,12 +58,14 @@ void Host::pump(Instant now) {
         const bool storing = stores && !unstored.empty();
         if (storing) store(now);
         if (!storing && out.datagrams.empty() && out.intents.empty() && out.events.empty() &&
-            out.demands.empty() && out.headers.empty())
+            out.demands.empty() && out.headers.empty() && out.advertisements.empty())
             return;
         for (auto& demand : out.demands)
             demands.push_back(std::move(demand));
         for (auto& header : out.headers)
             headers.push_back(std::move(header));
+        for (auto& advertisement : out.advertisements)
+            advertisements.push_back(std::move(advertisement));
         for (auto& servers : out.name_servers)
             name_servers.push_back(std::move(servers));
         if (addresses_answer) answer_demands(now);

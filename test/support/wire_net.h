@@ -26,7 +26,9 @@ class Host final : public ike::Surroundings {
     std::optional<IpAddress> source_for(const IpAddress& peer) override;
     std::expected<IpAddress, std::string> source_over(const std::string& uplink,
                                                       const IpAddress& peer) override;
-    [[nodiscard]] bool has(const IpAddress& one) const;
+    // By an address that it has there; all networks are of /64.
+    bool is_on_link(const std::string& uplink, const IpAddress& one) override;
+    [[nodiscard]] bool has(const IpAddress& one) const; // a home address at home, too
     WallTime wall_time() override { return wall; }
 
     // Carries out intents and keeps events; what is to be sent stays in `outbox`.
@@ -73,7 +75,8 @@ class Host final : public ike::Surroundings {
     std::deque<child::KernelIntent> held;
     std::vector<ike::Datagram> outbox;
     std::vector<ike::Event> events;
-    std::vector<ike::MobilityHeader> headers; // that wait for the test to bring them somewhere
+    std::vector<ike::MobilityHeader> headers;                // that wait for the test to bring them somewhere
+    std::vector<ike::NeighbourAdvertisement> advertisements; // all that were sent
     std::vector<ike::KeyRecord> keys;
     bool stores = true; // false: what is to be stored of groups waits in `unstored`
     std::deque<ike::GroupRecord> unstored;

@@ -91,6 +91,28 @@ TEST_CASE("A mobile node tells which prefixes its home link has", "[daemon]") {
         CHECK(text.find(word) != std::string::npos);
 }
 
+TEST_CASE("A mobile node tells whether it is at home", "[daemon]") {
+    Snapshot snapshot = sample();
+    auto& home = snapshot.status.homes[0];
+    CHECK_FALSE(bindings_json(snapshot)["homes"][0].contains("at_home"));
+    home.is_agent = false;
+    home.registration.bindings.clear();
+    home.registration.flows.clear();
+    const auto out = [&] { return bindings_json(snapshot)["homes"][0]; };
+    const auto text = [&] {
+        return render_bindings({.verb = Verb::bindings}, bindings_json(snapshot), false);
+    };
+    CHECK(out()["at_home"] == false);
+    CHECK_FALSE(out().contains("home_link"));
+    CHECK(text().find("nothing registered") != std::string::npos);
+    home.home_link = "eth0";
+    CHECK(out()["home_link"] == "eth0");
+    CHECK(text().find("coming home") != std::string::npos);
+    home.at_home = true;
+    CHECK(out()["at_home"] == true);
+    CHECK(text().find("at home") != std::string::npos);
+}
+
 TEST_CASE("A binding is decided about by a request", "[daemon]") {
     Request request{.verb = Verb::binding};
     request.binding = {true, "2001:db8:a::100", "2001:db8:3::3", std::uint16_t{3}, 5, 60};

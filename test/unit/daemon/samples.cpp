@@ -238,6 +238,13 @@ ike::BindingChanged prefix_gone() {
             .why = "the home agent has 2001:db8:b::/64"};
 }
 
+ike::BindingChanged at_home() {
+    return {.connection = "home",
+            .home = *IpAddress::parse("2001:db8:a::100"),
+            .what = ike::BindingChanged::What::at_home,
+            .why = "eth0"};
+}
+
 ike::GroupChanged group_made() {
     return {"sites", ike::GroupChanged::What::made, 0xf0000002, 2, {}, "a member left"};
 }

@@ -34,6 +34,7 @@ inline constexpr WallTime kWall{std::chrono::seconds(1'800'000'000)};
 [[nodiscard]] ike::PoolLow pool_low(bool exhausted);
 [[nodiscard]] ike::PathChanged path_down(); // without an IKE SA
 [[nodiscard]] ike::BindingChanged prefix_gone();
+[[nodiscard]] ike::BindingChanged at_home();
 [[nodiscard]] ike::GroupChanged group_made();
 [[nodiscard]] ike::GroupChanged group_unfit();
 [[nodiscard]] ike::GroupChanged member_failed();

@@ -285,6 +285,9 @@ TEST_CASE("Events as JSON", "[daemon]") {
     CHECK(line(prefix_gone()) ==
           R"({"schema":1,"time":"T","event":"binding_changed","name":"home","home":"2001:db8:a::100",)"
           R"("what":"prefix_gone","why":"the home agent has 2001:db8:b::/64"})");
+    CHECK(line(at_home()) ==
+          R"({"schema":1,"time":"T","event":"binding_changed","name":"home","home":"2001:db8:a::100",)"
+          R"("what":"at_home","why":"eth0"})");
     CHECK(one_line(held_back_json(7, "T")) ==
           R"({"schema":1,"time":"T","event":"refused_held_back","count":7})");
 }
@@ -325,6 +328,7 @@ TEST_CASE("Events as log lines", "[daemon]") {
     is(prefix_gone(), LogLevel::warning,
        "home: home address 2001:db8:a::100: its prefix is gone from the home link: the home agent has "
        "2001:db8:b::/64");
+    is(at_home(), LogLevel::info, "home: home address 2001:db8:a::100: at home: eth0");
     is(ike::PathChanged{sa_name(), {}, *IpAddress::parse("192.0.2.2"), "up", {}}, LogLevel::info,
        "clients[00000000000000ff] alice.example.org 192.0.2.1:500: path to 192.0.2.2 is up");
     is(group_unfit(), LogLevel::warning, "group \"sites\": the kernel refuses what it needs: SPD: no room");

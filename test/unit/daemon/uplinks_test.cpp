@@ -298,6 +298,50 @@ TEST_CASE("a configuration's uplinks and gateways", "[daemon]") {
     CHECK(plan.gateways == std::vector<IpAddress>{kGateway, ip("203.0.113.2"), ip("2001:db8::1")});
 }
 
+TEST_CASE("a home address is on-link where an address of its prefix is", "[daemon]") {
+    Site site;
+    const auto home = ip("10.1.0.100");
+    auto& uplinks = site.network->uplinks();
+    CHECK_FALSE(uplinks.is_on_link("up0", home));
+    CHECK(uplinks.is_on_link("up1", home));
+    const auto from_home = [&] {
+        std::vector<std::uint32_t> tables;
+        for (const auto& rule : site.rules())
+            if (rule.source == home) tables.push_back(rule.table);
+        return tables;
+    };
+    CHECK(from_home() == std::vector<std::uint32_t>{xfrm::kFirstUplinkTable + 1});
+    SECTION("at the first uplink it is sent from there") {
+        site.address(2, "10.1.0.7");
+        CHECK(site.refresh());
+        CHECK(uplinks.is_on_link("up0", home));
+        CHECK(uplinks.is_on_link("up1", home));
+        CHECK(from_home() == std::vector<std::uint32_t>{xfrm::kFirstUplinkTable});
+    }
+    SECTION("an uplink that is down is no home link") {
+        site.kernel.put_link(3, "up1", 0);
+        CHECK(site.refresh());
+        CHECK_FALSE(uplinks.is_on_link("up1", home));
+        CHECK(from_home().empty());
+    }
+    SECTION("the home address is no address of the network's") {
+        const auto other = ip("10.2.0.100");
+        REQUIRE(site.kernel.put(
+                    NETLINK_ROUTE,
+                    netlink::add_address(
+                        {.interface_index = 3, .address = other, .prefix_length = 24, .home = true})) == 0);
+        CHECK_FALSE(uplinks.is_on_link("up1", other));
+        CHECK(site.source("up1") == "10.1.0.1");
+    }
+    SECTION("a host's own address says nothing of the link") {
+        REQUIRE(site.kernel.put(
+                    NETLINK_ROUTE,
+                    netlink::add_address({.interface_index = 2, .address = home, .prefix_length = 32})) == 0);
+        site.refresh();
+        CHECK_FALSE(uplinks.is_on_link("up0", home));
+    }
+}
+
 TEST_CASE("the host answers by its uplinks, from addresses that it listens at", "[daemon]") {
     Site site;
     RouteLookup host({ip("10.0.0.1")}, std::nullopt, Secret());
