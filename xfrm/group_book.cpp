@@ -312,7 +312,8 @@ void GroupBook::plan_limits(child::LinkNumber number, Means means) {
     }
 }
 
-// Never back: nobody sends a million packets in a second.
+// Never back: nobody sends a million packets in a second. But numbers are those of whole seconds, so what was made
+// within this one has counted from there.
 void GroupBook::plan_counts(child::LinkNumber number, Means means) {
     Group& group = groups_.at(number);
     const GroupSa* sa = find_sa(group.wanted.sas, group.wanted.sending);
@@ -325,8 +326,11 @@ void GroupBook::plan_counts(child::LinkNumber number, Means means) {
     if (sa == nullptr || !due) return;
     for (const auto& [entry, installed] : group.entries) {
         if (!entry.out || entry.spi != sa->spi) continue;
+        const std::uint32_t begun = first_sequence(*sa, installed.made),
+                            next = first_sequence(*sa, means.now);
+        if (next <= begun) continue;
         means.plan.add({.room = Room::xfrm,
-                        .message = count_on(id_of(entry), entry.local, first_sequence(*sa, means.now)),
+                        .message = count_on(id_of(entry), entry.local, next),
                         .object = state_for(number, *sa, entry, means.with_direction).to_string(),
                         .verb = "count on",
                         .tolerated = {ESRCH, EINVAL}}); // it has ended, or is ending

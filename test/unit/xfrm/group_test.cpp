@@ -234,6 +234,41 @@ TEST_CASE("what is sent with a group SA counts on with time, so that no window s
     CHECK_FALSE(bench.kernel->next_timeout());
 }
 
+TEST_CASE("what has just begun to be sent does not count back", "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    bench.at += GroupBook::kCountOn - std::chrono::milliseconds(500); // numbers are those of whole seconds
+    bench.apply(rollover());
+    bench.kernel->flush(bench.at);
+    for (int i = 0; i < 20; ++i) // no time passes
+        bench.kernel->on_readable(bench.at);
+    REQUIRE(bench.kernel->take_events().size() == 1);
+    constexpr std::uint32_t kPackets = 700;
+    const auto sent_with_new = [&] {
+        std::vector<Entry> out = entries(bench);
+        std::erase_if(out, [](const Entry& entry) { return entry.state.id.mark != 0; });
+        return out;
+    };
+    for (const auto& [state, sent] : sent_with_new()) {
+        REQUIRE(state.id.spi == kNew);
+        const auto later = static_cast<std::uint32_t>(sent) + kPackets;
+        REQUIRE(bench.fake.put(NETLINK_XFRM, count_on(state.id, state.source, later)) == 0);
+    }
+    const auto before = sent_with_new();
+    REQUIRE(before.size() == 2);
+    bench.at += std::chrono::milliseconds(500);
+    bench.kernel->on_timeout(bench.at);
+    CHECK(bench.run().empty());
+    const auto after = sent_with_new();
+    for (std::size_t i = 0; i < before.size(); ++i)
+        CHECK(after.at(i).sent == before.at(i).sent);
+    bench.at += GroupBook::kCountOn;
+    bench.kernel->on_timeout(bench.at);
+    CHECK(bench.run().empty());
+    for (const auto& [state, sent] : sent_with_new())
+        CHECK(sent == group::first_sequence(std::chrono::seconds(2940)));
+}
+
 TEST_CASE("what the kernel routes into a group's interface becomes policies, and goes with the route",
           "[xfrm]") {
     Bench bench;
