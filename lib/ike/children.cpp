@@ -128,19 +128,6 @@ ChildSa Engine::Core::successor_to(const IkeSa& sa, const ChildSa& old) const {
     return out;
 }
 
-child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, Pending pending) {
-    const child::IntentId id = ++last_intent_;
-    intents_.emplace(id, std::move(pending));
-    out_.intents.push_back({id, std::move(steps)});
-    return id;
-}
-
-void Engine::Core::submit(child::KernelStep step) {
-    std::vector<child::KernelStep> steps;
-    steps.push_back(std::move(step));
-    submit(std::move(steps));
-}
-
 child::SaLimits Engine::Core::limits_of(const ChildSa& child) const {
     const Lifetime& life = child.terms->lifetime;
     child::SaLimits limits;
@@ -232,8 +219,15 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     if (done.error) {
         for (const Pending::Move& move : pending.moves)
             on_move_refused(now, move, *done.error);
+        // What cannot be sent on is of no use, though it listens.
+        for (const wire::ChildSpi spi : pending.outbound) {
+            const auto [owner, mute] = find_child(spi);
+            if (!mute) continue;
+            mute->out = false;
+            if (mute->state == ChildState::live) child_lost(now, *owner, *mute, *done.error);
+        }
     }
-    const bool installs = pending.moves.empty() && child && child->intent == done.id;
+    const bool installs = pending.child != 0 && child && child->intent == done.id;
     if (!installs || child->state != ChildState::installing) return;
     if (done.error) return on_child_refused_by_kernel(now, *sa, *child, *done.error);
     child->in = true;

@@ -260,6 +260,24 @@ void Engine::Core::shut_down(Instant now) {
     groups_->shut_down(now);
 }
 
+child::IntentId Engine::Core::submit(std::vector<child::KernelStep> steps, Pending pending) {
+    for (const child::KernelStep& step : steps) {
+        const auto* install = std::get_if<child::InstallSas>(&step);
+        if (install && install->directions == child::Directions::out)
+            pending.outbound.push_back(install->id.spi_in);
+    }
+    const child::IntentId id = ++last_intent_;
+    intents_.emplace(id, std::move(pending));
+    out_.intents.push_back({id, std::move(steps)});
+    return id;
+}
+
+void Engine::Core::submit(child::KernelStep step) {
+    std::vector<child::KernelStep> steps;
+    steps.push_back(std::move(step));
+    submit(std::move(steps));
+}
+
 void Engine::Core::kernel_event(Instant now, const child::KernelEvent& event) {
     if (const auto* done = std::get_if<child::IntentDone>(&event)) return on_intent_done(now, *done);
     if (const auto* gone = std::get_if<child::SaGone>(&event)) {

@@ -20,6 +20,7 @@ struct Pending {
 
     wire::ChildSpi child = 0; // ours, that it installs
     std::vector<Move> moves{};
+    std::vector<wire::ChildSpi> outbound{};    // ours, of Child SAs that begin to send by it
     std::weak_ptr<VirtualLink> link;           // that it opens or updates
     std::optional<child::Link> before;         // what that was, if it was open
     child::Link after{};                       // and what it is to be

@@ -7,11 +7,13 @@ namespace sheaf::test {
 using namespace child;
 
 IntentDone FakeKernel::apply(KernelIntent intent) {
+    const auto homes_before = homes;
     for (std::size_t i = 0; i < intent.steps.size(); ++i) {
         const auto error = carry_out(intent.steps[i]);
         if (!error) continue;
         while (i-- > 0)
             undo(intent.steps[i]);
+        homes = homes_before;
         return {intent.id, error};
     }
     return {intent.id, std::nullopt};
@@ -26,11 +28,23 @@ struct Overloaded : Handlers... {
 
 } // namespace
 
-std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
+bool FakeKernel::fails(const KernelStep& step) {
     if (fail_step == step.index()) {
         fail_step.reset();
-        return "step refused by the test";
+        return true;
     }
+    const bool may_fail =
+        std::holds_alternative<OpenLink>(step) || std::holds_alternative<UpdateLink>(step) ||
+        std::holds_alternative<InstallSas>(step) || std::holds_alternative<InstallPolicies>(step) ||
+        std::holds_alternative<MoveSas>(step) || std::holds_alternative<OpenMobility>(step) ||
+        std::holds_alternative<UpdateMobility>(step);
+    if (!may_fail || !fail_after || (*fail_after)-- != 0) return false;
+    fail_after.reset();
+    return true;
+}
+
+std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
+    if (fails(step)) return "step refused by the test";
     std::visit(Overloaded{
                    [&](OpenLink& s) {
                        if (!links.emplace(s.link.number, s.link).second)
@@ -169,6 +183,7 @@ void FakeKernel::move(const MoveSas& s) {
         breaches.emplace_back("an SA moved that is not there as said");
         return;
     }
+    encapsulated_before_ = found->second.udp_encapsulation;
     found->second.id.local = s.local;
     found->second.id.peer = s.peer;
     found->second.udp_encapsulation = s.udp_encapsulation;
@@ -178,6 +193,22 @@ void FakeKernel::move(const MoveSas& s) {
     set->peer = s.peer.address;
 }
 
+void FakeKernel::move_back(const MoveSas& s) {
+    const auto found = sas.find(s.id.spi_in);
+    if (found == sas.end()) return;
+    found->second.id = s.id;
+    found->second.udp_encapsulation = encapsulated_before_;
+    const auto set = std::ranges::find_if(policies, [&](const PolicySet& one) {
+        PolicySet there = s.policies;
+        there.local = s.local.address;
+        there.peer = s.peer.address;
+        return one == there;
+    });
+    if (set == policies.end()) return;
+    set->local = s.policies.local;
+    set->peer = s.policies.peer;
+}
+
 std::size_t FakeKernel::pairs() const {
     return static_cast<std::size_t>(std::ranges::count_if(
         sas, [](const auto& entry) { return entry.second.inbound && entry.second.outbound; }));
@@ -185,9 +216,9 @@ std::size_t FakeKernel::pairs() const {
 
 void FakeKernel::undo(const KernelStep& step) {
     if (const auto* open = std::get_if<OpenLink>(&step)) links.erase(open->link.number);
-    if (const auto* open = std::get_if<OpenMobility>(&step)) homes.erase(open->link.number);
     if (const auto* update = std::get_if<UpdateLink>(&step)) links[update->before.number] = update->before;
     if (const auto* install = std::get_if<InstallSas>(&step)) remove({install->id, install->directions});
+    if (const auto* moved = std::get_if<MoveSas>(&step)) move_back(*moved);
     if (const auto* policy = std::get_if<InstallPolicies>(&step)) {
         const auto found = std::ranges::find(policies, policy->policies);
         if (found != policies.end()) policies.erase(found);

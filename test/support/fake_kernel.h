@@ -21,6 +21,9 @@ class FakeKernel {
 
     // The step (by kind, as in std::variant::index()) that fails next, once.
     std::optional<std::size_t> fail_step;
+    // Or after so many others the next step that a kernel may refuse, whatever it is: what only takes away is not
+    // refused. Counts down.
+    std::optional<std::size_t> fail_after;
 
     // The SAD entries of one Child SA.
     struct Pair {
@@ -64,10 +67,12 @@ class FakeKernel {
     [[nodiscard]] std::size_t pairs() const;
 
   private:
+    [[nodiscard]] bool fails(const child::KernelStep& step);
     std::optional<std::string> carry_out(child::KernelStep& step);
     void install(child::InstallSas& step);
     void remove(const child::RemoveSas& step);
     void move(const child::MoveSas& step);
+    void move_back(const child::MoveSas& step);
     // Groups must be open, and their SAs there.
     Group* group(child::LinkNumber number);
     GroupSa* group_sa(child::LinkNumber number, wire::ChildSpi spi);
@@ -82,6 +87,8 @@ class FakeKernel {
     void carry_out(child::UpdateMobility& step);
     void carry_out(child::CloseMobility& step);
     void undo(const child::KernelStep& step);
+
+    bool encapsulated_before_ = false; // what was moved last
 };
 
 } // namespace sheaf::test

@@ -250,6 +250,42 @@ TEST_CASE("a pair that the kernel does not move is removed where it is, and anot
     roaming.check_sound();
 }
 
+TEST_CASE("whichever step a kernel refuses, nothing is left behind that nobody knows of") {
+    constexpr std::size_t kMoreThanThereAre = 60;
+    const bool at_agent = GENERATE(true, false);
+    const bool follows = GENERATE(true, false);
+    std::size_t nth = 0;
+    for (; nth < kMoreThanThereAre; ++nth) {
+        auto config = node_config();
+        only(config).mobile->home_test = true;
+        only(config).mobile->key_mobility = follows;
+        Roaming roaming(agent_config(), config);
+        Host& refuses = at_agent ? roaming.agent : roaming.node;
+        refuses.kernel.fail_after = nth;
+        INFO("step " << nth);
+        roaming.run(2s);
+        roaming.place("wlan0", "2001:db8:1::77");
+        roaming.run(2s);
+        roaming.leave("wlan0");
+        roaming.run(2s);
+        roaming.place("wlan0", kFirstPlace);
+        roaming.run(2s);
+        const bool seen = !refuses.kernel.fail_after;
+        roaming.run(90s);
+        CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1, 2});
+        CHECK(roaming.unreachable(1) == "");
+        CHECK(roaming.unreachable(2) == "");
+        REQUIRE(roaming.node.engine.command(roaming.net.now, ike::Shutdown{}));
+        roaming.run(90s);
+        CHECK(roaming.node.kernel.empty());
+        CHECK(roaming.agent.kernel.empty());
+        roaming.check_sound();
+        if (!seen) break;
+    }
+    CHECK(nth > 10);
+    CHECK(nth < kMoreThanThereAre);
+}
+
 TEST_CASE("what a list of the kernel's SAs says of a pair that is on its way is not believed") {
     Roaming roaming;
     roaming.run(1s);
