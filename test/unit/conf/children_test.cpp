@@ -18,16 +18,6 @@ ike::Connection read(std::string_view text) {
     return loaded->engine.connections.front();
 }
 
-// The message and hint of the one mistake.
-std::string mistake(std::string_view text) {
-    const auto loaded = parse("x", std::string(text), {});
-    REQUIRE_FALSE(loaded);
-    INFO(to_string(loaded.error()));
-    REQUIRE(loaded.error().size() == 1);
-    const auto& found = loaded.error().front();
-    return found.message + "\n" + found.hint;
-}
-
 std::string with_child(std::string_view child) {
     return changed(kPeer, R"("net": { "local": ["10.1.0.0/16"], "remote": ["10.2.0.0/16"] })", child);
 }

@@ -48,16 +48,6 @@ ike::Config read(std::string_view text) {
     return loaded->engine;
 }
 
-// The message and hint of the one mistake.
-std::string mistake(std::string_view text) {
-    const auto loaded = parse("x", std::string(text), {});
-    REQUIRE_FALSE(loaded);
-    INFO(to_string(loaded.error()));
-    REQUIRE(loaded.error().size() == 1);
-    const auto& found = loaded.error().front();
-    return found.message + "\n" + found.hint;
-}
-
 std::vector<std::string> notes(std::string_view text) {
     const auto loaded = parse("x", std::string(text), {});
     INFO(mistakes(text));

@@ -2,6 +2,8 @@
 
 #include "conf/settings.h"
 
+#include <catch2/catch.hpp>
+
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -73,6 +75,16 @@ inline std::string mistakes(std::string_view text, const Environment& environmen
         for (const auto& diagnostic : loaded.error())
             out += to_string(diagnostic);
     return out;
+}
+
+// The message and hint of the one mistake.
+inline std::string mistake(std::string_view text) {
+    const auto loaded = parse("x", std::string(text), {});
+    REQUIRE_FALSE(loaded);
+    INFO(to_string(loaded.error()));
+    REQUIRE(loaded.error().size() == 1);
+    const auto& found = loaded.error().front();
+    return found.message + "\n" + found.hint;
 }
 
 } // namespace sheaf::conf::test

@@ -24,16 +24,6 @@ ike::Connection read(std::string_view text) {
     return loaded->engine.connections[0];
 }
 
-// The message and hint of the one mistake.
-std::string mistake(std::string_view text) {
-    const auto loaded = parse("x", std::string(text), {});
-    REQUIRE_FALSE(loaded);
-    INFO(to_string(loaded.error()));
-    REQUIRE(loaded.error().size() == 1);
-    const auto& found = loaded.error().front();
-    return found.message + "\n" + found.hint;
-}
-
 std::string client_with(std::string_view members) { return changed(kClient, R"("start": true)", members); }
 std::string gateway_with(std::string_view members) {
     return changed(kGateway, R"("role")", std::string(members) + R"(, "role")");

@@ -19,16 +19,6 @@ Settings read(std::string_view text) {
     return *loaded;
 }
 
-// The message and hint of the one mistake.
-std::string mistake(std::string_view text) {
-    const auto loaded = parse("x", std::string(text), {});
-    REQUIRE_FALSE(loaded);
-    INFO(to_string(loaded.error()));
-    REQUIRE(loaded.error().size() == 1);
-    const auto& found = loaded.error().front();
-    return found.message + "\n" + found.hint;
-}
-
 std::string with_pool(std::string_view members) {
     return changed(kGateway, R"("2001:db8:100::/48", "delegate": 64 })",
                    R"("2001:db8:100::/48", )" + std::string(members) + " }");
