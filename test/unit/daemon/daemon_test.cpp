@@ -11,13 +11,12 @@
 #include "lib/group/record.h"
 #include "test/unit/daemon/configs.h"
 #include "test/unit/daemon/scratch_folder.h"
+#include "test/unit/daemon/without_capability.h"
 #include "xfrm/recording_kernel.h"
 
 #include <catch2/catch.hpp>
-#include <linux/capability.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <fstream>
@@ -25,7 +24,6 @@
 #include <memory>
 #include <stdexcept>
 #include <string_view>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -176,24 +174,6 @@ struct Pair {
         INFO(gateway.logged << client.logged);
         CHECK(failure == "");
     }
-};
-
-// Takes a capability from this thread, and so from the loop.
-class WithoutCapability {
-  public:
-    explicit WithoutCapability(unsigned capability) {
-        REQUIRE(::syscall(SYS_capget, &header_, before_.data()) == 0);
-        auto fewer = before_;
-        fewer[0].effective &= ~(1U << capability);
-        REQUIRE(::syscall(SYS_capset, &header_, fewer.data()) == 0);
-    }
-    WithoutCapability(const WithoutCapability&) = delete;
-    WithoutCapability& operator=(const WithoutCapability&) = delete;
-    ~WithoutCapability() { ::syscall(SYS_capset, &header_, before_.data()); }
-
-  private:
-    __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> before_{};
 };
 
 Json ask(const Site& site, const Request& request) {
