@@ -65,6 +65,8 @@ MobileNet::MobileNet() {
     shell(
         "ip link add lan0 type dummy; ip link set lan0 up; ip -6 addr add 2001:db8:2:1::1/64 dev lan0 nodad; "
         "sysctl -qw net.ipv6.conf.all.forwarding=1");
+    for (const World* world : {&agent.world, &mobile.world, &correspondent})
+        await_addresses(*world);
     for (End* end : {&agent, &mobile})
         end->bare = end->world.look();
 }
@@ -269,13 +271,13 @@ bool bring_up(Report& report, MobileNet& net, std::vector<std::uint16_t> bids) {
     return report.check(up, "a home address with two care-of addresses is installed at both ends", why);
 }
 
-bool exchange(const MobileNet& net, const UdpHost& mobile, std::uint16_t port) {
+bool exchange(const MobileNet& net, const UdpHost& mobile, std::uint16_t port, int patience_ms) {
     const UdpHost correspondent(net.correspondent, ip("2001:db8:9::2"), port);
     mobile.send({ip("2001:db8:9::2"), port});
-    const auto from = correspondent.receive();
+    const auto from = correspondent.receive(patience_ms);
     if (!from) return false;
     correspondent.send(*from);
-    return mobile.receive().has_value();
+    return mobile.receive(patience_ms).has_value();
 }
 
 } // namespace sheaf::kernel_test

@@ -66,6 +66,9 @@ class MobileNet {
     void wire_up(unsigned bid);
 };
 
+// In milliseconds, for what is to come: longer than a kernel takes to ask for a neighbour three times.
+constexpr int kPatience = 5000;
+
 // A UDP socket in a namespace.
 class UdpHost {
   public:
@@ -75,7 +78,7 @@ class UdpHost {
     UdpHost& operator=(const UdpHost&) = delete;
 
     void send(const Endpoint& to) const;
-    [[nodiscard]] std::optional<Endpoint> receive(int patience_ms = 1000) const; // from where
+    [[nodiscard]] std::optional<Endpoint> receive(int patience_ms = kPatience) const; // from where
 
   private:
     int socket_ = -1;
@@ -100,10 +103,11 @@ class Wire {
 bool bring_up(Report& report, MobileNet& net, std::vector<std::uint16_t> bids);
 
 // A datagram from the mobile node to that port of the correspondent, and back.
-[[nodiscard]] bool exchange(const MobileNet& net, const UdpHost& mobile, std::uint16_t port);
+[[nodiscard]] bool exchange(const MobileNet& net, const UdpHost& mobile, std::uint16_t port,
+                            int patience_ms = kPatience);
 
 // The next Mobility Header, within that time.
 [[nodiscard]] std::optional<daemon::MobilityDatagram> next_message(daemon::MobilitySocket& socket,
-                                                                   int patience_ms = 1000);
+                                                                   int patience_ms = kPatience);
 
 } // namespace sheaf::kernel_test

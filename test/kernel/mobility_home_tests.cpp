@@ -107,7 +107,7 @@ void test_mobility_home(Report& report) {
     net.agent.world.enter();
     shell("ip -6 route add 2001:db8:1::100/128 dev w0");
     const Wire wire(net.agent.world, "w0");
-    report.check(error.empty() && !exchange(net, mobile, 5001) &&
+    report.check(error.empty() && !exchange(net, mobile, 5001, 1000) &&
                      wire.packet(ip(kHomeAddress), ip(kPeer)).empty(),
                  "until the home agent knows, payload does not go out in clear", error);
 

@@ -324,7 +324,7 @@ void test_mobility_flows(Report& report) {
                          MobileNet::registered(MobileNet::picture(MobilityRole::home_agent), {1})})
                      .empty(),
                  "the home agent alone takes the second away");
-    report.check(!exchange(net, mobile, 5002), "payload from there is dropped");
+    report.check(!exchange(net, mobile, 5002, 1000), "payload from there is dropped");
     const std::string table = output(net.agent.world, "nft list table inet sheaf-mobility");
     report.check(table.find("counter packets 1 ") != std::string::npos, "and the kernel counts it", table);
     report.check(exchange(net, mobile, 5001), "that of the first goes on");

@@ -50,6 +50,11 @@ unsigned long counter(const World& world, const std::string& name) {
     return std::strtoul(told.c_str(), nullptr, 10);
 }
 
+void await_addresses(const World& world) {
+    for (int i = 0; i < 100 && !output(world, "ip -6 addr show tentative").empty(); ++i)
+        shell("sleep 0.1");
+}
+
 bool ping(const World& world, const std::string& arguments) {
     world.enter();
     return shell("ping -c 2 -i 0.2 -W 1 " + arguments + " >/dev/null 2>&1") == 0;

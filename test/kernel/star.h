@@ -35,6 +35,10 @@ class Star {
 // What a command prints in the world's namespace.
 [[nodiscard]] std::string output(const World& world, const std::string& command);
 
+// Until no address waits for duplicate address detection any more, 10 s at most. A router whose link-local address does
+// asks for no neighbour, and what it should forward is lost.
+void await_addresses(const World& world);
+
 // Whether a ping with these arguments is answered.
 [[nodiscard]] bool ping(const World& world, const std::string& arguments);
 
