@@ -248,7 +248,7 @@ TEST_CASE("A group is served, told, changed and kept", "[daemon]") {
     const auto first = [](const Site& site) { return ask(site, {Verb::groups, "sites"})["groups"][0]; };
     // What takes an exchange or two.
     const auto comes = [&](const Site& site, const std::function<bool(const Json&)>& good) {
-        for (int i = 0; i < 50; ++i) {
+        for (int i = 0; i < 500; ++i) {
             if (good(first(site))) return;
             std::this_thread::sleep_for(20ms);
         }

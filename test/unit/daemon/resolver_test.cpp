@@ -1,5 +1,6 @@
 #include "daemon/clock.h"
 #include "daemon/resolver.h"
+#include "test/unit/daemon/quiet.h"
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
@@ -126,7 +127,6 @@ class FakeResolved {
 
 struct Bench {
     Loop loop;
-    LoopSource stop = loop.on_timer([this] { loop.stop(); });
     std::string logged;
     Log log{LogLevel::debug, LogPrefix::journal, [this](std::string_view line) { logged += line; }};
     std::unique_ptr<FakeResolved> resolved;
@@ -154,10 +154,7 @@ struct Bench {
         return bus;
     }
     // A little longer, in which nothing is to happen.
-    void run(Duration duration = 20ms) {
-        stop.arm(now() + duration);
-        REQUIRE(loop.run() == 0);
-    }
+    void run(Duration quiet = 20ms) { sheaf::daemon::test::run_until_quiet(loop, quiet); }
     // Until it holds; machines can be slow.
     template <class Condition>
     bool until(Condition holds) {
