@@ -1,5 +1,6 @@
 // SAs and links that change while traffic goes on.
 #include "test/kernel/hosts.h"
+#include "test/kernel/monitor.h"
 #include "test/kernel/tests.h"
 #include "xfrm/expansion.h"
 #include "xfrm/links.h"
@@ -116,6 +117,7 @@ void test_rekeying(Report& report) {
         shell("sleep 0.2"); // as the peer's answer does
         error += right.outcome(one(right, fresh, child::Directions::out));
         error += right.outcome(child::InstallPolicies{right.policies(fresh)});
+        shell("sleep 0.2"); // what is on its way under the old ones
         error += remove_old(left) + remove_old(right);
         report.check(error.empty(), "SAs are replaced, one direction after the other", error);
     });
@@ -196,17 +198,15 @@ void test_update_link(Report& report) {
     std::vector<child::KernelStep> update;
     update.emplace_back(step);
     report.check(!apply(*kernel, client.up()).error, "a client comes up");
-    world.enter();
-    const std::string file = "/tmp/kernel-test-monitor." + std::to_string(getpid());
-    shell("ip monitor address route > " + file + " & echo $! > " + file + ".pid; sleep 0.5");
+    Monitor monitor(report, world, "address route");
     const Outcome outcome = apply(*kernel, std::move(update));
     report.check(!outcome.error, "gets another address and another route", outcome.error.value_or(""));
-    shell("sleep 0.5; kill $(cat " + file + ".pid)");
-    report.check(shell("grep -q 'Deleted.*10.77.0.5' " + file) == 0, "the old address goes");
-    report.check(shell("grep -Eq 'Deleted.*(inet6|local) 2001:db8:100:5::1' " + file) != 0,
-                 "an address that stays is never gone");
-    report.check(shell("grep 'Deleted' " + file + " | grep -q '^Deleted default'") != 0,
-                 "nor a route that stays, even with another source");
+    const std::string gone = monitor.gone();
+    report.check(has_line(gone, "10\\.77\\.0\\.5"), "the old address goes", gone);
+    report.check(!has_line(gone, "(inet6|local) 2001:db8:100:5::1"), "an address that stays is never gone",
+                 gone);
+    report.check(!has_line(gone, "^Deleted default"), "nor a route that stays, even with another source",
+                 gone);
     const Snapshot seen = world.look();
     const auto routes = xfrm::routes_of(step.after, seen.links.empty() ? 0 : seen.links.front().index);
     report.check(seen.routes.size() == routes.size() &&
@@ -216,8 +216,6 @@ void test_update_link(Report& report) {
                                                     seen.routes.end();
                                          }),
                  "the routes are those that were wanted", seen.to_string());
-    std::remove(file.c_str());
-    std::remove((file + ".pid").c_str());
 }
 
 } // namespace sheaf::kernel_test

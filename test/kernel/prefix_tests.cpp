@@ -1,4 +1,5 @@
 // A client's prefixes: addresses that are deprecated, and parts that are handed to a network behind it.
+#include "test/kernel/monitor.h"
 #include "test/kernel/samples.h"
 #include "test/kernel/star.h"
 #include "test/kernel/tests.h"
@@ -48,9 +49,7 @@ void test_deprecation(Report& report) {
     after.addresses[1].deprecated = true;
     after.addresses[2].deprecated = true;
     std::string error = apply(*kernel, opening(before)).error.value_or("");
-    const std::string file = "/tmp/kernel-test-monitor." + std::to_string(getpid());
-    world.enter();
-    shell("ip monitor address route > " + file + " & echo $! > " + file + ".pid; sleep 0.5");
+    Monitor monitor(report, world, "address route");
     error += update(*kernel, before, after).error.value_or("");
     report.check(error.empty(), "two of a client's addresses are deprecated and a third comes", error);
     report.check(routed(world, "2001:db8:abc::1", "src 2001:db8:100:55::1"), "new connections use the third",
@@ -61,15 +60,13 @@ void test_deprecation(Report& report) {
                      shown.find("100:55::1") == std::string::npos,
                  "the kernel shows them as such", output(world, "ip addr show dev sheaf0"));
     error = update(*kernel, after, before).error.value_or("");
-    world.enter();
-    shell("sleep 0.5; kill $(cat " + file + ".pid)");
+    const std::string gone = monitor.gone();
     report.check(error.empty() && output(world, "ip addr show dev sheaf0 | grep deprecated").empty() &&
                      routed(world, "2001:db8:abc::1", "src 2001:db8:100:5::1"),
                  "and the other way round", error);
-    report.check(shell("grep -Eq 'Deleted.*(2001:db8:100:5::1|10.77.0.5)' " + file) != 0,
-                 "neither was gone at any moment", output(world, "grep Deleted " + file));
-    report.check(shell("grep -q 'Deleted.*2001:db8:100:55::1' " + file) == 0, "as the monitor would show");
-    shell("rm -f " + file + " " + file + ".pid");
+    report.check(!has_line(gone, "2001:db8:100:5::1|10\\.77\\.0\\.5"), "neither was gone at any moment",
+                 gone);
+    report.check(has_line(gone, "2001:db8:100:55::1"), "as the monitor would show", gone);
 }
 
 void test_delegation(Report& report) {

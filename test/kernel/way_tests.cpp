@@ -2,6 +2,7 @@
 #include "daemon/uplinks.h"
 #include "netlink/host_watch.h"
 #include "netlink/os.h"
+#include "test/kernel/monitor.h"
 #include "test/kernel/samples.h"
 #include "test/kernel/tests.h"
 #include "test/kernel/world.h"
@@ -17,7 +18,7 @@ namespace sheaf::kernel_test {
 namespace {
 
 // The kernel tells of carriers at most once a second.
-constexpr const char* kCarrierTold = "sleep 1.5";
+constexpr const char* kCarrierTold = "sleep 3";
 
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
@@ -28,18 +29,6 @@ std::string outcome(xfrm::Kernel& kernel, child::KernelStep step) {
     steps.push_back(std::move(step));
     const Outcome out = apply(kernel, std::move(steps));
     return out.ended ? out.error.value_or("") : "no end";
-}
-
-// Runs `act` and tells what of `ip monitor route` went meanwhile.
-template <typename Act>
-std::string routes_gone(Act act) {
-    const std::string file = "/tmp/kernel-test-monitor." + std::to_string(getpid());
-    shell("ip monitor route > " + file + " & echo $! > " + file + ".pid; sleep 0.4");
-    act();
-    shell("sleep 0.4; kill $(cat " + file + ".pid)");
-    const std::string out = output_of("grep '^Deleted' " + file);
-    shell("rm -f " + file + " " + file + ".pid");
-    return out;
 }
 
 child::Link with_ways(child::Link link, unsigned own, unsigned second, unsigned third) {
@@ -58,11 +47,11 @@ void test_client_ways(Report& report) {
     const child::Link one = client.link(), all = with_ways(one, 2, 1, 3), primary = with_ways(one, 0, 1, 0);
     std::string error = outcome(*kernel, child::OpenLink{one});
     report.check(error.empty(), "a link opens", error);
-    const std::string gone = routes_gone([&] {
-        for (const auto& step :
-             {child::UpdateLink{one, all}, child::UpdateLink{all, primary}, child::UpdateLink{primary, all}})
-            error += outcome(*kernel, step);
-    });
+    Monitor monitor(report, world, "route");
+    for (const auto& step :
+         {child::UpdateLink{one, all}, child::UpdateLink{all, primary}, child::UpdateLink{primary, all}})
+        error += outcome(*kernel, step);
+    const std::string gone = monitor.gone();
     report.check(error.empty(), "it gets ways, of which all carry, then one, then all", error);
     report.check(gone.empty(), "no route is ever gone", gone);
     const std::string v6 = output_of("ip -6 route show table 5301"),
@@ -111,11 +100,11 @@ void test_gateway_ways(Report& report) {
     const Client client{.n = 5};
     const child::Link one = client.link(), all = with_ways(one, 2, 1, 3), last = with_ways(one, 0, 0, 1);
     std::string error = outcome(*kernel, child::OpenLink{one});
-    const std::string gone = routes_gone([&] {
-        error += outcome(*kernel, child::UpdateLink{one, all});
-        error += outcome(*kernel, child::UpdateLink{all, last});
-        error += outcome(*kernel, child::UpdateLink{last, all});
-    });
+    Monitor monitor(report, world, "route");
+    error += outcome(*kernel, child::UpdateLink{one, all});
+    error += outcome(*kernel, child::UpdateLink{all, last});
+    error += outcome(*kernel, child::UpdateLink{last, all});
+    const std::string gone = monitor.gone();
     report.check(error.empty(), "it gets ways", error);
     report.check(gone.empty(), "no route is ever gone", gone);
     const auto seen = world.look();
