@@ -51,7 +51,11 @@ unsigned long counter(const World& world, const std::string& name) {
 }
 
 void await_addresses(const World& world) {
-    for (int i = 0; i < 100 && !output(world, "ip -6 addr show tentative").empty(); ++i)
+    // A wire without a link-local address is one of whose carrier the kernel has not told yet.
+    const char* const unready = "ip -6 addr show tentative; for wire in $(ip -o link show type veth up | sed "
+                                "'s/^[0-9]*: \\([^@:]*\\).*/\\1/'); "
+                                "do ip -6 addr show dev $wire scope link | grep -q fe80 || echo $wire; done";
+    for (int i = 0; i < 100 && !output(world, unready).empty(); ++i)
         shell("sleep 0.1");
 }
 
