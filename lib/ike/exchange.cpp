@@ -186,9 +186,8 @@ void Engine::Core::send_response(Instant now, IkeSa& sa, ExchangeType exchange, 
         if (next == sa.answers.end() || next->second.empty()) break;
         ++sa.next_expected;
     }
-    const bool first = sa.in<HalfOpen>() || sa.in<Assigning>() || sa.in<Installing>();
-    const std::uint32_t window = first ? 1 : kWindow;
-    std::erase_if(sa.answers, [&](const auto& kept) { return kept.first + window < sa.next_expected; });
+    std::erase_if(sa.answers,
+                  [&](const auto& kept) { return kept.first + sa.own_window < sa.next_expected; });
 }
 
 template <typename T>

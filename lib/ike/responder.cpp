@@ -418,6 +418,8 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     sa.authenticator.reset();
     forget_methods();
     sa.expires = Instant::max();
+    // RFC 7296 2.3: it opens when the peer has authenticated itself, on this IKE SA and on none that is made of it.
+    sa.own_window = kWindow;
     set_ike_lifetimes(now, sa);
     const Duration reauth = sa.connection->reauth;
     if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);
