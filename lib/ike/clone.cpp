@@ -50,6 +50,17 @@ std::size_t Engine::Core::children_of_family(const IkeSa& sa) {
     return out;
 }
 
+// The peer's besides this one. What one login carries counts as one; where nothing can be cloned, each IKE SA does.
+std::size_t Engine::Core::other_logins(const IkeSa& sa) {
+    std::set<const CloneFamily*> families;
+    std::size_t out = 0;
+    for (const wire::Spi spi : others_of_peer(sa)) {
+        const auto& family = find(spi)->family;
+        if (!family || families.insert(family.get()).second) ++out;
+    }
+    return out;
+}
+
 void Engine::Core::clone_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (!sa.family || sa.family->full || family_of(sa).size() >= sa.connection->ike_sas_per_login) return;
     Reply payloads{notify(NotifyType::clone_ike_sa)};
@@ -122,9 +133,9 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
     if (error.type == NotifyType::no_additional_sas) sa.family->full = true;
     std::string why =
         "the peer answered " + std::string(wire::name(error.type)) + " to our request for a clone";
+    if (put_off) why += ", " + std::to_string(request.put_off + 1) + " times";
     refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), why);
     clone_refused(in.now, *current, why);
 }
 
 } // namespace sheaf::ike
-    if (put_off) why += ", " + std::to_string(request.put_off + 1) + " times";

@@ -250,6 +250,7 @@ class Engine::Core {
     void accept_cloning(IkeSa& sa, Payloads payloads);
     std::vector<IkeSa*> family_of(const IkeSa& sa);
     std::size_t children_of_family(const IkeSa& sa);
+    std::size_t other_logins(const IkeSa& sa);
     void clone_ike(Instant now, IkeSa& sa, const Want& want);
     std::optional<Rule> refuses_clone(const IkeSa& sa);
     void add_to_family(Instant now, IkeSa& sa, IkeSa& made);

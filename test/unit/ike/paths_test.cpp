@@ -268,6 +268,19 @@ TEST_CASE("a gateway that puts a path off for long is left alone for a while, an
     n.check_sound(2);
 }
 
+TEST_CASE("paths of one login count as one IKE SA of the identity") {
+    auto hub = gateway();
+    hub.limits.ike_sas_per_identity = 2;
+    Net n(client(ike::PathSet::pairs), hub);
+    n.connect();
+    n.check_sound(4);
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(1min);
+    CHECK(n.gateway.refused(Rule::too_many_of_identity) == 0);
+    CHECK(n.gateway.engine.counters().handshakes == 2);
+    CHECK(n.client.established() == 4);
+}
+
 TEST_CASE("a path that the gateway ends is made anew, and the login goes on") {
     Net n;
     n.connect();
