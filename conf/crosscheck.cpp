@@ -54,7 +54,7 @@ class Crosscheck {
     std::vector<std::string> ours_;                 // interfaces that we make
     std::map<std::string, std::string> interfaces_; // name -> whose it is
     std::map<std::string, std::string> gateways_;   // whom a gateway's connection answers -> its path
-    PathCheck paths_{config_.limits, listen_, ours_, report_};
+    PathCheck paths_{listen_, ours_, report_};
     MobileCheck mobile_{ours_, report_};
     HomeCheck homes_{config_.pools, report_};
 };

@@ -68,7 +68,8 @@ constexpr std::array kLimitFields = {
           .standard = "100000"},
     Field{.key = "ike_sas_per_identity",
           .type = &kIkeSaCount,
-          .doc = "How many IKE SAs one identity may have, those that are being replaced among them.",
+          .doc = "How many IKE SAs one identity may have, those that are being replaced among them; those of "
+                 "several paths count as one.",
           .standard = "32"},
     Field{.key = "children",
           .type = &kChildCount,

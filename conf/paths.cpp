@@ -83,7 +83,6 @@ class PathChecker {
     void uplinks(std::span<const std::string> ours);
     void marks(std::map<std::uint32_t, std::string>& known);
     void names();
-    void limit(const ike::Limits& limits);
 
   private:
     void needs_mobike(std::string_view key, const Value* value);
@@ -295,17 +294,6 @@ void PathChecker::names() {
                     " characters");
 }
 
-// Of one identity, too, are those that are being replaced.
-void PathChecker::limit(const ike::Limits& limits) {
-    const auto* most = plan_ ? child(*plan_, "most", Kind::integer) : nullptr;
-    if (most && connection_.ike_sas_per_login > limits.ike_sas_per_identity)
-        report_.add(most->place,
-                    path_ + ".paths.most: " + std::to_string(connection_.ike_sas_per_login) +
-                        " are more than limits.ike_sas_per_identity, which is " +
-                        std::to_string(limits.ike_sas_per_identity),
-                    "raise limits.ike_sas_per_identity");
-}
-
 } // namespace
 
 void read_paths(const Value& connection, ike::Connection& out) {
@@ -334,7 +322,6 @@ void PathCheck::connection(const ike::Connection& connection, const Value& entry
     checker.mobility();
     checker.addresses(listen_);
     checker.plan();
-    checker.limit(limits_);
     if (connection.role != ike::Role::client) return;
     checker.uplinks(interfaces_);
     checker.marks(marks_);

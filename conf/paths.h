@@ -35,14 +35,13 @@ void read_paths(const json::Value& connection, ike::Connection& out);
 // `interfaces` are those that Sheaf makes.
 class PathCheck {
   public:
-    PathCheck(const ike::Limits& limits, const std::vector<IpAddress>& listen,
-              const std::vector<std::string>& interfaces, Report& report)
-        : limits_(limits), listen_(listen), interfaces_(interfaces), report_(report) {}
+    PathCheck(const std::vector<IpAddress>& listen, const std::vector<std::string>& interfaces,
+              Report& report)
+        : listen_(listen), interfaces_(interfaces), report_(report) {}
 
     void connection(const ike::Connection& connection, const json::Value& entry, const std::string& path);
 
   private:
-    const ike::Limits& limits_;
     const std::vector<IpAddress>& listen_;
     const std::vector<std::string>& interfaces_;
     Report& report_;

@@ -69,13 +69,7 @@ MobilitySocket::Received MobilitySocket::receive() {
     alignas(cmsghdr) std::array<std::uint8_t, kControlSize> control{};
     SocketAddress from;
     iovec part{buffer_.data(), buffer_.size()};
-    msghdr message{};
-    message.msg_name = from.pointer();
-    message.msg_namelen = from.size;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    msghdr message = socket_message(from, {&part, 1}, control);
     const ssize_t size = ::recvmsg(fd(), &message, 0);
     if (size < 0) return errno == EAGAIN ? Received(Empty{}) : Received(Skipped{});
     // Without all of the control messages the care-of address would be taken for the home address.
@@ -92,13 +86,7 @@ int MobilitySocket::send(const MobilityDatagram& datagram) const {
     Bytes control = control_of(datagram.addresses, datagram.mark != 0 ? datagram.mark : kSocketMark);
     // sendmsg reads only; iovec has no const form.
     iovec part{const_cast<std::uint8_t*>(datagram.header.data()), datagram.header.size()};
-    msghdr message{};
-    message.msg_name = to.pointer();
-    message.msg_namelen = to.size;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    const msghdr message = socket_message(to, {&part, 1}, control);
     while (true) {
         if (::sendmsg(fd(), &message, MSG_NOSIGNAL) >= 0) return 0;
         if (errno != EINTR) return errno;

@@ -50,6 +50,17 @@ sockaddr* SocketAddress::pointer() {
     return static_cast<sockaddr*>(address);
 }
 
+msghdr socket_message(SocketAddress& address, std::span<iovec> parts, std::span<std::uint8_t> control) {
+    msghdr message{};
+    message.msg_name = address.pointer();
+    message.msg_namelen = address.size;
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    return message;
+}
+
 std::optional<Endpoint> SocketAddress::endpoint() const {
     if (storage.ss_family == AF_INET6) {
         sockaddr_in6 in6{};

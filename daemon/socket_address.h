@@ -2,8 +2,12 @@
 
 #include "lib/base/ip.h"
 
+#include <cstdint>
 #include <netinet/in.h>
 #include <optional>
+#include <span>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace sheaf::daemon {
 
@@ -17,6 +21,10 @@ struct SocketAddress {
     [[nodiscard]] sockaddr* pointer();
     [[nodiscard]] std::optional<Endpoint> endpoint() const;
 };
+
+// What recvmsg and sendmsg take. REQUIRES: it does not outlive any of these.
+[[nodiscard]] msghdr socket_message(SocketAddress& address, std::span<iovec> parts,
+                                    std::span<std::uint8_t> control = {});
 
 [[nodiscard]] in_addr to_in_addr(const IpAddress& v4);
 [[nodiscard]] in6_addr to_in6_addr(const IpAddress& v6);

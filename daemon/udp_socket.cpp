@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <netinet/udp.h>
+#include <span>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <utility>
@@ -83,9 +84,8 @@ std::optional<IpAddress> destination(msghdr& message) {
     return std::nullopt;
 }
 
-union ControlBuffer {
-    cmsghdr align;
-    std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> octets;
+struct ControlBuffer {
+    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> octets;
 };
 static_assert(CMSG_SPACE(sizeof(in6_pktinfo)) >= CMSG_SPACE(sizeof(in_pktinfo)));
 
@@ -197,14 +197,7 @@ UdpSocket::Received UdpSocket::receive() {
     SocketAddress from;
     ControlBuffer control{};
     iovec part{buffer_.data(), buffer_.size()};
-    msghdr message{};
-    message.msg_name = from.pointer();
-    message.msg_namelen = from.size;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-
+    msghdr message = socket_message(from, {&part, 1}, control.octets);
     const ssize_t size = ::recvmsg(fd(), &message, 0);
     if (size < 0) {
         // ICMP errors of earlier datagrams surface here; they prove nothing, so nothing follows from them.
@@ -238,12 +231,8 @@ int UdpSocket::send(const ike::Datagram& datagram) {
     std::array<iovec, 2> parts{
         iovec{marker.data(), marker.size()},
         iovec{const_cast<std::uint8_t*>(datagram.bytes.data()), datagram.bytes.size()}};
-    msghdr message{};
-    message.msg_name = to.pointer();
-    message.msg_namelen = to.size;
     const bool marked = nat_ && !datagram.keepalive;
-    message.msg_iov = parts.data() + (marked ? 0 : 1);
-    message.msg_iovlen = marked ? 2 : 1;
+    msghdr message = socket_message(to, std::span(parts).subspan(marked ? 0 : 1));
     if (!datagram.local.address.is_any()) put_source(message, control, datagram.local.address);
 
     // An ICMP error of an earlier datagram is told here once, and then this one was not tried.

@@ -11,8 +11,10 @@ using wire::CfgAttributeType;
 namespace {
 
 constexpr MobileUse kSignalling{MobileTraffic::signalling, 0};
-// A Child SA that was asked for and is not there.
+// A Child SA that was asked for and is not there. Without signalling and payload nothing works, so that these are asked for
+// at one pace; what a home agent may well not offer is asked for ever more seldom.
 constexpr Duration kAskAgain = std::chrono::seconds(10);
+constexpr Duration kLongestPause = std::chrono::minutes(10);
 constexpr unsigned kHomeAddressBits = 128;
 
 bool has_attribute(const wire::Configuration& configuration, CfgAttributeType type) {
@@ -34,6 +36,10 @@ std::optional<address::Want> want_of(const Connection& connection,
         if (!want.pools.empty()) return want;
     }
     return std::nullopt;
+}
+
+bool is_optional(const MobileUse& use) {
+    return use.traffic == MobileTraffic::home_test || use.traffic == MobileTraffic::prefix_discovery;
 }
 
 bool is_single(const std::vector<wire::TrafficSelector>& selectors, const IpAddress& address) {
@@ -344,14 +350,16 @@ void Engine::Core::Bindings::ask_children(Instant now, Node& node, IkeSa& sa) {
         const bool there = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
             return child.use == use && child.state <= ChildState::live;
         });
-        Instant& asked = node.asked[use];
-        if (there) asked = Instant{};
+        Asked& asked = node.asked[use];
+        if (there) asked = {};
         if (there) continue;
-        if (asked <= now) {
-            asked = now + kAskAgain;
+        if (asked.again <= now) {
+            const bool seldom = is_optional(use) && asked.pause > Duration::zero();
+            asked.pause = seldom ? std::min(asked.pause * 2, kLongestPause) : kAskAgain;
+            asked.again = now + asked.pause;
             core_->want(now, sa, {Want::Kind::create_child, name(use)});
         }
-        node.again = node.again ? std::min(*node.again, asked) : asked;
+        node.again = node.again ? std::min(*node.again, asked.again) : asked.again;
     }
 }
 

@@ -32,6 +32,7 @@ void Engine::Core::Bindings::configure(Instant now) {
         if (connection->mobile) {
             const auto [node, fresh] =
                 nodes_.try_emplace(connection->name, MobileNode(connection->name, *connection->mobile));
+            node->second.asked.clear(); // what was refused may be offered now
             place(now, *connection, node->second);
         }
     }

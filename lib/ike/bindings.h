@@ -83,11 +83,16 @@ class Engine::Core::Bindings {
         HomeLink link;
         std::set<wire::Spi> users; // IKE SAs, ours; some may be gone
     };
+    // A Child SA that is wanted: not asked for again before then.
+    struct Asked {
+        Instant again{};
+        Duration pause{}; // after the latest request
+    };
     struct Node {
         explicit Node(MobileNode n) : node(std::move(n)) {}
         MobileNode node;
         std::shared_ptr<const HomeClaim> up; // by which it was last told that there is signalling
-        std::map<MobileUse, Instant> asked;  // Child SAs; until then they are not asked for again
+        std::map<MobileUse, Asked> asked;
         std::optional<Instant> again;
     };
 

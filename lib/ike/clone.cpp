@@ -9,6 +9,14 @@ namespace sheaf::ike {
 
 using wire::NotifyType;
 
+namespace {
+
+// How often a request for a clone is put off before it counts as refused. With pauses that double, the last one comes
+// after some five minutes at least: no rekeying takes so long, which is what the peer may be at (RFC 7791 5.2).
+constexpr unsigned kMostPutOff = 5;
+
+} // namespace
+
 // RFC 7791 5.1: in the first request and the last answer of IKE_AUTH.
 void Engine::Core::offer_cloning(const IkeSa& sa, Reply& to) const {
     if (sa.connection->ike_sas_per_login > 1) to.emplace_back(notify(NotifyType::clone_ike_sa_supported));
@@ -42,10 +50,21 @@ std::size_t Engine::Core::children_of_family(const IkeSa& sa) {
     return out;
 }
 
+// The peer's besides this one. What one login carries counts as one; where nothing can be cloned, each IKE SA does.
+std::size_t Engine::Core::other_logins(const IkeSa& sa) {
+    std::set<const CloneFamily*> families;
+    std::size_t out = 0;
+    for (const wire::Spi spi : others_of_peer(sa)) {
+        const auto& family = find(spi)->family;
+        if (!family || families.insert(family.get()).second) ++out;
+    }
+    return out;
+}
+
 void Engine::Core::clone_ike(Instant now, IkeSa& sa, const Want& wanted) {
     if (!sa.family || sa.family->full || family_of(sa).size() >= sa.connection->ike_sas_per_login) return;
     Reply payloads{notify(NotifyType::clone_ike_sa)};
-    CloningIke request{ask_for_ike(sa, wanted.group, payloads)};
+    CloningIke request{ask_for_ike(sa, wanted.group, payloads), wanted.put_off};
     send_request(now, sa, wire::ExchangeType::create_child_sa, std::move(request), std::move(payloads));
 }
 
@@ -98,8 +117,9 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
     const auto& heir = sa.ours ? sa.ours : sa.theirs;
     IkeSa* current = sa.standing == Standing::current ? &sa : heir ? find(heir->spi) : nullptr;
     if (!current || !current->in<Established>()) return;
-    if (error.type == NotifyType::temporary_failure)
-        return want_later(in.now, *current, {Want::Kind::clone_ike});
+    const bool put_off = error.type == NotifyType::temporary_failure;
+    if (put_off && request.put_off < kMostPutOff)
+        return want_later(in.now, *current, {.kind = Want::Kind::clone_ike, .put_off = request.put_off + 1});
     if (error.type == NotifyType::invalid_ke_payload && request.made.asked == crypto::KeId::none) {
         const auto group = static_cast<crypto::KeId>(error.data[0] << 8 | error.data[1]);
         const bool offered =
@@ -107,12 +127,13 @@ void Engine::Core::on_clone_refused(const Input& in, IkeSa& sa, const CloningIke
                 return std::ranges::find(proposal.key_exchange, group) != proposal.key_exchange.end();
             });
         if (offered && crypto::supported(group))
-            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group});
+            return want(in.now, *current, {Want::Kind::clone_ike, {}, 0, group, request.put_off});
     }
     // RFC 7791 5.2: no more until one of them ends.
     if (error.type == NotifyType::no_additional_sas) sa.family->full = true;
-    const std::string why =
+    std::string why =
         "the peer answered " + std::string(wire::name(error.type)) + " to our request for a clone";
+    if (put_off) why += ", " + std::to_string(request.put_off + 1) + " times";
     refuse(in.datagram.peer, Rule::peer_refused, sa.our_spi(), why);
     clone_refused(in.now, *current, why);
 }

@@ -225,7 +225,8 @@ struct Limits {
         16; // likewise, from one IPv4 address or IPv6 /64; twice as many are the most
     std::size_t half_open = 4096;
     std::size_t ike_sas = 100'000;
-    std::size_t ike_sas_per_identity = 32; // those that are being replaced or deleted among them
+    // Those that are being replaced or deleted among them; clones are not, which Connection::ike_sas_per_login limits.
+    std::size_t ike_sas_per_identity = 32;
     std::size_t children_per_ike_sa = 64;
     Duration half_open_timeout = std::chrono::seconds(30);
 };

@@ -9,6 +9,7 @@
 #include "lib/ike/engine.h"
 #include "lib/ike/ike_sa.h"
 #include "lib/ike/initiation.h"
+#include "lib/ike/input.h"
 #include "lib/ike/lookups.h"
 #include "lib/ike/payload_query.h"
 #include "lib/ike/pending.h"
@@ -84,12 +85,6 @@ class Engine::Core {
   private:
     class Groups;
     class Bindings;
-    // What is known of the datagram that is being worked on.
-    struct Input {
-        Instant now;
-        const Datagram& datagram;
-        const wire::Header& header;
-    };
     using Payloads = std::span<const wire::Payload>;
     using Reply = std::vector<wire::Payload>;
 
@@ -255,6 +250,7 @@ class Engine::Core {
     void accept_cloning(IkeSa& sa, Payloads payloads);
     std::vector<IkeSa*> family_of(const IkeSa& sa);
     std::size_t children_of_family(const IkeSa& sa);
+    std::size_t other_logins(const IkeSa& sa);
     void clone_ike(Instant now, IkeSa& sa, const Want& want);
     std::optional<Rule> refuses_clone(const IkeSa& sa);
     void add_to_family(Instant now, IkeSa& sa, IkeSa& made);

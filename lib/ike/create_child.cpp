@@ -227,6 +227,7 @@ void Engine::Core::on_child_refused(const Input& in, IkeSa& sa, const CreatingCh
         return want(in.now, sa, std::move(again));
     }
     case NotifyType::temporary_failure:
+        if (!old && request.use) return; // the mobile node asks again, with pauses of its own
         if (old) old->rekeying = true;
         return want_later(in.now, sa, request.want);
     case NotifyType::child_sa_not_found:

@@ -25,7 +25,8 @@ constexpr int kProbesPerSilence = 4;
 // The longest pause between two transmissions, in first ones; only where there is no end to them.
 constexpr int kLongestWait = 64;
 
-// RFC 7296 2.25: how long to wait before asking again for what the peer has put off.
+// RFC 7296 2.25: how long to wait before asking again for what the peer has put off. Where it is counted how often, each
+// pause is twice the one before.
 constexpr Duration kPutOff = std::chrono::seconds(10);
 
 } // namespace
@@ -186,9 +187,8 @@ void Engine::Core::send_response(Instant now, IkeSa& sa, ExchangeType exchange, 
         if (next == sa.answers.end() || next->second.empty()) break;
         ++sa.next_expected;
     }
-    const bool first = sa.in<HalfOpen>() || sa.in<Assigning>() || sa.in<Installing>();
-    const std::uint32_t window = first ? 1 : kWindow;
-    std::erase_if(sa.answers, [&](const auto& kept) { return kept.first + window < sa.next_expected; });
+    std::erase_if(sa.answers,
+                  [&](const auto& kept) { return kept.first + sa.own_window < sa.next_expected; });
 }
 
 template <typename T>
@@ -213,7 +213,8 @@ void Engine::Core::want(Instant now, IkeSa& sa, Want wanted) {
 void Engine::Core::want_later(Instant now, IkeSa& sa, Want wanted) {
     const auto same = [&](const auto& entry) { return entry.second == wanted; };
     if (std::ranges::any_of(sa.later, same)) return;
-    sa.later.emplace_back(now + kPutOff + jittered(kPutOff / 2), std::move(wanted));
+    const Duration pause = wanted.put_off > 1 ? kPutOff * (1U << (wanted.put_off - 1)) : kPutOff;
+    sa.later.emplace_back(now + pause + jittered(pause / 2), std::move(wanted));
     arm(sa);
 }
 

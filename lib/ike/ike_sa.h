@@ -161,8 +161,8 @@ struct CloneFamily {
     bool full = false;     // the peer said NO_ADDITIONAL_SAS; until one of them ends
 };
 
-// How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer, and the peer's
-// is taken up to this.
+// How many requests either side may have under way (RFC 7296 2.3); ours is told to the peer in IKE_AUTH, and the
+// peer's is taken up to this.
 inline constexpr std::uint32_t kWindow = 4;
 
 struct IkeSa {
@@ -195,6 +195,7 @@ struct IkeSa {
     std::vector<std::pair<Instant, Want>> later; // what the peer has put off
 
     std::uint32_t next_expected = 0; // the oldest of the peer's requests that is not answered
+    std::uint32_t own_window = 1;    // how many of the peer's may be under way, as it was told
     std::map<std::uint32_t, std::vector<Bytes>>
         answers;          // of the window behind and before it; empty: being worked on
     Endpoint answer_from; // between these the answer to the peer's latest request goes

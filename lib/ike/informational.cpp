@@ -55,6 +55,8 @@ void Engine::Core::on_informational_request(const Input& in, IkeSa& sa, Payloads
     }
     decided_by_peer(in.now, sa);
     note_lifetime(in.now, sa, payloads);
+    // RFC 7296 2.3: an IKE SA that was rekeyed or cloned is told its window like this; it only grows.
+    sa.peer_window = std::max(sa.peer_window, announced_window(payloads));
     Reply reply;
     on_addresses_told(in, sa, payloads, reply);
     const wire::Spi spi = sa.our_spi();

@@ -163,10 +163,8 @@ std::optional<Reassembly::Whole> Engine::Core::open(const Input& in, IkeSa& sa,
     return *std::move(whole);
 }
 
-// RFC 7296 2.3: the window opens when the peer has authenticated itself.
 bool Engine::Core::in_window(const IkeSa& sa, std::uint32_t message_id) const {
-    const bool open = sa.in<Established>() || sa.in<Deleting>();
-    return message_id >= sa.next_expected && message_id - sa.next_expected < (open ? kWindow : 1);
+    return message_id >= sa.next_expected && message_id - sa.next_expected < sa.own_window;
 }
 
 void Engine::Core::on_request(const Input& in, IkeSa& sa, const Reassembly::Whole& whole) {

@@ -38,6 +38,7 @@ struct Want {
     std::string child{};                     // create_child: the name; empty: that of the link
     wire::ChildSpi spi = 0;                  // rekey_child, delete_child: ours
     crypto::KeId group = crypto::KeId::none; // the one that the peer asked for; none: our first
+    unsigned put_off = 0;                    // clone_ike: how often the peer has done so
     friend bool operator==(const Want&, const Want&) = default;
 };
 
@@ -67,6 +68,7 @@ struct RekeyingIke {
 // RFC 7791 3.1: another IKE SA beside this one, without another authentication.
 struct CloningIke {
     RekeyingIke made;
+    unsigned put_off = 0; // as in Want
 };
 struct DeletingIke {};
 // RFC 4555 3.5: we are elsewhere.

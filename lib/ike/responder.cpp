@@ -314,7 +314,7 @@ void Engine::Core::accept_initiator(const Input& in, IkeSa& sa, auth::Verified p
                                 " has an IKE SA already; end that first, or set unique to replace"});
     sa.peer_id = peer.identity();
     by_peer_.emplace(peer_hash(*sa.peer_id), sa.our_spi());
-    if (others_of_peer(sa).size() >= config_.limits.ike_sas_per_identity)
+    if (other_logins(sa) >= config_.limits.ike_sas_per_identity)
         return refuse_auth(in, sa, payloads, {Rule::too_many_of_identity, peer.identity().to_string()});
     auto proof = sa.authenticator->prove(session_of(sa), sa.connection->local_id, peer.identity(), payloads);
     if (!proof) return refuse_auth(in, sa, payloads, proof.error());
@@ -418,6 +418,8 @@ void Engine::Core::establish(Instant now, IkeSa& sa, auth::Verified peer) {
     sa.authenticator.reset();
     forget_methods();
     sa.expires = Instant::max();
+    // RFC 7296 2.3: it opens when the peer has authenticated itself, on this IKE SA and on none that is made of it.
+    sa.own_window = kWindow;
     set_ike_lifetimes(now, sa);
     const Duration reauth = sa.connection->reauth;
     if (reauth > Duration::zero() && initiation_of(sa)) sa.reauth_at = now + reauth - jittered(reauth / 10);

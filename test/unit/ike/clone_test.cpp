@@ -212,6 +212,34 @@ TEST_CASE("a clone that meets the peer's rekeying waits, and is made of the succ
     CHECK(two.b.count<ike::IkeRekeyed>() == 1);
 }
 
+TEST_CASE("a clone that is put off is asked for with growing pauses, and given up in the end") {
+    auto busy = cloning(false);
+    busy.limits.ike_sas = 1;
+    Pipe pipe(cloning(true), busy);
+    REQUIRE(pipe.command(pipe.a(), ike::Clone{"tunnel"}));
+    std::vector<Instant> refusals;
+    for (const Instant end = pipe.now + 20min; pipe.now < end;) {
+        pipe.run(1s);
+        if (pipe.b().refused(Rule::collision) > refusals.size()) refusals.push_back(pipe.now);
+    }
+    CHECK(pipe.b().refused(Rule::collision) == 6);
+    REQUIRE(refusals.size() == 6);
+    for (std::size_t i = 0; i < 5; ++i) {
+        const Duration pause = refusals[i + 1] - refusals[i], least = 10s * (1 << i);
+        CHECK(pause >= least - 1s);
+        CHECK(pause <= least * 3 / 2 + 1s);
+    }
+    CHECK(pipe.a().refused(Rule::peer_refused) == 1);
+    const auto* told = pipe.a().last<ike::Refused>();
+    REQUIRE(told);
+    CHECK(told->detail == "the peer answered TEMPORARY_FAILURE to our request for a clone, 6 times");
+    CHECK(pipe.wrong() == "");
+    // Whoever asks again begins anew.
+    REQUIRE(pipe.command(pipe.a(), ike::Clone{"tunnel"}));
+    pipe.run(16s);
+    CHECK(pipe.b().refused(Rule::collision) == 8);
+}
+
 TEST_CASE("a clone that was made before the peer's rekeying came stays") {
     Two two;
     REQUIRE(two.clone(two.a));

@@ -1,13 +1,18 @@
-// What the Child SAs of a home address are for: names, selectors, and the notify that says which binding.
+// What the Child SAs of a home address are for: names, selectors, the notify that says which binding, and how often
+// those are asked for that a home agent does not give.
 
 #include "lib/child/selector.h"
 #include "lib/ike/mobile_use.h"
 #include "lib/ike/payload_query.h"
+#include "test/unit/ike/mobile_net.h"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 using namespace sheaf;
 using namespace sheaf::ike;
+using namespace sheaf::test;
 
 namespace {
 
@@ -20,6 +25,25 @@ wire::TrafficSelector messages(std::uint8_t type, std::string_view prefix, std::
     out.ip_protocol = protocol;
     out.start_port = static_cast<std::uint16_t>(type << 8);
     out.end_port = static_cast<std::uint16_t>(type << 8 | 0xff);
+    return out;
+}
+
+// What the home agent may offer beside payload, and does not.
+void ask_in_vain(ike::Config& agent, ike::Config& node, bool home_test) {
+    (home_test ? only(agent).home_service->home_test : only(agent).home_service->prefix_discovery) = false;
+    (home_test ? only(node).mobile->home_test : only(node).mobile->prefix_discovery) = true;
+}
+
+// When a rule was broken at the home agent, in so long a time.
+std::vector<Instant> refusals(Roaming& roaming, Rule rule, Duration time) {
+    std::vector<Instant> out;
+    const Instant end = roaming.net.now + time;
+    for (auto before = roaming.agent.refused(rule); roaming.net.now < end;) {
+        roaming.net.run_for(1s);
+        roaming.carry();
+        for (; before < roaming.agent.refused(rule); ++before)
+            out.push_back(roaming.net.now);
+    }
     return out;
 }
 
@@ -90,4 +114,43 @@ TEST_CASE("the notify of a binding identifier is read as it is written, and else
         const std::vector<wire::Payload> other{notify(kBindingIdentifier, data)};
         CHECK_FALSE(read_binding_identifier(other).has_value());
     }
+}
+
+TEST_CASE("what a home agent does not offer is asked for ever more seldom") {
+    auto agent = agent_config(), node = node_config();
+    ask_in_vain(agent, node, GENERATE(true, false));
+    const bool reloads = GENERATE(true, false);
+    Roaming roaming(agent, node);
+    auto asked = refusals(roaming, Rule::ts_unacceptable, 40min);
+    REQUIRE(asked.size() >= 9);
+    for (std::size_t i = 0; i + 1 < asked.size(); ++i) {
+        const Duration pause = std::min<Duration>(10s * (1 << i), 10min);
+        CHECK(asked[i + 1] - asked[i] >= pause - 1s);
+        CHECK(asked[i + 1] - asked[i] <= pause + 1s);
+    }
+    CHECK(roaming.usable(roaming.agent) == std::set<std::uint16_t>{1, 2});
+    // Whoever has changed something need not wait.
+    if (reloads)
+        roaming.node.reload(roaming.net.now, node);
+    else
+        REQUIRE(roaming.node.engine.command(roaming.net.now, ike::Reauthenticate{"home"}));
+    CHECK(refusals(roaming, Rule::ts_unacceptable, 25s).size() == 2);
+    roaming.check_sound();
+}
+
+TEST_CASE("what a home agent puts off is not asked for more often than what it refuses") {
+    auto agent = agent_config(), node = node_config();
+    ask_in_vain(agent, node, true);
+    only(agent).retransmit = {10s, 20};
+    Roaming roaming(agent, node);
+    roaming.run(1s);
+    // Its own request to rekey the IKE SA is lost; while it is under way, nothing is made.
+    roaming.net.on_wire = [](ike::Datagram& datagram) {
+        const auto header = wire::parse_header(datagram.bytes);
+        const bool request = header && !header->response && datagram.local.address == v6(kAgent);
+        return !request;
+    };
+    REQUIRE(roaming.agent.engine.command(roaming.net.now, ike::Rekey{"homes", ike::Rekey::What::ike}));
+    roaming.agent.pump(roaming.net.now);
+    CHECK(refusals(roaming, Rule::collision, 100s).size() == 3); // after 10, 30 and 70 seconds
 }

@@ -249,6 +249,38 @@ TEST_CASE("a gateway that allows fewer IKE SAs than there are paths says so once
     n.check_sound(3);
 }
 
+TEST_CASE("a gateway that puts a path off for long is left alone for a while, and the path says why") {
+    auto full = gateway();
+    full.limits.ike_sas = 1;
+    Net n(client(), full);
+    n.connect();
+    CHECK(n.paths() == Strings{"lte up 198.51.100.2-192.0.2.2 carries", "dsl opening"});
+    n.net.run_for(8min); // some five to eight until it is given up, and one that is left
+    const auto refused = [](const ike::Event& event) {
+        const auto* changed = std::get_if<ike::PathChanged>(&event);
+        return changed && changed->state == "refused" &&
+               changed->why == "the peer answered TEMPORARY_FAILURE to our request for a clone, 6 times";
+    };
+    CHECK(std::ranges::count_if(n.client.events, refused) == 1);
+    n.gateway.reload(n.net.now, gateway());
+    n.net.run_for(5min);
+    CHECK(n.paths() == Strings{"lte up 198.51.100.2-192.0.2.2 carries", "dsl up 203.0.113.9-192.0.2.2"});
+    n.check_sound(2);
+}
+
+TEST_CASE("paths of one login count as one IKE SA of the identity") {
+    auto hub = gateway();
+    hub.limits.ike_sas_per_identity = 2;
+    Net n(client(ike::PathSet::pairs), hub);
+    n.connect();
+    n.check_sound(4);
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(1min);
+    CHECK(n.gateway.refused(Rule::too_many_of_identity) == 0);
+    CHECK(n.gateway.engine.counters().handshakes == 2);
+    CHECK(n.client.established() == 4);
+}
+
 TEST_CASE("a path that the gateway ends is made anew, and the login goes on") {
     Net n;
     n.connect();

@@ -180,14 +180,17 @@ TEST_CASE("an IKE SA that got no addresses does not end the one that has them") 
 }
 
 TEST_CASE("one identity has no more IKE SAs than one may have") {
+    const unsigned clones = GENERATE(1U, 4U); // whether or not a login may have several, each counts
     auto config = gateway_config();
     config.connections[0].uniqueness = ike::Uniqueness::many;
+    config.connections[0].ike_sas_per_login = clones;
     config.limits.ike_sas_per_identity = 3;
     WireNet net;
     Host& gateway = net.add(kGateway, config);
     for (int i = 0; i < 6; ++i) {
         auto client = client_config(kGateway);
         client.connections[0].start = false;
+        client.connections[0].ike_sas_per_login = clones;
         Host& host = net.add("198.51.100." + std::to_string(10 + i), client);
         REQUIRE(host.engine.command(net.now, ike::Up{"home"}));
         host.pump(net.now);

@@ -20,6 +20,7 @@ constexpr std::size_t kWindow = 4; // what we tell in IKE_AUTH
 
 ike::Config five_children(bool first) {
     auto config = peer_config(first);
+    config.connections[0].ike_sas_per_login = 2;
     auto& children = config.connections[0].children;
     const ike::ChildConfig model = children.front();
     children.clear();
@@ -40,6 +41,10 @@ ike::Config five_children(bool first) {
 bool is_window(const wire::Payload& payload) {
     const auto* notify = std::get_if<wire::Notify>(&payload);
     return notify && notify->type == wire::NotifyType::set_window_size;
+}
+
+wire::Notify window_of(std::uint8_t size) {
+    return {wire::Protocol::none, {}, wire::NotifyType::set_window_size, {0, 0, 0, size}};
 }
 
 // Up to the answer of IKE_AUTH, which waits for a.
@@ -66,9 +71,7 @@ struct Five {
         Flight answer = pipe.hold(a);
         auto payloads = answer.payloads;
         REQUIRE(std::erase_if(payloads, is_window) == 1);
-        if (window)
-            payloads.emplace_back(wire::Notify{
-                wire::Protocol::none, {}, wire::NotifyType::set_window_size, {0, 0, 0, *window}});
+        if (window) payloads.emplace_back(window_of(*window));
         return pipe.with_payloads(answer, payloads);
     }
     void check_all_up() {
@@ -200,6 +203,50 @@ TEST_CASE("window: after the IKE SA was rekeyed it is one again") {
     five.pipe.run(1min);             // what was replaced takes late packets for a while
     CHECK(five.pipe.wrong(kChildren) == "");
     CHECK(five.a.count<ike::IkeDown>() == 0);
+}
+
+TEST_CASE(
+    "window: what comes ahead is taken on the IKE SA that was told so, and on none that is made of it") {
+    const int made = GENERATE(0, 1, 2); // nothing, a successor, a clone
+    Five five;
+    five.pipe.settle();
+    if (made == 1) REQUIRE(five.pipe.rekey_ike(five.a));
+    if (made == 2) REQUIRE(five.pipe.command(five.a, ike::Clone{"tunnel"}));
+    five.pipe.settle();
+    // A request on each IKE SA; the first one is on the latest.
+    REQUIRE(five.pipe.command(five.a, ike::Rekey{"tunnel", ike::Rekey::What::ike}));
+    const auto flights = std::exchange(five.pipe.to(five.b), {});
+    REQUIRE(flights.size() == (made == 2 ? 2 : 1));
+    Flight ahead =
+        *std::ranges::min_element(flights, {}, [](const Flight& f) { return f.header.message_id; });
+    CHECK((ahead.header.message_id == 0) == (made != 0));
+    ahead.header.exchange = wire::ExchangeType::informational;
+    for (std::size_t i = 0; i < kWindow; ++i) {
+        ++ahead.header.message_id;
+        five.pipe.deliver(five.b, five.pipe.with_payloads(ahead, {}));
+    }
+    const std::size_t taken = made == 0 ? kWindow - 1 : 0;
+    CHECK(five.pipe.to(five.a).size() == taken);
+    CHECK(five.b.refused(Rule::message_id) == kWindow - taken);
+}
+
+TEST_CASE("window: a peer may open it at any time, and not make it smaller") {
+    const auto [rekeyed, told, at_once] =
+        GENERATE(table<bool, std::uint8_t, std::size_t>({{true, std::uint8_t{4}, std::size_t{4}},
+                                                         {true, std::uint8_t{2}, std::size_t{2}},
+                                                         {true, std::uint8_t{0}, std::size_t{1}},
+                                                         {false, std::uint8_t{1}, std::size_t{4}}}));
+    Five five;
+    five.pipe.settle();
+    if (rekeyed) REQUIRE(five.pipe.rekey_ike(five.a));
+    five.pipe.settle();
+    REQUIRE(five.pipe.rekey_child(five.b));
+    Flight word = five.pipe.hold(five.a);
+    word.header.exchange = wire::ExchangeType::informational;
+    five.pipe.deliver(five.a, five.pipe.with_payloads(word, {window_of(told)}));
+    five.pipe.to(five.b).clear(); // the answer
+    REQUIRE(five.pipe.rekey_child(five.a));
+    CHECK(five.pipe.to(five.b).size() == at_once);
 }
 
 TEST_CASE("a request waits for the answer to the one that is a window before it") {
