@@ -230,11 +230,6 @@ class Engine::Core {
     void on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads);
     std::expected<void, Rule> accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
                                                Payloads payloads);
-    // The new IKE SA, without anything that hangs on the old one, and the lower nonce of its exchange.
-    struct MadeIke {
-        IkeSa* sa = nullptr;
-        Bytes lowest_nonce;
-    };
     RekeyingIke ask_for_ike(IkeSa& sa, crypto::KeId asked, Reply& to);
     std::expected<MadeIke, Rule> accept_ike(Instant now, IkeSa& sa, RekeyingIke& request, Payloads payloads);
     std::expected<MadeIke, wire::Notify> answer_ike(const Input& in, IkeSa& sa, Payloads payloads,
