@@ -201,15 +201,11 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     intents_.erase(found);
     const auto [sa, child] =
         find_child(pending.moves.empty() ? pending.child : pending.moves.front().before.spi_in);
+    on_link_answered(now, pending, done.error.has_value());
     if (done.error) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
         tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
                      *done.error});
-        // The kernel has undone all of it.
-        if (const auto link = pending.link.lock(); link && link->link == pending.after) {
-            link->open = pending.before.has_value();
-            if (pending.before) link->link = *std::move(pending.before);
-        }
         if (!pending.traps_of.empty()) on_traps_refused(now, pending);
     } else if (!pending.afterwards.empty()) {
         submit(std::move(pending.afterwards));

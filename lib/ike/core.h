@@ -310,7 +310,7 @@ class Engine::Core {
     wire::InterfaceId own_interface_id(const wire::InterfaceId& not_this);
     wire::Ip6Link client_end(const IkeSa& sa);
     Opening join_link(IkeSa& sa, LinkShare share);
-    void leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
+    void leave_link(IkeSa& sa);
     void tell_name_servers(VirtualLink& link);
     void tell_leases(const IkeSa& sa);
     static bool is_on_link(const IkeSa& sa, const ChildSa& child);
@@ -321,6 +321,8 @@ class Engine::Core {
     void release_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
     void settle_link(Initiation& initiation, std::vector<child::KernelStep>& steps);
     void settle_link(Initiation& initiation);
+    void on_link_answered(Instant now, Pending& pending, bool refused);
+    void close_link(const VirtualLink& link, std::vector<child::KernelStep>& steps);
 
     // path.cpp
     void follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer);

@@ -45,15 +45,25 @@ bool FakeKernel::fails(const KernelStep& step) {
 
 std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
     if (fails(step)) return "step refused by the test";
+    // What was asked for before the kernel has refused what it needs is refused as well.
+    const auto* update = std::get_if<UpdateLink>(&step);
+    if (update && !links.contains(update->before.number)) return "the link is not open";
+    const auto* moves = std::get_if<MoveSas>(&step);
+    if (moves && !sas.contains(moves->id.spi_in)) return "there are no such SAs";
     std::visit(Overloaded{
                    [&](OpenLink& s) {
                        if (!links.emplace(s.link.number, s.link).second)
                            breaches.emplace_back("link opened twice");
                    },
-                   [&](CloseLink& s) { links.erase(s.link.number); },
+                   [&](CloseLink& s) {
+                       const auto found = links.find(s.link.number);
+                       if (found != links.end() && found->second != s.link)
+                           breaches.emplace_back("a link closed that is not there as said");
+                       links.erase(s.link.number);
+                   },
                    [&](UpdateLink& s) {
                        const auto found = links.find(s.before.number);
-                       if (found == links.end() || found->second != s.before)
+                       if (found->second != s.before)
                            breaches.emplace_back("a link updated that is not there as said");
                        else
                            found->second = s.after;
