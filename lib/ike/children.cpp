@@ -248,9 +248,7 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
     await_handover(now, sa, child);
     if (!old && child.rekeys != 0) {
         // What it was to replace is gone in the meantime: whatever waits for that need not wait.
-        std::vector<child::KernelStep> steps;
-        activate_outbound(child, steps);
-        if (!steps.empty()) submit(std::move(steps));
+        activate_outbound(child);
         // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore
         // prefers.
         if (child.initiator) {
@@ -325,11 +323,12 @@ void Engine::Core::shed_outbound(ChildSa& child, std::vector<child::KernelStep>&
         steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
 }
 
-void Engine::Core::activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
+// An intent of its own: what is taken away at the same time goes, though this be refused.
+void Engine::Core::activate_outbound(ChildSa& child) {
     child.activates = Instant::max();
     if (!child.outbound) return;
-    steps.emplace_back(*std::exchange(child.outbound, std::nullopt));
     child.out = true;
+    submit(*std::exchange(child.outbound, std::nullopt));
 }
 
 void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain) {
@@ -384,7 +383,7 @@ void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
         ChildSa* ours = successor(child->ours);
         ChildSa* theirs = successor(child->theirs);
         const bool ours_stays = ours && ours->state == ChildState::live;
-        if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs, steps);
+        if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs);
         shed_outbound(*child, steps);
         settle_ways(sa);
         if (!steps.empty()) submit(std::move(steps));

@@ -284,7 +284,7 @@ class Engine::Core {
     void delete_child(Instant now, IkeSa& sa, const Want& want);
     void on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi);
     static void shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
-    void activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
+    void activate_outbound(ChildSa& child);
     void take_out(ChildSa& child, std::vector<child::KernelStep>& steps);
     // The child is gone afterwards, but for its inbound entry if it drains.
     void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);

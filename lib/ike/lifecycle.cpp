@@ -185,9 +185,7 @@ bool Engine::Core::look_at_children(Instant now, IkeSa& sa) {
             return true;
         }
         if (child.activates <= now) {
-            std::vector<child::KernelStep> steps;
-            activate_outbound(child, steps);
-            if (!steps.empty()) submit(std::move(steps));
+            activate_outbound(child);
             return true;
         }
         if (child.rekey_at <= now) {

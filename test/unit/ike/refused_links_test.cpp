@@ -58,6 +58,37 @@ struct Served : Net {
 
 } // namespace
 
+TEST_CASE("whichever step is refused while a client's link changes, both ends have it alike in the end") {
+    const bool at_gateway = GENERATE(true, false);
+    const bool late = GENERATE(false, true);
+    std::size_t nth = 0;
+    for (; nth < kMoreThanThereAre; ++nth) {
+        INFO((at_gateway ? "gateway" : "client") << (late ? ", late" : "") << ", step " << nth);
+        Served n(at_gateway, late, nth);
+        n.run(3s);
+        auto further = sharing();
+        further.connections[0].pools.push_back({{"b2"}});
+        n.gateway.reload(n.net.now, further);
+        n.run(70s);
+        n.gateway.reload(n.net.now, sharing());
+        n.run(100s);
+        n.tell(n.client, ike::Rekey{"home", ike::Rekey::What::children}, 10s);
+        n.tell(n.client, ike::Rekey{"home", ike::Rekey::What::ike}, 5s);
+        n.tell(n.client, ike::Reauthenticate{"home"}, 30s);
+        n.run(3min);
+        const bool refused = n.refused();
+        CHECK(deluded(n.client) == "");
+        CHECK(deluded(n.gateway) == "");
+        CHECK(disagreement(n.client, n.gateway, 1) == "");
+        n.check_link();
+        n.tell(n.client, ike::Shutdown{}, 1min);
+        n.check_gone();
+        if (!refused) break;
+    }
+    CHECK(nth > 10);
+    CHECK(nth < kMoreThanThereAre);
+}
+
 TEST_CASE("whichever step is refused while two hosts share a link, it is there for both in the end") {
     const bool at_gateway = GENERATE(true, false);
     const bool late = GENERATE(false, true);
