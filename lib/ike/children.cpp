@@ -278,6 +278,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     const wire::ChildSpi spi = child.id.spi_in;
     const bool initiator = child.initiator;
     const wire::ChildSpi rekeys = child.rekeys;
+    const std::vector<std::string> lost{child.name};
     const bool on_link = is_on_link(sa, child);
     forget(sa, spi);
     if (on_link) forget_way(sa);
@@ -299,6 +300,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     if (rekeys == 0 && on_link) path_refused(now, sa, error);
     if (ChildSa* old = find_child(sa, rekeys)) rekeying_failed(now, sa, *old);
     want(now, sa, {Want::Kind::delete_child, {}, spi});
+    if (rekeys == 0 && !on_link) after_loss(now, sa, lost);
     if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
         return end_doomed(now, sa, *old);
     serve(now, sa);
