@@ -71,6 +71,7 @@ TEST_CASE("whichever step is refused while sites rekey, both have the same Child
         }
         sites.tell(sites.left, ike::DownChild{"site", "more"});
         sites.tell(sites.left, ike::Up{"site"});
+        sites.tell(sites.left, ike::Reauthenticate{"site"});
         sites.run(3min);
         const bool refused = sites.refused();
         CHECK(deluded(sites.left, 2) == "");
