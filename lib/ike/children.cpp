@@ -201,15 +201,11 @@ void Engine::Core::on_intent_done(Instant now, const child::IntentDone& done) {
     intents_.erase(found);
     const auto [sa, child] =
         find_child(pending.moves.empty() ? pending.child : pending.moves.front().before.spi_in);
+    on_link_answered(now, pending, done.error.has_value());
     if (done.error) {
         ++counters_.refused.at(static_cast<std::size_t>(Rule::kernel_refused));
         tell(Refused{Rule::kernel_refused, sa ? sa->path.peer : Endpoint{}, sa ? sa->our_spi() : 0,
                      *done.error});
-        // The kernel has undone all of it.
-        if (const auto link = pending.link.lock(); link && link->link == pending.after) {
-            link->open = pending.before.has_value();
-            if (pending.before) link->link = *std::move(pending.before);
-        }
         if (!pending.traps_of.empty()) on_traps_refused(now, pending);
     } else if (!pending.afterwards.empty()) {
         submit(std::move(pending.afterwards));
@@ -252,9 +248,7 @@ void Engine::Core::on_child_installed(Instant now, IkeSa& sa, ChildSa& child) {
     await_handover(now, sa, child);
     if (!old && child.rekeys != 0) {
         // What it was to replace is gone in the meantime: whatever waits for that need not wait.
-        std::vector<child::KernelStep> steps;
-        activate_outbound(child, steps);
-        if (!steps.empty()) submit(std::move(steps));
+        activate_outbound(child);
         // RFC 7296 2.8.1: the peer has deleted the old one after its own rekeying of it, which it therefore
         // prefers.
         if (child.initiator) {
@@ -284,6 +278,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     const wire::ChildSpi spi = child.id.spi_in;
     const bool initiator = child.initiator;
     const wire::ChildSpi rekeys = child.rekeys;
+    const std::vector<std::string> lost{child.name};
     const bool on_link = is_on_link(sa, child);
     forget(sa, spi);
     if (on_link) forget_way(sa);
@@ -305,6 +300,7 @@ void Engine::Core::on_child_refused_by_kernel(Instant now, IkeSa& sa, ChildSa& c
     if (rekeys == 0 && on_link) path_refused(now, sa, error);
     if (ChildSa* old = find_child(sa, rekeys)) rekeying_failed(now, sa, *old);
     want(now, sa, {Want::Kind::delete_child, {}, spi});
+    if (rekeys == 0 && !on_link) after_loss(now, sa, lost);
     if (ChildSa* old = find_child(sa, rekeys); old && old->state == ChildState::doomed)
         return end_doomed(now, sa, *old);
     serve(now, sa);
@@ -329,11 +325,12 @@ void Engine::Core::shed_outbound(ChildSa& child, std::vector<child::KernelStep>&
         steps.emplace_back(child::RemoveSas{child.id, child::Directions::out});
 }
 
-void Engine::Core::activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps) {
+// An intent of its own: what is taken away at the same time goes, though this be refused.
+void Engine::Core::activate_outbound(ChildSa& child) {
     child.activates = Instant::max();
     if (!child.outbound) return;
-    steps.emplace_back(*std::exchange(child.outbound, std::nullopt));
     child.out = true;
+    submit(*std::exchange(child.outbound, std::nullopt));
 }
 
 void Engine::Core::remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain) {
@@ -388,7 +385,7 @@ void Engine::Core::delete_child(Instant now, IkeSa& sa, const Want& wanted) {
         ChildSa* ours = successor(child->ours);
         ChildSa* theirs = successor(child->theirs);
         const bool ours_stays = ours && ours->state == ChildState::live;
-        if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs, steps);
+        if (theirs && theirs->state == ChildState::live && !ours_stays) activate_outbound(*theirs);
         shed_outbound(*child, steps);
         settle_ways(sa);
         if (!steps.empty()) submit(std::move(steps));

@@ -225,11 +225,6 @@ class Engine::Core {
     void on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke request, Payloads payloads);
     std::expected<void, Rule> accept_ike_rekey(const Input& in, IkeSa& sa, RekeyingIke& request,
                                                Payloads payloads);
-    // The new IKE SA, without anything that hangs on the old one, and the lower nonce of its exchange.
-    struct MadeIke {
-        IkeSa* sa = nullptr;
-        Bytes lowest_nonce;
-    };
     RekeyingIke ask_for_ike(IkeSa& sa, crypto::KeId asked, Reply& to);
     std::expected<MadeIke, Rule> accept_ike(Instant now, IkeSa& sa, RekeyingIke& request, Payloads payloads);
     std::expected<MadeIke, wire::Notify> answer_ike(const Input& in, IkeSa& sa, Payloads payloads,
@@ -285,7 +280,7 @@ class Engine::Core {
     void delete_child(Instant now, IkeSa& sa, const Want& want);
     void on_delete_answered(Instant now, IkeSa& sa, wire::ChildSpi spi);
     static void shed_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
-    void activate_outbound(ChildSa& child, std::vector<child::KernelStep>& steps);
+    void activate_outbound(ChildSa& child);
     void take_out(ChildSa& child, std::vector<child::KernelStep>& steps);
     // The child is gone afterwards, but for its inbound entry if it drains.
     void remove_child(Instant now, IkeSa& sa, wire::ChildSpi spi_in, bool drain);
@@ -311,7 +306,7 @@ class Engine::Core {
     wire::InterfaceId own_interface_id(const wire::InterfaceId& not_this);
     wire::Ip6Link client_end(const IkeSa& sa);
     Opening join_link(IkeSa& sa, LinkShare share);
-    void leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
+    void leave_link(IkeSa& sa);
     void tell_name_servers(VirtualLink& link);
     void tell_leases(const IkeSa& sa);
     static bool is_on_link(const IkeSa& sa, const ChildSa& child);
@@ -322,6 +317,8 @@ class Engine::Core {
     void release_link(IkeSa& sa, std::vector<child::KernelStep>& steps);
     void settle_link(Initiation& initiation, std::vector<child::KernelStep>& steps);
     void settle_link(Initiation& initiation);
+    void on_link_answered(Instant now, Pending& pending, bool refused);
+    void close_link(const VirtualLink& link, std::vector<child::KernelStep>& steps);
 
     // path.cpp
     void follow_peer(IkeSa& sa, const Endpoint& local, const Endpoint& peer);

@@ -59,9 +59,7 @@ void Engine::Core::await_handover(Instant now, IkeSa& sa, ChildSa& child) {
         return arm(sa);
     }
     // What would hand over is gone in the meantime.
-    std::vector<child::KernelStep> steps;
-    activate_outbound(child, steps);
-    submit(std::move(steps));
+    activate_outbound(child);
 }
 
 // An IKE SA ends: what another one of its peer has for the same packets is sent on from now on, and takes over
@@ -70,7 +68,7 @@ void Engine::Core::hand_over(Instant now, IkeSa& old, std::vector<child::KernelS
     std::vector<ChildSa> kept;
     for (ChildSa& child : old.children) {
         const auto [heir, follower] = counterpart(old, child);
-        if (follower) activate_outbound(*follower, steps);
+        if (follower) activate_outbound(*follower);
         if (!follower || !child.in || child.state == ChildState::installing) {
             kept.push_back(std::move(child));
             continue;

@@ -104,7 +104,6 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
         const wire::ChildSpi spi = child->id.spi_in;
         const bool deleting = child->state == ChildState::deleting;
         if (!deleting) ours.spis.push_back(spi);
-        std::vector<child::KernelStep> steps;
         // RFC 7296 2.8: now the peer is known to have the successor.
         const auto successor = child->theirs ? child->theirs->spi : child->ours ? child->ours->spi : 0;
         ChildSa* heir = successor != 0 ? find_child(sa, successor) : nullptr;
@@ -114,13 +113,12 @@ bool Engine::Core::on_children_deleted(const Input& in, IkeSa& sa, const std::ve
             });
             if (coming != sa.children.end()) heir = &*coming;
         }
-        if (heir && heir->state == ChildState::live) activate_outbound(*heir, steps);
-        if (!steps.empty()) submit(std::move(steps));
+        if (heir && heir->state == ChildState::live) activate_outbound(*heir);
         const bool by_twin = child->rekeys != 0 && !heir && has_twin(sa, *child);
         if (!heir && child->state == ChildState::live && asked_to_replace(sa, spi)) {
             // RFC 7296 2.25.1: answered as usual. A peer that has accepted our request may delete on its own
             // what that replaces, and overtake its answer.
-            steps.clear();
+            std::vector<child::KernelStep> steps;
             shed_outbound(*child, steps);
             child->state = ChildState::doomed;
             child->rekey_at = child->expires = Instant::max();

@@ -20,6 +20,22 @@ bool starts(const Connection& connection) {
            });
 }
 
+// The Child SAs that an IKE SA still asks for, or will.
+void add_asked_for(const IkeSa& sa, std::set<std::string>& to) {
+    const auto add = [&](const Want& wanted) {
+        const bool named =
+            wanted.kind == Want::Kind::create_child && child_config(*sa.connection, wanted.child);
+        if (named) to.insert(wanted.child);
+    };
+    for (const Want& wanted : sa.wanted)
+        add(wanted);
+    for (const auto& [at, wanted] : sa.later)
+        add(wanted);
+    for (const Outstanding& request : sa.outstanding) {
+        if (const auto* creating = std::get_if<CreatingChild>(&request.purpose)) add(creating->want);
+    }
+}
+
 } // namespace
 
 Initiation::Initiation(ConnectionPtr c, Instant now) : connection(std::move(c)), wanted(starts(*connection)) {
@@ -84,9 +100,10 @@ void Engine::Core::on_up(Instant now, Initiation& initiation, IkeSa& sa) {
     initiation.last_error.clear();
     const wire::Spi before = std::exchange(initiation.before, 0);
     initiation.sa = sa.our_spi();
+    IkeSa* old = find(before);
+    if (old) add_asked_for(*old, initiation.children);
     make_children(now, initiation);
     wake_paths(now, sa);
-    IkeSa* old = find(before);
     if (!old || old == &sa) return;
     // The paths are made anew; those of the old login go when what is on its way has arrived.
     for (IkeSa* member : family_of(*old)) {

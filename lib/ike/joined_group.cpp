@@ -9,6 +9,14 @@ namespace {
 
 // The kernel has refused the interface; somebody else may have one of that name.
 constexpr Duration kLinkRetry = std::chrono::seconds(5);
+constexpr Duration kStepRetry = std::chrono::seconds(5);
+
+// A step that installs nothing, once more.
+child::KernelStep once_more(const child::KernelStep& step) {
+    if (const auto* send = std::get_if<child::SendWithGroupSa>(&step)) return *send;
+    if (const auto* refresh = std::get_if<child::RefreshGroupSa>(&step)) return *refresh;
+    return std::get<child::RemoveGroupSa>(step);
+}
 
 std::string_view sentence(group::Removal why) {
     switch (why) {
@@ -99,7 +107,14 @@ void JoinedGroup::collect(Instant now) {
     for (group::Step& step : sas_.take_steps()) {
         const auto* removal = std::get_if<group::RemoveSa>(&step);
         if (removal && removal->why == group::Removal::refused) continue;
-        queue_.push_back(queued(step, now));
+        Queued next = queued(step, now);
+        // So the queue does not grow while the kernel refuses: the latest word holds.
+        std::erase_if(queue_, [&](const Queued& q) {
+            const bool refreshes = std::holds_alternative<child::RefreshGroupSa>(next.step);
+            const bool sends = std::holds_alternative<child::SendWithGroupSa>(next.step);
+            return q.step.index() == next.step.index() && (sends || (refreshes && q.spi == next.spi));
+        });
+        queue_.push_back(std::move(next));
     }
 }
 
@@ -117,23 +132,36 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
         told_ = link_;
         return steps;
     }
-    while (!queue_.empty() && (steps.empty() || !queue_.front().installs)) {
-        Queued next = std::move(queue_.front());
-        queue_.pop_front();
-        if (next.event) events_.push_back(*std::move(next.event));
-        steps.push_back(std::move(next.step));
-        if (!next.installs) continue;
-        under_way_ = UnderWay{.installs = next.spi};
+    const bool all = now >= queue_again_;
+    const auto first = all ? queue_.begin() : std::ranges::find(queue_, true, &Queued::installs);
+    if (first == queue_.end()) return steps;
+    under_way_ = UnderWay{.installs = first->installs ? first->spi : 0};
+    if (first->installs) {
+        steps.push_back(std::move(first->step));
+        queue_.erase(first);
         return steps;
     }
-    if (!steps.empty()) under_way_ = UnderWay{};
+    for (; !queue_.empty() && !queue_.front().installs; queue_.pop_front()) {
+        Queued& next = queue_.front();
+        if (next.event) events_.push_back(*std::exchange(next.event, std::nullopt));
+        steps.push_back(once_more(next.step));
+        under_way_->others.push_back(std::move(next));
+    }
     return steps;
+}
+
+// The kernel has undone them all.
+void JoinedGroup::try_again(std::vector<Queued> refused, Instant now) {
+    queue_again_ = now + kStepRetry;
+    queue_.insert(queue_.begin(), std::make_move_iterator(refused.begin()),
+                  std::make_move_iterator(refused.end()));
 }
 
 std::optional<JoinedGroup::Installed> JoinedGroup::done(const child::IntentDone& answer, Instant now) {
     if (!under_way_ || under_way_->id != answer.id) return std::nullopt;
     UnderWay ended = *std::exchange(under_way_, std::nullopt);
-    if (ended.link) note_kernel(answer.error);
+    if (ended.link || (told_ == link_ && !ended.others.empty())) note_kernel(answer.error);
+    if (answer.error && !ended.others.empty()) try_again(std::move(ended.others), now);
     if (ended.link && answer.error) {
         told_ = std::move(ended.before);
         link_again_ = now + kLinkRetry;
@@ -163,6 +191,7 @@ void JoinedGroup::note_kernel(const std::optional<std::string>& error) {
 std::optional<Instant> JoinedGroup::next_timeout() const {
     auto next = sas_.next_timeout();
     if (told_ != link_ && !under_way_ && (!next || link_again_ < *next)) next = link_again_;
+    if (!queue_.empty() && !under_way_ && (!next || queue_again_ < *next)) next = queue_again_;
     return next;
 }
 

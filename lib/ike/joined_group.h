@@ -22,7 +22,8 @@ namespace sheaf::ike {
 // has them or is about to. It lives over the IKE SAs on which they were told.
 //
 // The kernel: next_steps() -> submitted() -> done(), one intent at a time, so that nothing sends with an SA that
-// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway.
+// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway. What else is refused
+// is tried again, and new SAs do not wait for that.
 class JoinedGroup {
   public:
     JoinedGroup(GroupMembership config, child::LinkNumber number);
@@ -61,21 +62,23 @@ class JoinedGroup {
     [[nodiscard]] GroupStatus status() const;
 
   private:
-    struct UnderWay {
-        child::IntentId id = 0;
-        wire::ChildSpi installs = 0;
-        bool link = false;
-        std::optional<child::GroupLink> before; // as it was, if it was open
-    };
     struct Queued {
         wire::ChildSpi spi = 0;
         bool installs = false;
         child::KernelStep step;
         std::optional<GroupChanged> event; // when it is submitted
     };
+    struct UnderWay {
+        child::IntentId id = 0;
+        wire::ChildSpi installs = 0;
+        bool link = false;
+        std::optional<child::GroupLink> before{}; // as it was, if it was open
+        std::vector<Queued> others{};             // that install nothing
+    };
 
     [[nodiscard]] bool link_is_due(Instant now) const;
     void collect(Instant now);
+    void try_again(std::vector<Queued> refused, Instant now);
     [[nodiscard]] Queued queued(group::Step& step, Instant now) const;
     [[nodiscard]] GroupChanged changed(GroupChanged::What what, wire::ChildSpi spi,
                                        std::string why = {}) const;
@@ -87,6 +90,7 @@ class JoinedGroup {
     std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
     std::deque<Queued> queue_;
+    Instant queue_again_{}; // what installs nothing waits until then
     std::optional<UnderWay> under_way_;
     std::vector<GroupChanged> events_;
 };

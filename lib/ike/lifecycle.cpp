@@ -87,6 +87,7 @@ Instant Engine::Core::due(const IkeSa& sa) const {
     if (const auto* half_open = sa.in<HalfOpen>()) at = std::min(at, half_open->expires);
     if (const auto* assigning = sa.in<Assigning>()) at = std::min(at, assigning->expires);
     if (const auto* deleting = sa.in<Deleting>()) at = std::min(at, deleting->expires);
+    if (sa.link) at = std::min(at, sa.link->again);
     for (const auto& [when, wanted] : sa.later)
         at = std::min(at, when);
     for (const ChildSa& child : sa.children)
@@ -120,6 +121,10 @@ void Engine::Core::look_at(Instant now, IkeSa& sa) {
         return finish_assigning(now, sa, {assigning->demand, {}, "nobody gave it any address in time"});
     if (const auto* deleting = sa.in<Deleting>(); deleting && deleting->expires <= now) return erase(sa);
     if (sa.expires <= now) return expire(now, sa);
+    if (sa.link && sa.link->again <= now) {
+        settle_ways(sa);
+        return arm(sa);
+    }
     if (keepalive_due(sa) <= now) return keep_mapping(now, sa);
     const auto later =
         std::ranges::find_if(sa.later, [now](const auto& entry) { return entry.first <= now; });
@@ -180,9 +185,7 @@ bool Engine::Core::look_at_children(Instant now, IkeSa& sa) {
             return true;
         }
         if (child.activates <= now) {
-            std::vector<child::KernelStep> steps;
-            activate_outbound(child, steps);
-            if (!steps.empty()) submit(std::move(steps));
+            activate_outbound(child);
             return true;
         }
         if (child.rekey_at <= now) {

@@ -7,6 +7,12 @@
 
 namespace sheaf::ike {
 
+namespace {
+
+constexpr Duration kLinkRetry = std::chrono::seconds(5);
+
+} // namespace
+
 std::shared_ptr<VirtualLink> Engine::Core::new_link() {
     auto out = std::make_shared<VirtualLink>();
     out->link.number = fresh_number();
@@ -81,7 +87,7 @@ Opening Engine::Core::join_link(IkeSa& sa, LinkShare share) {
 }
 
 // Takes away what only this IKE SA had brought. The last one leaves the link as it is: it closes, or stays.
-void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) {
+void Engine::Core::leave_link(IkeSa& sa) {
     const auto share = std::exchange(sa.share, nullptr);
     if (!share || !sa.link || share.use_count() > 1) return; // clones have it, too
     std::vector<address::Grant> gone = share->grants;
@@ -101,11 +107,7 @@ void Engine::Core::leave_link(IkeSa& sa, std::vector<child::KernelStep>& steps) 
         if (!sa.in<Installing>() && !is_expected(number)) tell(std::move(told));
         give_back({sa.our_spi(), holder_of(*sa.peer_id), number, sa.link}, std::move(gone));
     }
-    if (others.empty() || !sa.link->open) return;
-    child::Link next = sa.link->wanted();
-    if (next == sa.link->link) return;
-    steps.emplace_back(child::UpdateLink{sa.link->link, next});
-    sa.link->link = std::move(next);
+    if (!others.empty()) settle_ways(sa);
 }
 
 // Whether something that people use, and that the old IKE SA has brought to the link, is not the newer one's
@@ -171,9 +173,13 @@ std::vector<child::KernelStep> Engine::Core::open_link(const Opening& opening, P
     if (!opening.link) return steps;
     VirtualLink& link = *opening.link;
     if (link.open && link.link == opening.next) return steps;
+    // What there is to be changed depends on whether the kernel takes what it has been told before.
+    link.unsettled = link.updates > 0;
+    if (link.unsettled) return steps;
     pending.link = opening.link;
     if (link.open) {
         pending.before = link.link;
+        ++link.updates;
         steps.emplace_back(child::UpdateLink{link.link, opening.next});
     } else {
         steps.emplace_back(child::OpenLink{opening.next});
@@ -188,15 +194,27 @@ std::vector<child::KernelStep> Engine::Core::open_link(const Opening& opening, P
 void Engine::Core::release_link(std::shared_ptr<VirtualLink>& holder, std::vector<child::KernelStep>& steps) {
     const auto link = std::exchange(holder, nullptr);
     if (!link || link.use_count() > 1) return;
-    numbers_.erase(link->link.number);
-    for (const child::LinkWay& way : link->ways)
-        numbers_.erase(way.number);
-    if (link->open) steps.emplace_back(child::CloseLink{link->link});
     if (!link->told.servers.empty()) out_.name_servers.push_back({link->told.interface, {}, {}});
+    std::pair<child::IntentId, Pending*> last{0, nullptr};
+    if (link->updates > 0) {
+        for (auto& [id, pending] : intents_)
+            if (id > last.first && pending.link.lock() == link) last = {id, &pending};
+    }
+    if (last.second)
+        last.second->closes = link;
+    else
+        close_link(*link, steps);
+}
+
+void Engine::Core::close_link(const VirtualLink& link, std::vector<child::KernelStep>& steps) {
+    numbers_.erase(link.link.number);
+    for (const child::LinkWay& way : link.ways)
+        numbers_.erase(way.number);
+    if (link.open) steps.emplace_back(child::CloseLink{link.link});
 }
 
 void Engine::Core::release_link(IkeSa& sa, std::vector<child::KernelStep>& steps) {
-    leave_link(sa, steps);
+    leave_link(sa);
     release_link(sa.link, steps);
     if (Initiation* initiation = initiation_for(sa)) settle_link(*initiation, steps);
 }
@@ -215,6 +233,40 @@ void Engine::Core::settle_link(Initiation& initiation) {
     std::vector<child::KernelStep> steps;
     settle_link(initiation, steps);
     if (!steps.empty()) submit(std::move(steps));
+}
+
+// The kernel has answered what opens or changes a link. If it has refused that, it has undone all of the intent: the
+// link is as it was, and what it lacks is asked for again.
+void Engine::Core::on_link_answered(Instant now, Pending& pending, bool refused) {
+    const auto link = pending.link.lock();
+    if (!link) return;
+    if (pending.before) --link->updates;
+    const bool not_opened = refused && !pending.before;
+    if (not_opened && link->updates > 0) {
+        for (auto& [id, later] : intents_) { // they will be refused as well
+            if (!later.before || later.link.lock() != link) continue;
+            later.before.reset();
+            --link->updates;
+        }
+    }
+    if (refused && link->link == pending.after) {
+        link->open = pending.before.has_value();
+        if (pending.before) link->link = *std::move(pending.before);
+    }
+    if (pending.closes) {
+        std::vector<child::KernelStep> steps;
+        close_link(*link, steps);
+        if (!steps.empty()) submit(std::move(steps));
+        return;
+    }
+    if (!refused && (!link->unsettled || link->updates > 0)) return;
+    link->unsettled = false;
+    if (refused) link->again = now + kLinkRetry;
+    for (const auto& [spi, sa] : sas_) {
+        if (sa->link != link) continue;
+        if (!refused) return settle_ways(*sa);
+        arm(*sa);
+    }
 }
 
 } // namespace sheaf::ike

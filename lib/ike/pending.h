@@ -24,6 +24,7 @@ struct Pending {
     std::weak_ptr<VirtualLink> link;           // that it opens or updates
     std::optional<child::Link> before;         // what that was, if it was open
     child::Link after{};                       // and what it is to be
+    std::shared_ptr<VirtualLink> closes;       // that nobody uses any more: when it is known what it is
     std::string traps_of;                      // the connection whose traps it installs
     std::vector<std::string> traps{};          // their names
     std::vector<child::KernelStep> afterwards; // when it has succeeded: what it made is not wanted any more

@@ -50,8 +50,8 @@ void Engine::Core::rekey_ike(Instant now, IkeSa& sa, const Want& wanted) {
 }
 
 // The responder's side of a new IKE SA. The error is the notify to answer with.
-std::expected<Engine::Core::MadeIke, wire::Notify> Engine::Core::answer_ike(const Input& in, IkeSa& sa,
-                                                                            Payloads payloads, Reply& reply) {
+std::expected<MadeIke, wire::Notify> Engine::Core::answer_ike(const Input& in, IkeSa& sa, Payloads payloads,
+                                                              Reply& reply) {
     const auto because = [](Rule rule) { return std::unexpected(notify(rule)); };
     const auto offer = single<wire::Sa>(payloads);
     const auto nonce_i = single<wire::Nonce>(payloads);
@@ -179,8 +179,8 @@ void Engine::Core::on_ike_rekey_response(const Input& in, IkeSa& sa, RekeyingIke
 }
 
 // The initiator's side of a new IKE SA.
-std::expected<Engine::Core::MadeIke, Rule> Engine::Core::accept_ike(Instant now, IkeSa& sa,
-                                                                    RekeyingIke& request, Payloads payloads) {
+std::expected<MadeIke, Rule> Engine::Core::accept_ike(Instant now, IkeSa& sa, RekeyingIke& request,
+                                                      Payloads payloads) {
     const auto answer = single<wire::Sa>(payloads);
     const auto nonce_r = single<wire::Nonce>(payloads);
     const auto ke = single<wire::KeyExchange>(payloads);

@@ -19,6 +19,8 @@
 // for.
 namespace sheaf::ike {
 
+struct IkeSa;
+
 // What is to be asked of the peer when its window has room (RFC 7296 2.3).
 struct Want {
     enum class Kind : std::uint8_t {
@@ -64,6 +66,11 @@ struct RekeyingIke {
     wire::Spi spi = 0;                       // ours of the new IKE SA
     Bytes nonce;
     crypto::KeyExchange exchange;
+};
+// What has come of it, whichever side asked: the new IKE SA, without anything that hangs on the old one.
+struct MadeIke {
+    IkeSa* sa = nullptr;
+    Bytes lowest_nonce; // of the two of its exchange
 };
 // RFC 7791 3.1: another IKE SA beside this one, without another authentication.
 struct CloningIke {

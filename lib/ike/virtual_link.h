@@ -32,6 +32,9 @@ struct VirtualLink {
     child::Link link; // as the kernel has it, or was asked to make it
     bool open = false;
     Instant since;
+    unsigned updates = 0;                               // that the kernel has not answered yet
+    bool unsettled = false;                             // and then it is to be changed once more
+    Instant again = Instant::max();                     // when to look whether it is as it is to be
     std::vector<std::weak_ptr<const LinkShare>> shares; // gateway, client: oldest first
     wire::InterfaceId interface_id{};                   // ours, for as long as the link lives (RFC 5739 4.2)
     Bytes seed;                                         // client: what RandomId identifiers come from

@@ -68,12 +68,13 @@ void Engine::Core::forget_way(IkeSa& sa) {
 void Engine::Core::settle_ways(const IkeSa& sa, const IkeSa* leaving) {
     if (!sa.link) return;
     VirtualLink& link = *sa.link;
+    link.again = Instant::max();
     share_out(sa.link, sa, leaving);
     child::Link next = link.wanted();
     if (!link.open || next == link.link) return;
     Pending pending;
     auto steps = open_link({sa.link, std::move(next)}, pending);
-    submit(std::move(steps), std::move(pending));
+    if (!steps.empty()) submit(std::move(steps), std::move(pending));
 }
 
 // The ways of a link, the preferred ones first: a client prefers by its paths, a gateway by age.

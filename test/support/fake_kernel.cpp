@@ -8,12 +8,14 @@ using namespace child;
 
 IntentDone FakeKernel::apply(KernelIntent intent) {
     const auto homes_before = homes;
+    const auto groups_before = groups;
     for (std::size_t i = 0; i < intent.steps.size(); ++i) {
         const auto error = carry_out(intent.steps[i]);
         if (!error) continue;
         while (i-- > 0)
             undo(intent.steps[i]);
         homes = homes_before;
+        groups = groups_before;
         return {intent.id, error};
     }
     return {intent.id, std::nullopt};
@@ -37,7 +39,9 @@ bool FakeKernel::fails(const KernelStep& step) {
         std::holds_alternative<OpenLink>(step) || std::holds_alternative<UpdateLink>(step) ||
         std::holds_alternative<InstallSas>(step) || std::holds_alternative<InstallPolicies>(step) ||
         std::holds_alternative<MoveSas>(step) || std::holds_alternative<OpenMobility>(step) ||
-        std::holds_alternative<UpdateMobility>(step);
+        std::holds_alternative<UpdateMobility>(step) || std::holds_alternative<OpenGroup>(step) ||
+        std::holds_alternative<UpdateGroup>(step) || std::holds_alternative<InstallGroupSa>(step) ||
+        std::holds_alternative<SendWithGroupSa>(step) || std::holds_alternative<RefreshGroupSa>(step);
     if (!may_fail || !fail_after || (*fail_after)-- != 0) return false;
     fail_after.reset();
     return true;
@@ -45,15 +49,27 @@ bool FakeKernel::fails(const KernelStep& step) {
 
 std::optional<std::string> FakeKernel::carry_out(KernelStep& step) {
     if (fails(step)) return "step refused by the test";
+    // What was asked for before the kernel has refused what it needs is refused as well.
+    const auto* of_group = std::get_if<InstallGroupSa>(&step);
+    if (of_group && !groups.contains(of_group->group)) return "the group is not open";
+    const auto* update = std::get_if<UpdateLink>(&step);
+    if (update && !links.contains(update->before.number)) return "the link is not open";
+    const auto* moves = std::get_if<MoveSas>(&step);
+    if (moves && !sas.contains(moves->id.spi_in)) return "there are no such SAs";
     std::visit(Overloaded{
                    [&](OpenLink& s) {
                        if (!links.emplace(s.link.number, s.link).second)
                            breaches.emplace_back("link opened twice");
                    },
-                   [&](CloseLink& s) { links.erase(s.link.number); },
+                   [&](CloseLink& s) {
+                       const auto found = links.find(s.link.number);
+                       if (found != links.end() && found->second != s.link)
+                           breaches.emplace_back("a link closed that is not there as said");
+                       links.erase(s.link.number);
+                   },
                    [&](UpdateLink& s) {
                        const auto found = links.find(s.before.number);
-                       if (found == links.end() || found->second != s.before)
+                       if (found->second != s.before)
                            breaches.emplace_back("a link updated that is not there as said");
                        else
                            found->second = s.after;
