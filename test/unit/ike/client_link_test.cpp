@@ -94,6 +94,33 @@ TEST_CASE("name servers and their domains are told while the link is up, and onl
     CHECK(n.gateway.name_servers.empty());
 }
 
+TEST_CASE("of name servers whose domains cannot be read none is taken, rather than for all names") {
+    auto config = gateway_config();
+    config.connections[0].networks = {prefix("2001:db8:9::/48"), prefix("192.0.2.0/24")};
+    SECTION("none can be read") {
+        config.connections[0].dns_domains = {"corp..example.org", "*"};
+        Net n(config);
+        n.connect();
+        CHECK(n.client.name_servers.empty());
+        CHECK(n.client.refused(Rule::bad_configuration) == 1);
+    }
+    SECTION("one can") {
+        config.connections[0].dns_domains = {"*", "corp.example.org"};
+        Net n(config);
+        n.connect();
+        REQUIRE(n.client.name_servers.size() == 1);
+        CHECK(n.client.name_servers[0].domains == std::vector<std::string>{"corp.example.org"});
+    }
+    SECTION("none can, and all traffic is sent there") {
+        config.connections[0].networks = {Prefix::all(Family::ipv6)};
+        config.connections[0].dns_domains = {"*"};
+        Net n(config);
+        n.connect();
+        REQUIRE(n.client.name_servers.size() == 1);
+        CHECK_FALSE(n.client.name_servers[0].servers.empty());
+    }
+}
+
 TEST_CASE("other name servers are told with the next authentication, though the addresses stay") {
     Net n(gateway_config());
     n.connect();
