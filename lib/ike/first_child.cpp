@@ -31,6 +31,14 @@ bool names_domains(const wire::Configuration* reply) {
            });
 }
 
+// RFC 5739 4.2: whether the gateway has given the link that there is, or, by its Link ID, another one.
+bool goes_on(const VirtualLink& link, const wire::Configuration* reply) {
+    return reply && std::ranges::any_of(reply->attributes, [&](const wire::CfgAttribute& attribute) {
+               const auto end = wire::read_link(attribute);
+               return end && link.is_named(end->link_id);
+           });
+}
+
 } // namespace
 
 // What we ask for in IKE_AUTH; nothing where the IKE SA is to come up without a Child SA (RFC 6023 3).
@@ -227,7 +235,8 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
     const auto& state = sa.as<Authenticating>();
     const auto configuration = single<wire::Configuration>(payloads);
     const wire::Configuration* reply = configuration ? *configuration : nullptr;
-    if (link->seed.empty()) {
+    // The link may have stayed open without any IKE SA; to the gateway what it gives then is another one.
+    if (link->seed.empty() || !goes_on(*link, reply)) {
         link->seed.resize(kSeedSize);
         random_->fill(link->seed);
     }

@@ -58,6 +58,28 @@ TEST_CASE("a client chooses the identifiers of its addresses") {
     CHECK(kept == static_cast<std::ptrdiff_t>(before.size()) - 2);
 }
 
+TEST_CASE("a random identifier is another one with each link of the gateway's, though the interface stays") {
+    auto client = client_config(kGateway);
+    client.connections[0].start = true;
+    client.connections[0].request.interface_ids = {ike::RandomId{}};
+    Net n(gateway_config(), client);
+    n.connect();
+    const auto number = n.link().number;
+    const auto before = address_in(n.link(), prefix("2001:db8:100::/48"));
+    REQUIRE(before);
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(30s);
+    CHECK(address_in(n.link(), prefix("2001:db8:100::/48")) == before); // the same link
+    REQUIRE(n.gateway.engine.command(n.net.now, ike::Down{"clients"}));
+    n.net.run_for(5s);
+    REQUIRE(n.client.established() == 1);
+    CHECK(n.link().number == number);
+    const auto after = address_in(n.link(), prefix("2001:db8:100::/48"));
+    REQUIRE(after);
+    CHECK(after != before);
+    CHECK(Prefix(after->address, 64) == Prefix(before->address, 64));
+}
+
 TEST_CASE("stable identifiers depend on prefix, interface, network and secret, and on nothing else") {
     crypto::Backend backend;
     const Bytes secret(16, 1), other(16, 2);
