@@ -60,7 +60,7 @@ struct Assignment {
 using MakeId = std::function<InterfaceId(const Prefix&, const InterfaceIdChoice&)>;
 
 // Whether a gateway or home agent may give it. All of a prefix is the client's from then on, so one that is no host's to
-// have, or as large as whole regions of the Internet, is not taken.
+// have, or as large as whole regions of the Internet, is not taken. Single addresses are prefixes, too.
 [[nodiscard]] bool may_be_taken(const Prefix& prefix);
 
 // What the gateway's reply means for the client. The routes of the part are the caller's to fill in, as

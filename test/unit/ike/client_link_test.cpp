@@ -182,6 +182,31 @@ TEST_CASE("a client takes no prefix that is nobody's to give, and none twice") {
     CHECK(taken(reply({}), all).empty()); // a link without any prefix
 }
 
+TEST_CASE("a client takes no single address that is nobody's to give, or that its selectors do not have") {
+    const auto taken = [](std::string_view address, std::string_view admitted) {
+        const auto given = *IpAddress::parse(address);
+        const wire::Configuration cp{
+            wire::CfgType::reply,
+            {given.is_v6() ? wire::ip6_address_attribute(given, 64)
+                           : wire::address_attribute(wire::CfgAttributeType::internal_ip4_address, given)}};
+        const ike::MakeId id = [](const Prefix&, const ike::InterfaceIdChoice&) {
+            return wire::InterfaceId{};
+        };
+        const std::vector selectors{child::selector(prefix(admitted))};
+        return ike::read_reply({.prefix = false, .ipv6 = true}, {}, &cp, selectors, id).has_value();
+    };
+    for (const auto* address :
+         {"0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255"})
+        CHECK_FALSE(taken(address, "0.0.0.0/0"));
+    for (const auto* address : {"::", "::1", "fe80::1", "ff02::1", "::ffff:192.0.2.1"})
+        CHECK_FALSE(taken(address, "::/0"));
+    CHECK(taken("192.0.2.1", "192.0.2.1/32")); // as strongSwan narrows it
+    CHECK(taken("10.0.0.1", "0.0.0.0/0"));
+    CHECK_FALSE(taken("192.0.2.1", "192.0.2.2/32"));
+    CHECK(taken("2001:db8::1", "2001:db8::1/128"));
+    CHECK_FALSE(taken("2001:db8::1", "0.0.0.0/0"));
+}
+
 TEST_CASE("a client that sends everything to the gateway asks its servers for everything") {
     auto config = gateway_config();
     config.connections[0].dns_domains = {"corp.example.org"};
