@@ -1,6 +1,7 @@
 // The half of connections.h that looks across the file.
 #include "conf/children.h"
 #include "conf/connections.h"
+#include "conf/given.h"
 #include "conf/homes.h"
 #include "conf/mobile.h"
 #include "conf/paths.h"
@@ -209,6 +210,7 @@ void check_connections(const json::Value& root, const ike::Config& config,
     for (const auto& member : connections->members)
         if (member.value.kind == json::Kind::object) crosscheck.connection(*next++, member);
     crosscheck.together();
+    check_given(root, config, report);
 }
 
 } // namespace sheaf::conf

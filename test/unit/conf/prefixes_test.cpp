@@ -206,6 +206,33 @@ TEST_CASE("The blocks of a client must be such as it can get", "[conf]") {
     }
 }
 
+TEST_CASE("What clients are given is nothing that the file uses itself", "[conf]") {
+    CHECK(
+        mistakes(gateway_with(R"("dns": ["10.77.0.53"])")) ==
+        R"(sheafd.json:10:15: connections.clients.dns: "10.77.0.53" is in pools.v4, which gives it to a client
+   10 |       "dns": ["10.77.0.53"], "role": "gateway",
+      |               ^~~~~~~~~~~~
+   that client would take the name server from everybody: choose an address outside of 10.77.0.0/24, or another prefix for the pool
+)");
+    const auto fault = [](std::string_view from, std::string_view to) {
+        return mistake(changed(kGateway, from, to));
+    };
+    CHECK(fault(R"("gw.example.org" })", R"("gw.example.org", "address": "2001:db8:100::1" })")
+              .starts_with(
+                  "connections.clients.local.address: \"2001:db8:100::1\" is in pools.v6, which gives it to "
+                  "a client\nthat client would take our address from everybody"));
+    CHECK(fault(R"("port": 500)", R"("addresses": ["::", "10.77.0.1", "0.0.0.0"])")
+              .starts_with("listen.addresses: \"10.77.0.1\" is in pools.v4"));
+    // These nobody is given.
+    CHECK(mistakes(gateway_with(R"("dns": ["10.77.0.255"])")).empty());
+    CHECK(mistakes(gateway_with(R"("dns": ["2001:db8:101::1"])")).empty());
+    CHECK(mistakes(changed(gateway_with(R"("dns": ["2001:db8:100:7::53"])"), R"("delegate": 64 })",
+                           R"("delegate": 64, "reserved": { "ns.example.org": "2001:db8:100:7::/64" } })"))
+              .empty());
+    CHECK(
+        mistakes(changed(gateway_with(R"("dns": ["10.77.0.53"])"), R"(["v6", "v4"])", R"(["v6"])")).empty());
+}
+
 TEST_CASE("A gateway's other keys are read", "[conf]") {
     const auto standard = read(kGateway).engine.connections[0];
     CHECK(standard.block_with_address);
