@@ -46,6 +46,7 @@ class Crosscheck {
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void uniqueness(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void families(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void domains(const json::Value& entry, const std::string& path);
 
     const json::Value& root_;
@@ -171,6 +172,32 @@ void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value
                     "write \"replace\" or \"keep\"");
 }
 
+// RFC 7296 2.9: an address of a family in which nothing can be reached gets no traffic selector.
+void Crosscheck::families(const ike::Connection& connection, const json::Value& entry,
+                          const std::string& path) {
+    const auto* networks = child(entry, "networks", json::Kind::array);
+    const auto* pools = child(entry, "pools", json::Kind::array);
+    if (connection.role != ike::Role::gateway || !networks || !pools) return;
+    if (networks->items.size() != connection.networks.size()) return; // a mistake in it, or all
+    const Family family = connection.networks.front().family();
+    bool known = false;
+    for (const auto& want : connection.pools)
+        for (const auto& name : want.pools) {
+            const auto pool = std::ranges::find(config_.pools, name, &address::PoolSpec::name);
+            if (pool == config_.pools.end()) continue;
+            known = true;
+            if (std::ranges::find(connection.networks, pool->prefix.family(), &Prefix::family) !=
+                connection.networks.end())
+                return;
+        }
+    const bool v6 = family == Family::ipv6;
+    if (known)
+        report_.add(pools->place,
+                    path + ": \"networks\" are all " + (v6 ? "IPv6" : "IPv4") + ", and of \"pools\" none is",
+                    std::string("no client would get an address: add an ") + (v6 ? "IPv6" : "IPv4") +
+                        " pool, or a network of the other family");
+}
+
 void Crosscheck::domains(const json::Value& entry, const std::string& path) {
     const auto* domains = child(entry, "dns_domains", json::Kind::array);
     const auto* servers = json::find(entry, "dns");
@@ -191,6 +218,7 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     peers(connection, member.value, path);
     children(connection, member.value, path);
     uniqueness(connection, member.value, path);
+    families(connection, member.value, path);
     domains(member.value, path);
     paths_.connection(connection, member.value, path);
     mobile_.connection(connection, member, path);

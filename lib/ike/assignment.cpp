@@ -143,9 +143,11 @@ std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection, st
                                                 std::span<const wire::TrafficSelector> offered) {
     if (!request || request->type != wire::CfgType::request)
         return std::unexpected(Rule::configuration_required);
-    const auto usable = [offered](Family family) {
-        return std::ranges::any_of(
+    const auto usable = [&](Family family) {
+        const bool asked = std::ranges::any_of(
             offered, [family](const wire::TrafficSelector& s) { return s.start.family() == family; });
+        return asked &&
+               std::ranges::find(connection.networks, family, &Prefix::family) != connection.networks.end();
     };
     AddressPlan plan;
     if (usable(Family::ipv6)) {

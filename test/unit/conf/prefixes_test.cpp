@@ -233,6 +233,19 @@ TEST_CASE("What clients are given is nothing that the file uses itself", "[conf]
         mistakes(changed(gateway_with(R"("dns": ["10.77.0.53"])"), R"(["v6", "v4"])", R"(["v6"])")).empty());
 }
 
+TEST_CASE("Pools and networks of a gateway have a family in common", "[conf]") {
+    const auto with = [](std::string_view pools, std::string_view networks) {
+        return changed(gateway_with(R"("networks": )" + std::string(networks)), R"(["v6", "v4"])", pools);
+    };
+    CHECK(mistake(with(R"(["v4"])", R"(["2001:db8:9::/48"])")) ==
+          "connections.clients: \"networks\" are all IPv6, and of \"pools\" none is\n"
+          "no client would get an address: add an IPv6 pool, or a network of the other family");
+    CHECK(mistake(with(R"(["v6"])", R"(["10.0.0.0/8"])"))
+              .starts_with("connections.clients: \"networks\" are all IPv4"));
+    CHECK(mistakes(with(R"(["v6", "v4"])", R"(["2001:db8:9::/48"])")).empty());
+    CHECK(mistakes(with(R"(["v4"])", R"(["2001:db8:9::/48", "10.0.0.0/8"])")).empty());
+}
+
 TEST_CASE("A gateway's other keys are read", "[conf]") {
     const auto standard = read(kGateway).engine.connections[0];
     CHECK(standard.block_with_address);

@@ -347,6 +347,16 @@ TEST_CASE("a gateway may want its clients to authenticate anew from time to time
     }));
 }
 
+TEST_CASE("of a family in which nothing can be reached no address is given") {
+    auto config = gateway_config();
+    config.connections[0].networks = {prefix("2001:db8:9::/48")};
+    Net n(config);
+    n.connect();
+    REQUIRE(blocks(n.gateway).size() == 1);
+    CHECK(blocks(n.gateway)[0].family() == Family::ipv6);
+    CHECK(n.gateway.blocks_used() == 1);
+}
+
 TEST_CASE("a client of the old way may use the whole block of its address, unless the operator says no") {
     auto client = client_config(kGateway);
     client.connections[0].request = {.prefix = false, .ipv6 = true, .ipv4 = false};
