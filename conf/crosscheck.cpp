@@ -170,6 +170,12 @@ void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value
         report_.add(word->place,
                     path + ".unique: two IKE SAs of one mobile node cannot both speak for its home address",
                     "write \"replace\" or \"keep\"");
+    const bool asks = connection.role == ike::Role::gateway && connection.reauth > Duration::zero();
+    if (word && asks && connection.uniqueness == ike::Uniqueness::keep)
+        report_.add(word->place,
+                    path +
+                        ".unique: \"keep\" refuses the clients that authenticate anew because of \"reauth\"",
+                    "they would be cut off every time: write \"replace\", or leave \"reauth\" out");
 }
 
 // RFC 7296 2.9: an address of a family in which nothing can be reached gets no traffic selector.

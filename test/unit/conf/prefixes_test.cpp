@@ -246,6 +246,15 @@ TEST_CASE("Pools and networks of a gateway have a family in common", "[conf]") {
     CHECK(mistakes(with(R"(["v4"])", R"(["2001:db8:9::/48", "10.0.0.0/8"])")).empty());
 }
 
+TEST_CASE("A gateway that keeps the first IKE SA does not ask for another one", "[conf]") {
+    CHECK(mistake(gateway_with(R"("unique": "keep", "reauth": "1h")")) ==
+          "connections.clients.unique: \"keep\" refuses the clients that authenticate anew because of "
+          "\"reauth\"\n"
+          "they would be cut off every time: write \"replace\", or leave \"reauth\" out");
+    CHECK(mistakes(gateway_with(R"("unique": "keep")")).empty());
+    CHECK(mistakes(gateway_with(R"("unique": "keep", "reauth": "0s")")).empty());
+}
+
 TEST_CASE("A gateway's other keys are read", "[conf]") {
     const auto standard = read(kGateway).engine.connections[0];
     CHECK(standard.block_with_address);
