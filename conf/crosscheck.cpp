@@ -46,6 +46,7 @@ class Crosscheck {
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void uniqueness(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void blocks(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void families(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void domains(const json::Value& entry, const std::string& path);
 
@@ -178,6 +179,18 @@ void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value
                     "they would be cut off every time: write \"replace\", or leave \"reauth\" out");
 }
 
+// A client has a traffic selector for each block, and one for its link-local address.
+void Crosscheck::blocks(const ike::Connection& connection, const json::Value& entry,
+                        const std::string& path) {
+    const auto* pools = child(entry, "pools", json::Kind::array);
+    constexpr std::size_t kMost = wire::kMaxSelectors - 1;
+    if (connection.role != ike::Role::gateway || !pools || pools->items.size() <= kMost) return;
+    report_.add(pools->items[kMost].place,
+                path + ".pools has " + std::to_string(pools->items.size()) + " entries, and " +
+                    std::to_string(kMost) + " are the most",
+                "give clients fewer blocks that are larger");
+}
+
 // RFC 7296 2.9: an address of a family in which nothing can be reached gets no traffic selector.
 void Crosscheck::families(const ike::Connection& connection, const json::Value& entry,
                           const std::string& path) {
@@ -224,6 +237,7 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     peers(connection, member.value, path);
     children(connection, member.value, path);
     uniqueness(connection, member.value, path);
+    blocks(connection, member.value, path);
     families(connection, member.value, path);
     domains(member.value, path);
     paths_.connection(connection, member.value, path);

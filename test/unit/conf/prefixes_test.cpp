@@ -206,6 +206,18 @@ TEST_CASE("The blocks of a client must be such as it can get", "[conf]") {
     }
 }
 
+TEST_CASE("A client gets as many blocks as its Child SA has room for", "[conf]") {
+    const auto blocks = [](std::size_t count) {
+        std::string out = "[\"v6\"";
+        while (--count > 0)
+            out += ", \"v6\"";
+        return with_pools(out + "]");
+    };
+    CHECK(mistakes(blocks(63)).empty());
+    CHECK(mistake(blocks(64)) == "connections.clients.pools has 64 entries, and 63 are the most\n"
+                                 "give clients fewer blocks that are larger");
+}
+
 TEST_CASE("What clients are given is nothing that the file uses itself", "[conf]") {
     CHECK(
         mistakes(gateway_with(R"("dns": ["10.77.0.53"])")) ==
