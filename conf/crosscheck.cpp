@@ -1,6 +1,7 @@
 // The half of connections.h that looks across the file.
 #include "conf/children.h"
 #include "conf/connections.h"
+#include "conf/given.h"
 #include "conf/homes.h"
 #include "conf/mobile.h"
 #include "conf/paths.h"
@@ -45,6 +46,8 @@ class Crosscheck {
     void peers(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void children(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void uniqueness(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void blocks(const ike::Connection& connection, const json::Value& entry, const std::string& path);
+    void families(const ike::Connection& connection, const json::Value& entry, const std::string& path);
     void domains(const json::Value& entry, const std::string& path);
 
     const json::Value& root_;
@@ -168,6 +171,50 @@ void Crosscheck::uniqueness(const ike::Connection& connection, const json::Value
         report_.add(word->place,
                     path + ".unique: two IKE SAs of one mobile node cannot both speak for its home address",
                     "write \"replace\" or \"keep\"");
+    const bool asks = connection.role == ike::Role::gateway && connection.reauth > Duration::zero();
+    if (word && asks && connection.uniqueness == ike::Uniqueness::keep)
+        report_.add(word->place,
+                    path +
+                        ".unique: \"keep\" refuses the clients that authenticate anew because of \"reauth\"",
+                    "they would be cut off every time: write \"replace\", or leave \"reauth\" out");
+}
+
+// A client has a traffic selector for each block, and one for its link-local address.
+void Crosscheck::blocks(const ike::Connection& connection, const json::Value& entry,
+                        const std::string& path) {
+    const auto* pools = child(entry, "pools", json::Kind::array);
+    constexpr std::size_t kMost = wire::kMaxSelectors - 1;
+    if (connection.role != ike::Role::gateway || !pools || pools->items.size() <= kMost) return;
+    report_.add(pools->items[kMost].place,
+                path + ".pools has " + std::to_string(pools->items.size()) + " entries, and " +
+                    std::to_string(kMost) + " are the most",
+                "give clients fewer blocks that are larger");
+}
+
+// RFC 7296 2.9: an address of a family in which nothing can be reached gets no traffic selector.
+void Crosscheck::families(const ike::Connection& connection, const json::Value& entry,
+                          const std::string& path) {
+    const auto* networks = child(entry, "networks", json::Kind::array);
+    const auto* pools = child(entry, "pools", json::Kind::array);
+    if (connection.role != ike::Role::gateway || !networks || !pools) return;
+    if (networks->items.size() != connection.networks.size()) return; // a mistake in it, or all
+    const Family family = connection.networks.front().family();
+    bool known = false;
+    for (const auto& want : connection.pools)
+        for (const auto& name : want.pools) {
+            const auto pool = std::ranges::find(config_.pools, name, &address::PoolSpec::name);
+            if (pool == config_.pools.end()) continue;
+            known = true;
+            if (std::ranges::find(connection.networks, pool->prefix.family(), &Prefix::family) !=
+                connection.networks.end())
+                return;
+        }
+    const bool v6 = family == Family::ipv6;
+    if (known)
+        report_.add(pools->place,
+                    path + ": \"networks\" are all " + (v6 ? "IPv6" : "IPv4") + ", and of \"pools\" none is",
+                    std::string("no client would get an address: add an ") + (v6 ? "IPv6" : "IPv4") +
+                        " pool, or a network of the other family");
 }
 
 void Crosscheck::domains(const json::Value& entry, const std::string& path) {
@@ -190,6 +237,8 @@ void Crosscheck::connection(const ike::Connection& connection, const json::Membe
     peers(connection, member.value, path);
     children(connection, member.value, path);
     uniqueness(connection, member.value, path);
+    blocks(connection, member.value, path);
+    families(connection, member.value, path);
     domains(member.value, path);
     paths_.connection(connection, member.value, path);
     mobile_.connection(connection, member, path);
@@ -209,6 +258,7 @@ void check_connections(const json::Value& root, const ike::Config& config,
     for (const auto& member : connections->members)
         if (member.value.kind == json::Kind::object) crosscheck.connection(*next++, member);
     crosscheck.together();
+    check_given(root, config, report);
 }
 
 } // namespace sheaf::conf

@@ -79,7 +79,7 @@ std::expected<void, std::string> Driver::open_mobility(const ike::Config& config
 
 std::expected<void, std::string> Driver::carry_mobility(const ike::Config& config) {
     if (auto opened = open_mobility(config); !opened) return opened;
-    return mobility_ ? mobility_->configure(config) : std::expected<void, std::string>{};
+    return mobility_ ? mobility_->configure(mobility_scope(config)) : std::expected<void, std::string>{};
 }
 
 void Driver::watch_mobility(int fd, std::uint8_t protocol) {
@@ -94,20 +94,29 @@ void Driver::write_keys(KeyWriter writer) {
 }
 
 std::expected<void, std::string> Driver::command(ike::Command command) {
+    const bool ends = std::holds_alternative<ike::Shutdown>(command);
     auto done = engine_.command(now(), std::move(command));
+    ending_ = ending_ || ends;
     if (done) turn(); // a command that is refused changes nothing
     return done;
 }
 
+// The pools come last of what may be refused, for their change cannot be taken back: leases would be forgotten.
 std::expected<void, std::string> Driver::reload(ike::Config config) {
+    if (ending_) return command(ike::Reload{std::move(config)}); // which says why it is refused
     if (auto done = open_mobility(config); !done) return done;
     if (groups_ != nullptr) {
         if (auto done = groups_->serve(config.group_services); !done) return done;
         (void)groups_->recalled(); // the engine founds a group that a reload brings
     }
-    if (auto done = addresses_.update(config.pools, now()); !done) return done;
+    const auto scope = mobility_ ? mobility_->scope() : MobilityScope{};
     if (mobility_)
-        if (auto done = mobility_->configure(config); !done) return done;
+        if (auto done = mobility_->configure(mobility_scope(config)); !done) return done;
+    if (auto done = addresses_.update(config.pools, now()); !done) {
+        const auto back = mobility_ ? mobility_->configure(scope) : std::expected<void, std::string>{};
+        if (!back) log_.error(back.error());
+        return done;
+    }
     if (network_ == nullptr) return command(ike::Reload{std::move(config)});
     auto before = network_->uplinks().plan();
     network_->configure(config);

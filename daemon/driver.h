@@ -114,6 +114,7 @@ class Driver {
     std::deque<Overload> overloads_; // one for each socket
     std::optional<KeyWriter> key_writer_;
     bool key_failure_told_ = false;
+    bool ending_ = false;
     std::set<child::IntentId> unanswered_;
     child::IntentId last_intent_ = 0;
     HostNetwork* network_ = nullptr;

@@ -18,6 +18,7 @@ constexpr std::string_view kPut = "INSERT OR REPLACE INTO lease "
                                   "(block, pool, holder_type, holder, holder_text, link, since, until) "
                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 constexpr std::string_view kRemove = "DELETE FROM lease WHERE block = ?1";
+constexpr std::string_view kFind = "SELECT pool, holder_type, holder FROM lease WHERE block = ?1";
 constexpr std::string_view kRead = "SELECT block, pool, holder_type, holder, holder_text, link, since, until "
                                    "FROM lease ORDER BY since, block";
 
@@ -93,9 +94,12 @@ std::expected<LeaseStore::Opened, std::string> LeaseStore::open(const std::strin
     if (!leases) return std::unexpected(std::move(leases.error()));
     auto put = database.prepare(kPut);
     auto remove = database.prepare(kRemove);
-    if (!put || !remove) return std::unexpected(damaged(kFile, path, (put ? remove : put).error().text));
-    return Opened{
-        {path, std::move(database), std::move(*put), std::move(*remove)}, std::move(*leases), file->created};
+    auto find = database.prepare(kFind);
+    for (const auto* statement : {&put, &remove, &find})
+        if (!*statement) return std::unexpected(damaged(kFile, path, statement->error().text));
+    return Opened{{path, std::move(database), std::move(*put), std::move(*remove), std::move(*find)},
+                  std::move(*leases),
+                  file->created};
 }
 
 sqlite::Result<void> LeaseStore::write(std::span<const LeaseChange> changes) {
@@ -126,6 +130,16 @@ std::expected<void, std::string> LeaseStore::apply(std::span<const LeaseChange> 
     if (done) return {};
     database_.roll_back();
     return std::unexpected(explained(kFile, path_, done.error()));
+}
+
+bool LeaseStore::names(const address::Grant& grant, const address::Holder& holder) {
+    find_.reset();
+    find_.bind(1, grant.block.to_string());
+    const auto row = find_.step();
+    const bool same = row && *row && find_.text(0) == grant.pool &&
+                      find_.number(1) == std::int64_t{holder.type} && find_.octets(2) == holder.data;
+    find_.reset(); // else it would hold up the next transaction
+    return same;
 }
 
 } // namespace sheaf::daemon

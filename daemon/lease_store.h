@@ -30,19 +30,23 @@ class LeaseStore {
 
     // All of these or none; they are on the disk when this has returned.
     [[nodiscard]] std::expected<void, std::string> apply(std::span<const address::LeaseChange> changes);
+    // Whether a restart would find this block to be this holder's. False, too, if that cannot be read.
+    [[nodiscard]] bool names(const address::Grant& grant, const address::Holder& holder);
 
     [[nodiscard]] const std::string& path() const { return path_; }
 
   private:
-    LeaseStore(std::string path, sqlite::Database database, sqlite::Statement put, sqlite::Statement remove)
+    LeaseStore(std::string path, sqlite::Database database, sqlite::Statement put, sqlite::Statement remove,
+               sqlite::Statement find)
         : path_(std::move(path)), database_(std::move(database)), put_(std::move(put)),
-          remove_(std::move(remove)) {}
+          remove_(std::move(remove)), find_(std::move(find)) {}
     [[nodiscard]] sqlite::Result<void> write(std::span<const address::LeaseChange> changes);
 
     std::string path_;
     sqlite::Database database_;
     sqlite::Statement put_;
     sqlite::Statement remove_;
+    sqlite::Statement find_;
 };
 
 struct LeaseStore::Opened {

@@ -60,12 +60,18 @@ std::set<mobility::PrefixMessageType> prefix_messages(const ike::Config& config)
     return out;
 }
 
-std::expected<void, std::string> MobilityCarrier::configure(const ike::Config& config) {
-    agents_.clear();
+MobilityScope mobility_scope(const ike::Config& config) {
+    MobilityScope out{{}, prefix_messages(config)};
     for (const auto& connection : config.connections)
-        if (connection.home_service) agents_.insert(connection.home_service->address);
-    if (!prefixes_) return {};
-    return prefixes_->let_in(prefix_messages(config));
+        if (connection.home_service) out.agents.insert(connection.home_service->address);
+    return out;
+}
+
+std::expected<void, std::string> MobilityCarrier::configure(MobilityScope scope) {
+    if (prefixes_)
+        if (auto done = prefixes_->let_in(scope.prefixes); !done) return done;
+    scope_ = std::move(scope);
+    return {};
 }
 
 void MobilityCarrier::send_after(child::IntentId mark, ike::MobilityHeader header) {
@@ -86,7 +92,7 @@ MobilityCarrier::receive(std::uint8_t protocol) {
     if (std::holds_alternative<MobilitySocket::Empty>(received)) return MobilitySocket::Empty{};
     auto* datagram = std::get_if<MobilityDatagram>(&received);
     if (!datagram) return MobilitySocket::Skipped{};
-    const bool to_agent = agents_.contains(datagram->addresses.destination);
+    const bool to_agent = scope_.agents.contains(datagram->addresses.destination);
     return to_header(std::move(*datagram), to_agent, protocol);
 }
 

@@ -21,6 +21,13 @@ namespace sheaf::daemon {
 // What of prefix discovery comes in by it: questions to home agents, answers to mobile nodes.
 [[nodiscard]] std::set<mobility::PrefixMessageType> prefix_messages(const ike::Config& config);
 
+// Which of our addresses are home agents', and what of prefix discovery comes in.
+struct MobilityScope {
+    std::set<IpAddress> agents;
+    std::set<mobility::PrefixMessageType> prefixes;
+};
+[[nodiscard]] MobilityScope mobility_scope(const ike::Config& config);
+
 // "message of Mobile IPv6 from ... not sent: ...", with the remedy where the errno tells one.
 [[nodiscard]] std::string unsent(const ike::MobilityHeader& header, int error);
 
@@ -32,9 +39,10 @@ class MobilityCarrier {
   public:
     explicit MobilityCarrier(MobilitySocket socket) : socket_(std::move(socket)) {}
 
-    // Which of our addresses are home agents', and what of prefix discovery comes in, from now on. REQUIRES: there is a
-    // socket for that, if anything of it does. Error: a sentence.
-    [[nodiscard]] std::expected<void, std::string> configure(const ike::Config& config);
+    // What comes in from now on. REQUIRES: there is a socket for prefix discovery, if anything of it does. Error: a
+    // sentence; then it is what came in before.
+    [[nodiscard]] std::expected<void, std::string> configure(MobilityScope scope);
+    [[nodiscard]] const MobilityScope& scope() const { return scope_; }
     [[nodiscard]] int fd() const { return socket_.fd(); }
     // For prefix discovery: of ICMPv6.
     void carry_prefixes(MobilitySocket socket) { prefixes_.emplace(std::move(socket)); }
@@ -66,7 +74,7 @@ class MobilityCarrier {
 
     MobilitySocket socket_;
     std::optional<MobilitySocket> prefixes_;
-    std::set<IpAddress> agents_;
+    MobilityScope scope_;
     std::deque<std::pair<child::IntentId, ike::MobilityHeader>> waiting_;
 };
 

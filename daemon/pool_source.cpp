@@ -86,8 +86,8 @@ void PoolSource::collect_changes() {
 void PoolSource::commit(Instant now) {
     collect_changes();
     if (!store_) unwritten_.clear();
-    const bool waits = retry_ && now < *retry_ && answers_.empty();
-    if (unwritten_.empty() || waits) return;
+    if (unwritten_.empty()) return;
+    if (retry_ && now < *retry_) return refuse_unrecorded();
     std::vector<LeaseChange> changes;
     changes.reserve(unwritten_.size());
     for (const auto& [block, change] : unwritten_)
@@ -103,21 +103,22 @@ void PoolSource::commit(Instant now) {
         remark(LogLevel::error,
                done.error() + "; until then no client is given an address that it does not have");
     retry_ = now + kRetry;
-    refuse_unrecorded(done.error());
+    failure_ = done.error();
+    refuse_unrecorded();
 }
 
 // What could be forgotten must not be told to a client. It stays kept for the holder, like what was released.
-void PoolSource::refuse_unrecorded(const std::string& why) {
+void PoolSource::refuse_unrecorded() {
     for (auto& [holder, link, assigned] : answers_) {
         address::Release undo{holder, link, {}};
         for (auto& grant : assigned.grants) {
-            if (!grant || !unwritten_.contains(grant->block)) continue;
+            if (!grant || !unwritten_.contains(grant->block) || store_->names(*grant, holder)) continue;
             undo.grants.push_back(*grant);
             grant.reset();
         }
         if (undo.grants.empty()) continue;
         book_.release(undo, clock_());
-        assigned.error = why;
+        assigned.error = failure_;
     }
     collect_changes();
 }

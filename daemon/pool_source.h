@@ -13,8 +13,8 @@ namespace sheaf::daemon {
 //
 // What was asked since the last take() is written in one transaction, and only then answered: a client is
 // never told of a block that a restart would not know of. While the file cannot be written (a disk is full),
-// what is not on record yet is refused, the log says so, and it is tried again every kRetry; links keep what
-// they have.
+// what is not on record as that client's is refused, the log says so, and it is tried again every kRetry; links
+// keep what they have.
 class PoolSource final : public AddressSource {
   public:
     static constexpr Duration kRetry = std::chrono::seconds(5);
@@ -44,7 +44,7 @@ class PoolSource final : public AddressSource {
     [[nodiscard]] std::expected<void, std::string> open_store(std::span<const address::PoolSpec> specs);
     void commit(Instant now);
     void collect_changes();
-    void refuse_unrecorded(const std::string& why);
+    void refuse_unrecorded();
     void remark(LogLevel level, std::string text) { remarks_.push_back({level, std::move(text)}); }
 
     std::string path_;
@@ -54,6 +54,7 @@ class PoolSource final : public AddressSource {
     std::vector<Answer> answers_;
     std::map<Prefix, address::LeaseChange> unwritten_; // the last one of each block
     std::optional<Instant> retry_;                     // writing has failed: when to try again
+    std::string failure_;                              // why
     std::vector<Remark> remarks_;
 };
 

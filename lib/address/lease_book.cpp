@@ -28,6 +28,7 @@ struct LeaseBook::Parts {
     std::map<Prefix, Lease> strays; // used by a link, and in no pool any more
     std::vector<LeaseChange> changes;
     std::vector<PoolNotice> notices;
+    std::optional<WallTime> latest; // when it was asked
 
     explicit Parts(std::span<const PoolSpec> specs) {
         for (const auto& spec : specs) {
@@ -41,6 +42,7 @@ struct LeaseBook::Parts {
         return found == by_name.end() ? std::nullopt : std::optional(found->second);
     }
     [[nodiscard]] std::vector<std::uint32_t> pools_of(const Want& want) const;
+    void observe(WallTime now);
     void begin(std::span<const std::uint32_t> touched, WallTime now);
     void end(std::span<const std::uint32_t> touched);
 
@@ -77,6 +79,16 @@ std::vector<std::uint32_t> LeaseBook::Parts::pools_of(const Want& want) const {
     for (const auto& name : want.pools)
         if (const auto pool = find(name)) out.push_back(*pool);
     return out;
+}
+
+// A clock that was wrong for a while must neither cost a holder its block nor keep one for ever.
+void LeaseBook::Parts::observe(WallTime now) {
+    const bool back = latest && now < *latest;
+    latest = now;
+    if (!back) return;
+    for (std::uint32_t number = 0; number < pools.size(); ++number)
+        for (const auto index : pools[number].turn_back(now))
+            record(LeaseChange::Kind::put, {number, index}, *pools[number].find(index));
 }
 
 void LeaseBook::Parts::begin(std::span<const std::uint32_t> touched, WallTime now) {
@@ -294,6 +306,7 @@ LeaseBook& LeaseBook::operator=(LeaseBook&&) noexcept = default;
 
 std::vector<Lease> LeaseBook::restore(std::vector<Lease> leases, WallTime now) {
     std::vector<Lease> left_out;
+    parts_->observe(now);
     for (auto& lease : leases) {
         const LinkId link = std::exchange(lease.link, 0);
         const WallTime until = lease.until;
@@ -315,6 +328,7 @@ std::vector<Lease> LeaseBook::restore(std::vector<Lease> leases, WallTime now) {
 Assigned LeaseBook::assign(const Assign& demand, WallTime now) {
     Assigned answer{demand.id, {}};
     Claims claims;
+    parts_->observe(now);
     for (const auto& want : demand.wants) {
         const auto from = parts_->pools_of(want);
         parts_->begin(from, now);
@@ -331,6 +345,7 @@ Assigned LeaseBook::assign(const Assign& demand, WallTime now) {
 }
 
 void LeaseBook::release(const Release& demand, WallTime now) {
+    parts_->observe(now);
     for (const auto& grant : demand.grants) {
         parts_->give_back_stray(demand, grant);
         const auto number = parts_->find(grant.pool);
@@ -343,7 +358,9 @@ void LeaseBook::release(const Release& demand, WallTime now) {
 }
 
 void LeaseBook::update(std::span<const PoolSpec> specs, WallTime now) {
+    parts_->observe(now);
     auto next = std::make_unique<Parts>(specs);
+    next->latest = now;
     next->changes = std::move(parts_->changes);
     next->notices = std::move(parts_->notices);
     std::map<std::uint64_t, Lease> leases; // by turn, which they keep

@@ -51,6 +51,7 @@ struct PoolUsage {
 // came before.
 //
 // It has no clock and no file: time is an argument, and what must be on record comes out of take_changes().
+// When time goes back, no block stays kept for longer than if its holder had left at that moment.
 //
 // Which block a want is given: what its link has of these pools already, in the same order for the same
 // wants; what is reserved for its holder; what is kept for its holder; else a new one out of the first pool
@@ -59,7 +60,7 @@ struct PoolUsage {
 //
 // Requires: no two pools overlap, and links are not 0.
 // Cost: O(log n) in the leases for each block, whatever the pools' size and level; update() and restore() go
-// through all.
+// through all, as does the first call after time has gone back.
 class LeaseBook {
   public:
     explicit LeaseBook(std::span<const PoolSpec> specs);

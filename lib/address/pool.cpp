@@ -58,8 +58,12 @@ void Pool::put(std::uint64_t index, const Entry& entry, WallTime now) {
     occupied_.insert(index);
     if (entry.link != 0)
         ++used_;
-    else if (!reserved_.contains(index))
-        (entry.until <= now ? lapsed_ : kept_).emplace(entry.until, index);
+    else
+        queue(index, entry, now);
+}
+
+void Pool::queue(std::uint64_t index, const Entry& entry, WallTime now) {
+    if (!reserved_.contains(index)) (entry.until <= now ? lapsed_ : kept_).emplace(entry.until, index);
 }
 
 void Pool::erase(std::uint64_t index) {
@@ -75,6 +79,22 @@ void Pool::erase(std::uint64_t index) {
 void Pool::advance(WallTime now) {
     while (!kept_.empty() && kept_.begin()->first <= now)
         lapsed_.insert(kept_.extract(kept_.begin()));
+}
+
+std::vector<std::uint64_t> Pool::turn_back(WallTime now) {
+    std::vector<std::uint64_t> changed;
+    kept_.clear();
+    lapsed_.clear();
+    const WallTime latest = now + spec_.lease;
+    for (auto& [index, entry] : entries_) {
+        if (entry.link != 0) continue;
+        if (entry.until > latest) {
+            entry.until = latest;
+            changed.push_back(index);
+        }
+        queue(index, entry, now);
+    }
+    return changed;
 }
 
 std::uint64_t Pool::lapsing(WallTime now) const {

@@ -65,6 +65,9 @@ class Pool {
     void erase(std::uint64_t index);
     // What was kept for long enough lapses.
     void advance(WallTime now);
+    // Time has gone back: what is not to lapse yet is kept again, and nothing for longer than the pool's time from
+    // now on. Answers the blocks for which that is less than it was.
+    [[nodiscard]] std::vector<std::uint64_t> turn_back(WallTime now);
 
     [[nodiscard]] std::uint64_t used() const { return used_; }
     // Lapsed blocks do not count, for others may have them.
@@ -77,6 +80,8 @@ class Pool {
 
   private:
     using Queue = std::set<std::pair<WallTime, std::uint64_t>>; // by `until`
+
+    void queue(std::uint64_t index, const Entry& entry, WallTime now); // which is kept
 
     PoolSpec spec_;
     BlockRange range_;

@@ -129,6 +129,10 @@ void take_address(LinkShare& to, const IpAddress& address) {
 
 bool may_be_taken(const Prefix& prefix) {
     const View octets = prefix.address().view();
+    if (prefix.family() == Family::ipv4) {
+        const bool host = octets[0] != 0 && octets[0] != 127 && octets[0] < 224; // RFC 6890, RFC 1112
+        return host && prefix.length() >= kShortestPrefix && !prefix.address().is_link_local();
+    }
     const bool multicast = octets[0] == 0xff;
     const bool reserved = octets[0] == 0 && octets[1] == 0; // the unspecified address and its like
     return prefix.length() >= kShortestPrefix && !multicast && !reserved && !prefix.address().is_link_local();
@@ -139,9 +143,11 @@ std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection, st
                                                 std::span<const wire::TrafficSelector> offered) {
     if (!request || request->type != wire::CfgType::request)
         return std::unexpected(Rule::configuration_required);
-    const auto usable = [offered](Family family) {
-        return std::ranges::any_of(
+    const auto usable = [&](Family family) {
+        const bool asked = std::ranges::any_of(
             offered, [family](const wire::TrafficSelector& s) { return s.start.family() == family; });
+        return asked &&
+               std::ranges::find(connection.networks, family, &Prefix::family) != connection.networks.end();
     };
     AddressPlan plan;
     if (usable(Family::ipv6)) {
@@ -233,12 +239,12 @@ std::expected<LinkShare, Rule> read_reply(const AddressRequest& wanted, const In
         } else if (attribute.type == CfgAttributeType::internal_ip6_address && !link && wanted.ipv6 &&
                    !one_ip6) {
             const auto given = wire::read_ip6_address(attribute);
-            one_ip6 = given.has_value();
-            if (given) take_address(out, given->address);
+            one_ip6 = given && usable(Prefix::host(given->address));
+            if (one_ip6) take_address(out, given->address);
         } else if (attribute.type == CfgAttributeType::internal_ip4_address && wanted.ipv4 && !one_ip4) {
             const auto given = wire::read_address(attribute);
-            one_ip4 = given.has_value();
-            if (given) take_address(out, *given);
+            one_ip4 = given && usable(Prefix::host(*given));
+            if (one_ip4) take_address(out, *given);
         } else if (const auto domain = wire::read_domain(attribute)) {
             out.domains.push_back(*domain);
         } else if (attribute.type == CfgAttributeType::internal_ip6_dns ||

@@ -31,8 +31,8 @@ struct AddressPlan {
 };
 
 // Reads a client's request. RFC 5739 4.1: with INTERNAL_IP6_LINK the client gets a link and prefixes, and
-// INTERNAL_IP6_ADDRESS is not looked at. `offered` are the client's selectors: a family that has none gets no
-// address, for it could not be used. Errors: configuration_required (no request), address_failure (nothing of
+// INTERNAL_IP6_ADDRESS is not looked at. `offered` are the client's selectors: a family that has none there, or
+// none in the connection's networks, gets no address, for it could not be used. Errors: configuration_required (no request), address_failure (nothing of
 // what it asks for is ours to give).
 [[nodiscard]] std::expected<AddressPlan, Rule> plan_addresses(const Connection& connection,
                                                               std::span<const address::PoolSpec> pools,
@@ -60,7 +60,7 @@ struct Assignment {
 using MakeId = std::function<InterfaceId(const Prefix&, const InterfaceIdChoice&)>;
 
 // Whether a gateway or home agent may give it. All of a prefix is the client's from then on, so one that is no host's to
-// have, or as large as whole regions of the Internet, is not taken.
+// have, or as large as whole regions of the Internet, is not taken. Single addresses are prefixes, too.
 [[nodiscard]] bool may_be_taken(const Prefix& prefix);
 
 // What the gateway's reply means for the client. The routes of the part are the caller's to fill in, as

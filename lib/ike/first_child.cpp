@@ -24,6 +24,21 @@ std::vector<address::Grant> granted(const address::Assigned& answer) {
     return out;
 }
 
+bool names_domains(const wire::Configuration* reply) {
+    return reply && std::ranges::any_of(reply->attributes, [](const wire::CfgAttribute& attribute) {
+               return attribute.type == wire::CfgAttributeType::internal_dns_domain &&
+                      !attribute.value.empty();
+           });
+}
+
+// RFC 5739 4.2: whether the gateway has given the link that there is, or, by its Link ID, another one.
+bool goes_on(const VirtualLink& link, const wire::Configuration* reply) {
+    return reply && std::ranges::any_of(reply->attributes, [&](const wire::CfgAttribute& attribute) {
+               const auto end = wire::read_link(attribute);
+               return end && link.is_named(end->link_id);
+           });
+}
+
 } // namespace
 
 // What we ask for in IKE_AUTH; nothing where the IKE SA is to come up without a Child SA (RFC 6023 3).
@@ -217,7 +232,11 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
     const Connection& connection = *sa.connection;
     Initiation* initiation = initiation_for(sa);
     auto link = initiation && initiation->link ? initiation->link : new_link();
-    if (link->seed.empty()) {
+    const auto& state = sa.as<Authenticating>();
+    const auto configuration = single<wire::Configuration>(payloads);
+    const wire::Configuration* reply = configuration ? *configuration : nullptr;
+    // The link may have stayed open without any IKE SA; to the gateway what it gives then is another one.
+    if (link->seed.empty() || !goes_on(*link, reply)) {
         link->seed.resize(kSeedSize);
         random_->fill(link->seed);
     }
@@ -227,12 +246,10 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
         return stable_interface_id(backend_, random ? View(link->seed) : host_->stable_secret(), prefix,
                                    connection.interface, connection.name);
     };
-    const auto& state = sa.as<Authenticating>();
-    const auto reply = single<wire::Configuration>(payloads);
-    auto share = read_reply(connection.request, state.interface_id, reply ? *reply : nullptr,
-                            narrowed.initiator(), make_id);
+    auto share = read_reply(connection.request, state.interface_id, reply, narrowed.initiator(), make_id);
     sa.link = std::move(link);
     if (!share) return std::unexpected(share.error());
+    bool everything = false;
     for (const wire::TrafficSelector& selector : narrowed.responder()) {
         const auto prefixes = child::prefixes_of(selector, wire::kMaxSelectors);
         if (!prefixes) return std::unexpected(Rule::ts_not_narrowed);
@@ -244,9 +261,18 @@ std::expected<Opening, Rule> Engine::Core::take_link(IkeSa& sa, Payloads payload
             // What is our own whole is not behind the gateway.
             const auto& own = share->part.delegated;
             if (usable && std::ranges::find(own, prefix) == own.end()) share->part.routes.push_back(prefix);
-            // RFC 8598 2: who sends everything here asks these servers for everything.
-            if (prefix.length() == 0) share->domains.clear();
+            everything = everything || prefix.length() == 0;
         }
+    }
+    // RFC 8598 2: who sends everything here asks these servers for everything.
+    if (everything) share->domains.clear();
+    // Without domains that can be read they would be asked for everything as well, which they are not for.
+    if (!everything && share->domains.empty() && !share->dns.empty() && names_domains(reply)) {
+        share->dns.clear();
+        refuse(
+            sa.path.peer, Rule::bad_configuration, sa.our_spi(),
+            "the gateway names domains for its name servers, and none of them can be read: its servers are "
+            "not used");
     }
     if (initiation) initiation->link = sa.link;
     if (!sa.link->open) sa.link->since = sa.last_heard;

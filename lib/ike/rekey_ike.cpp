@@ -305,6 +305,7 @@ void Engine::Core::inherit(Instant now, IkeSa& old, IkeSa& heir) {
     const Instant expires = old.superseded ? old.expires : Instant::max();
     set_ike_lifetimes(now, heir);
     heir.superseded = old.superseded;
+    if (old.superseded) heir.authenticated_until = Instant::max();
     heir.expires = std::min(heir.expires, expires);
     old.expires = std::min(old.expires, now + kWaitForIkeDelete);
     // It may have moved since the new one was made.

@@ -120,7 +120,7 @@ bool Engine::Core::has_old_blocks(const IkeSa& sa) const {
 // RFC 5739 4.1, RFC 4478: other prefixes come with another authentication, in which the client keeps its link
 // and what it had before until it has let go of it.
 void Engine::Core::renumber(Instant now, IkeSa& sa) {
-    if (!sa.in<Established>()) return;
+    if (!sa.in<Established>() || sa.superseded) return;
     limit_authentication(now, sa, kRenumberTime);
     want(now, sa, {Want::Kind::tell_lifetime});
 }

@@ -448,11 +448,17 @@ void Engine::Core::replace_others(Instant now, IkeSa& sa) {
     const Uniqueness uniqueness = sa.connection->uniqueness;
     const bool several = uniqueness == Uniqueness::many || uniqueness == Uniqueness::share;
     const bool ours = sa.connection->role == Role::client || sa.connection->role == Role::mobile_node;
-    if (several || ours) return;
+    if (ours) return;
     for (const wire::Spi spi : others_of_peer(sa)) {
         IkeSa* old = find(spi);
         if (!old || !old->in<Established>() || old->standing != Standing::current) continue;
         if (old->connection->name != sa.connection->name) continue;
+        if (several) {
+            // Nobody but the client knows its Link ID, and what it had is given no more.
+            const bool itself = withdraws(*old, sa) && old->share->link_id == sa.share->link_id;
+            if (itself && has_old_blocks(*old)) supersede(now, *old, kWithdrawnStays);
+            continue;
+        }
         // A client whose new IKE SA got no addresses lives on the old one.
         if (old->share && !sa.share) continue;
         // When both sides have begun at once, each sees the other's come last: both let the one with the
@@ -464,8 +470,10 @@ void Engine::Core::replace_others(Instant now, IkeSa& sa) {
     }
 }
 
+// It has authenticated anew: how long the old one stays is a matter of `stays` alone.
 void Engine::Core::supersede(Instant now, IkeSa& sa, Duration stays) {
     sa.superseded = true;
+    sa.authenticated_until = Instant::max();
     sa.expires = std::min(sa.expires, now + stays);
     arm(sa);
 }

@@ -430,6 +430,32 @@ TEST_CASE("a clock that was put back keeps no block for longer than the pool's t
     CHECK(desk.book.take_changes().size() == 1);
 }
 
+TEST_CASE("a clock that is wrong for a while costs nobody their block, and keeps none for longer") {
+    Desk desk({spec("p", "192.0.2.4/30", 32)});
+    const auto alice = desk.one("alice", 1);
+    const auto bob = desk.one("bob", 1);
+    REQUIRE(alice);
+    REQUIRE(bob);
+    desk.release("alice", 1, {*alice});
+    desk.now += std::chrono::hours(9999);
+    desk.release("bob", 1, {*bob}); // by then alice's has lapsed
+    CHECK(desk.usage().kept == 1);
+    (void)desk.book.take_changes();
+    desk.now = kStart + 10min;
+    CHECK_FALSE(desk.one("carol", 1));
+    CHECK(desk.usage().kept == 2);
+    const auto changes = desk.book.take_changes();
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].kind == LeaseChange::Kind::put);
+    CHECK(changes[0].lease.holder == holder("bob"));
+    CHECK(changes[0].lease.until == desk.now + 1h);
+    desk.now = kStart + 1h;
+    CHECK(desk.one("carol", 1)); // that was alice's
+    CHECK_FALSE(desk.one("dave", 1));
+    desk.now = kStart + 70min;
+    CHECK(desk.one("dave", 1)->block == bob->block);
+}
+
 TEST_CASE("nobody's link holds nothing") {
     Desk desk({spec("p", "192.0.2.0/24", 32)});
     CHECK_FALSE(desk.one("alice", 0));

@@ -206,6 +206,67 @@ TEST_CASE("The blocks of a client must be such as it can get", "[conf]") {
     }
 }
 
+TEST_CASE("A client gets as many blocks as its Child SA has room for", "[conf]") {
+    const auto blocks = [](std::size_t count) {
+        std::string out = "[\"v6\"";
+        while (--count > 0)
+            out += ", \"v6\"";
+        return with_pools(out + "]");
+    };
+    CHECK(mistakes(blocks(63)).empty());
+    CHECK(mistake(blocks(64)) == "connections.clients.pools has 64 entries, and 63 are the most\n"
+                                 "give clients fewer blocks that are larger");
+}
+
+TEST_CASE("What clients are given is nothing that the file uses itself", "[conf]") {
+    CHECK(
+        mistakes(gateway_with(R"("dns": ["10.77.0.53"])")) ==
+        R"(sheafd.json:10:15: connections.clients.dns: "10.77.0.53" is in pools.v4, which gives it to a client
+   10 |       "dns": ["10.77.0.53"], "role": "gateway",
+      |               ^~~~~~~~~~~~
+   that client would take the name server from everybody: choose an address outside of 10.77.0.0/24, or another prefix for the pool
+)");
+    const auto fault = [](std::string_view from, std::string_view to) {
+        return mistake(changed(kGateway, from, to));
+    };
+    CHECK(fault(R"("gw.example.org" })", R"("gw.example.org", "address": "2001:db8:100::1" })")
+              .starts_with(
+                  "connections.clients.local.address: \"2001:db8:100::1\" is in pools.v6, which gives it to "
+                  "a client\nthat client would take our address from everybody"));
+    CHECK(fault(R"("port": 500)", R"("addresses": ["::", "10.77.0.1", "0.0.0.0"])")
+              .starts_with("listen.addresses: \"10.77.0.1\" is in pools.v4"));
+    // These nobody is given.
+    CHECK(mistakes(gateway_with(R"("dns": ["10.77.0.255"])")).empty());
+    CHECK(mistakes(gateway_with(R"("dns": ["2001:db8:101::1"])")).empty());
+    CHECK(mistakes(changed(gateway_with(R"("dns": ["2001:db8:100:7::53"])"), R"("delegate": 64 })",
+                           R"("delegate": 64, "reserved": { "ns.example.org": "2001:db8:100:7::/64" } })"))
+              .empty());
+    CHECK(
+        mistakes(changed(gateway_with(R"("dns": ["10.77.0.53"])"), R"(["v6", "v4"])", R"(["v6"])")).empty());
+}
+
+TEST_CASE("Pools and networks of a gateway have a family in common", "[conf]") {
+    const auto with = [](std::string_view pools, std::string_view networks) {
+        return changed(gateway_with(R"("networks": )" + std::string(networks)), R"(["v6", "v4"])", pools);
+    };
+    CHECK(mistake(with(R"(["v4"])", R"(["2001:db8:9::/48"])")) ==
+          "connections.clients: \"networks\" are all IPv6, and of \"pools\" none is\n"
+          "no client would get an address: add an IPv6 pool, or a network of the other family");
+    CHECK(mistake(with(R"(["v6"])", R"(["10.0.0.0/8"])"))
+              .starts_with("connections.clients: \"networks\" are all IPv4"));
+    CHECK(mistakes(with(R"(["v6", "v4"])", R"(["2001:db8:9::/48"])")).empty());
+    CHECK(mistakes(with(R"(["v4"])", R"(["2001:db8:9::/48", "10.0.0.0/8"])")).empty());
+}
+
+TEST_CASE("A gateway that keeps the first IKE SA does not ask for another one", "[conf]") {
+    CHECK(mistake(gateway_with(R"("unique": "keep", "reauth": "1h")")) ==
+          "connections.clients.unique: \"keep\" refuses the clients that authenticate anew because of "
+          "\"reauth\"\n"
+          "they would be cut off every time: write \"replace\", or leave \"reauth\" out");
+    CHECK(mistakes(gateway_with(R"("unique": "keep")")).empty());
+    CHECK(mistakes(gateway_with(R"("unique": "keep", "reauth": "0s")")).empty());
+}
+
 TEST_CASE("A gateway's other keys are read", "[conf]") {
     const auto standard = read(kGateway).engine.connections[0];
     CHECK(standard.block_with_address);

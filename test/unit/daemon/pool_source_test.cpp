@@ -171,6 +171,41 @@ TEST_CASE("while the file cannot be written nobody is told of anything new, and 
     CHECK(desk.one("bob", 2));
 }
 
+TEST_CASE("a holder whose block is on record comes back while the file cannot be written") {
+    Desk desk;
+    desk.specs = {spec("v6", "2001:db8::/63", 64)};
+    desk.open();
+    const auto alice = desk.one("alice", 1);
+    const auto bob = desk.one("bob", 1);
+    desk.source->ask(Release{holder("alice"), 1, {*alice}}, desk.now);
+    desk.source->ask(Release{holder("bob"), 1, {*bob}}, desk.now);
+    (void)desk.take();
+    desk.wall += 2h;
+    {
+        const SmallDisk disk(16);
+        CHECK(desk.one("alice", 2) == alice);
+        CHECK_FALSE(desk.one("carol", 1)); // it would be bob's, who is on record for it
+        CHECK(desk.source->usage().at(0).used == 1);
+    }
+    CHECK(desk.on_record().size() == 2);
+}
+
+TEST_CASE("after a failure nothing is written before its time, whoever asks") {
+    Desk desk;
+    desk.open();
+    const auto alice = desk.one("alice", 1);
+    {
+        const SmallDisk disk(16);
+        CHECK_FALSE(desk.one("bob", 1));
+    }
+    CHECK_FALSE(desk.one("carol", 1)); // though it could be
+    CHECK(desk.one("alice", 1) == alice);
+    CHECK(desk.on_record().size() == 1);
+    desk.now += PoolSource::kRetry;
+    CHECK(desk.one("bob", 1));
+    CHECK(desk.on_record().size() == 3);
+}
+
 TEST_CASE("what is let go of while the file cannot be written is written later") {
     Desk desk;
     desk.open();

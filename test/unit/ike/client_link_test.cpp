@@ -58,6 +58,28 @@ TEST_CASE("a client chooses the identifiers of its addresses") {
     CHECK(kept == static_cast<std::ptrdiff_t>(before.size()) - 2);
 }
 
+TEST_CASE("a random identifier is another one with each link of the gateway's, though the interface stays") {
+    auto client = client_config(kGateway);
+    client.connections[0].start = true;
+    client.connections[0].request.interface_ids = {ike::RandomId{}};
+    Net n(gateway_config(), client);
+    n.connect();
+    const auto number = n.link().number;
+    const auto before = address_in(n.link(), prefix("2001:db8:100::/48"));
+    REQUIRE(before);
+    REQUIRE(n.client.engine.command(n.net.now, ike::Reauthenticate{"home"}));
+    n.net.run_for(30s);
+    CHECK(address_in(n.link(), prefix("2001:db8:100::/48")) == before); // the same link
+    REQUIRE(n.gateway.engine.command(n.net.now, ike::Down{"clients"}));
+    n.net.run_for(5s);
+    REQUIRE(n.client.established() == 1);
+    CHECK(n.link().number == number);
+    const auto after = address_in(n.link(), prefix("2001:db8:100::/48"));
+    REQUIRE(after);
+    CHECK(after != before);
+    CHECK(Prefix(after->address, 64) == Prefix(before->address, 64));
+}
+
 TEST_CASE("stable identifiers depend on prefix, interface, network and secret, and on nothing else") {
     crypto::Backend backend;
     const Bytes secret(16, 1), other(16, 2);
@@ -92,6 +114,33 @@ TEST_CASE("name servers and their domains are told while the link is up, and onl
     REQUIRE(n.client.name_servers.size() == 2);
     CHECK(n.client.name_servers[1] == ike::NameServers{"sheaf0", {}, {}});
     CHECK(n.gateway.name_servers.empty());
+}
+
+TEST_CASE("of name servers whose domains cannot be read none is taken, rather than for all names") {
+    auto config = gateway_config();
+    config.connections[0].networks = {prefix("2001:db8:9::/48"), prefix("192.0.2.0/24")};
+    SECTION("none can be read") {
+        config.connections[0].dns_domains = {"corp..example.org", "*"};
+        Net n(config);
+        n.connect();
+        CHECK(n.client.name_servers.empty());
+        CHECK(n.client.refused(Rule::bad_configuration) == 1);
+    }
+    SECTION("one can") {
+        config.connections[0].dns_domains = {"*", "corp.example.org"};
+        Net n(config);
+        n.connect();
+        REQUIRE(n.client.name_servers.size() == 1);
+        CHECK(n.client.name_servers[0].domains == std::vector<std::string>{"corp.example.org"});
+    }
+    SECTION("none can, and all traffic is sent there") {
+        config.connections[0].networks = {Prefix::all(Family::ipv6)};
+        config.connections[0].dns_domains = {"*"};
+        Net n(config);
+        n.connect();
+        REQUIRE(n.client.name_servers.size() == 1);
+        CHECK_FALSE(n.client.name_servers[0].servers.empty());
+    }
 }
 
 TEST_CASE("other name servers are told with the next authentication, though the addresses stay") {
@@ -131,6 +180,31 @@ TEST_CASE("a client takes no prefix that is nobody's to give, and none twice") {
     CHECK(taken(reply({"2001:db8::/64", "2001:db8:1::/64"}), prefix("2001:db8:1::/64")) ==
           std::vector{prefix("2001:db8:1::/64")});
     CHECK(taken(reply({}), all).empty()); // a link without any prefix
+}
+
+TEST_CASE("a client takes no single address that is nobody's to give, or that its selectors do not have") {
+    const auto taken = [](std::string_view address, std::string_view admitted) {
+        const auto given = *IpAddress::parse(address);
+        const wire::Configuration cp{
+            wire::CfgType::reply,
+            {given.is_v6() ? wire::ip6_address_attribute(given, 64)
+                           : wire::address_attribute(wire::CfgAttributeType::internal_ip4_address, given)}};
+        const ike::MakeId id = [](const Prefix&, const ike::InterfaceIdChoice&) {
+            return wire::InterfaceId{};
+        };
+        const std::vector selectors{child::selector(prefix(admitted))};
+        return ike::read_reply({.prefix = false, .ipv6 = true}, {}, &cp, selectors, id).has_value();
+    };
+    for (const auto* address :
+         {"0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255"})
+        CHECK_FALSE(taken(address, "0.0.0.0/0"));
+    for (const auto* address : {"::", "::1", "fe80::1", "ff02::1", "::ffff:192.0.2.1"})
+        CHECK_FALSE(taken(address, "::/0"));
+    CHECK(taken("192.0.2.1", "192.0.2.1/32")); // as strongSwan narrows it
+    CHECK(taken("10.0.0.1", "0.0.0.0/0"));
+    CHECK_FALSE(taken("192.0.2.1", "192.0.2.2/32"));
+    CHECK(taken("2001:db8::1", "2001:db8::1/128"));
+    CHECK_FALSE(taken("2001:db8::1", "0.0.0.0/0"));
 }
 
 TEST_CASE("a client that sends everything to the gateway asks its servers for everything") {

@@ -262,13 +262,15 @@ TEST_CASE("another pool comes while the client is up: it keeps its link and gets
     CHECK(n.gateway.kernel.breaches.empty());
 }
 
-TEST_CASE("a prefix that is withdrawn is deprecated before it is removed") {
-    Net n;
+TEST_CASE("a prefix that is withdrawn is deprecated for a minute before it is removed") {
+    auto config = rich_gateway();
+    config.connections[0].uniqueness =
+        GENERATE(ike::Uniqueness::replace, ike::Uniqueness::share, ike::Uniqueness::many);
+    Net n(config);
     n.connect();
     const auto old = address_in(n.link(), prefix("2001:db8:a00::/40"));
     REQUIRE(old);
     CHECK_FALSE(old->deprecated);
-    auto config = rich_gateway();
     config.connections[0].pools = {{{"b", "b2"}}, {{"v4"}}};
     n.gateway.reload(n.net.now, config);
     bool there = true, deprecated = false, removed_without_warning = false;
@@ -288,7 +290,12 @@ TEST_CASE("a prefix that is withdrawn is deprecated before it is removed") {
     }
     CHECK_FALSE(there);
     CHECK_FALSE(removed_without_warning);
-    CHECK(warned >= 30s);
+    CHECK(warned >= 55s);
+    CHECK(warned <= 65s);
+    CHECK(std::ranges::none_of(n.gateway.events, [](const ike::Event& event) {
+        const auto* down = std::get_if<ike::IkeDown>(&event);
+        return down && down->reason == ike::DownReason::expired;
+    }));
     CHECK(n.client.established() == 1);
     CHECK(address_in(n.link(), prefix("2001:db8:b00::/64")));
     CHECK_FALSE(address_in(n.link(), prefix("2001:db8:b00::/64"))->deprecated);
@@ -341,6 +348,16 @@ TEST_CASE("a gateway may want its clients to authenticate anew from time to time
         const auto* down = std::get_if<ike::IkeDown>(&event);
         return down && down->reason == ike::DownReason::expired;
     }));
+}
+
+TEST_CASE("of a family in which nothing can be reached no address is given") {
+    auto config = gateway_config();
+    config.connections[0].networks = {prefix("2001:db8:9::/48")};
+    Net n(config);
+    n.connect();
+    REQUIRE(blocks(n.gateway).size() == 1);
+    CHECK(blocks(n.gateway)[0].family() == Family::ipv6);
+    CHECK(n.gateway.blocks_used() == 1);
 }
 
 TEST_CASE("a client of the old way may use the whole block of its address, unless the operator says no") {
