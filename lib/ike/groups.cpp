@@ -80,6 +80,9 @@ std::optional<Instant> Engine::Core::Groups::next_timeout() const {
     }
     for (const auto& [group, joined] : memberships_)
         consider(joined.next_timeout());
+    for (const Closing& closing : closing_) {
+        if (closing.intent == 0 && !core_->shutting_down_) consider(closing.again);
+    }
     return next;
 }
 
@@ -92,6 +95,7 @@ void Engine::Core::Groups::on_timeout(Instant now) {
     }
     for (auto& [group, joined] : memberships_)
         joined.on_timeout(now);
+    if (!core_->shutting_down_) close_again(now); // what is left at the end, the next start removes
 }
 
 void Engine::Core::Groups::settle(Instant now) {

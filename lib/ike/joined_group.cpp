@@ -3,12 +3,10 @@
 #include "lib/ike/lookups.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sheaf::ike {
 namespace {
-
-// The kernel has refused the interface; somebody else may have one of that name.
-constexpr Duration kLinkRetry = std::chrono::seconds(5);
 
 std::string_view sentence(group::Removal why) {
     switch (why) {
@@ -18,6 +16,13 @@ std::string_view sentence(group::Removal why) {
     case group::Removal::refused: return "refused by the kernel";
     }
     return "";
+}
+
+// Of a step that holds no keys.
+child::KernelStep copy_of(const child::KernelStep& step) {
+    if (const auto* send = std::get_if<child::SendWithGroupSa>(&step)) return *send;
+    if (const auto* refresh = std::get_if<child::RefreshGroupSa>(&step)) return *refresh;
+    return std::get<child::RemoveGroupSa>(step);
 }
 
 } // namespace
@@ -109,7 +114,7 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
     std::vector<child::KernelStep> steps;
     if (under_way_) return steps;
     if (link_is_due(now)) {
-        under_way_ = UnderWay{.link = true, .before = told_};
+        under_way_ = UnderWay{.link = true, .before = told_, .steps = {}};
         if (told_)
             steps.emplace_back(child::UpdateGroup{link_});
         else
@@ -117,29 +122,56 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
         told_ = link_;
         return steps;
     }
-    while (!queue_.empty() && (steps.empty() || !queue_.front().installs)) {
-        Queued next = std::move(queue_.front());
-        queue_.pop_front();
-        if (next.event) events_.push_back(*std::move(next.event));
-        steps.push_back(std::move(next.step));
-        if (!next.installs) continue;
-        under_way_ = UnderWay{.installs = next.spi};
-        return steps;
+    for (auto at = next_queued(now); at != queue_.end(); at = next_queued(now)) {
+        if (at->installs && !steps.empty()) break;
+        Queued next = std::move(*at);
+        queue_.erase(at);
+        if (next.event) events_.push_back(*std::exchange(next.event, std::nullopt));
+        if (!under_way_) under_way_.emplace();
+        if (next.installs) {
+            under_way_->installs = next.spi;
+            steps.push_back(std::move(next.step));
+            return steps;
+        }
+        steps.push_back(copy_of(next.step));
+        under_way_->steps.push_back(std::move(next));
     }
-    if (!steps.empty()) under_way_ = UnderWay{};
     return steps;
+}
+
+// While what comes first is put off, a new SA goes before it: the gateway waits for an answer.
+std::deque<JoinedGroup::Queued>::iterator JoinedGroup::next_queued(Instant now) {
+    if (!put_off_ || now >= steps_again_) return queue_.begin();
+    const auto install = std::ranges::find(queue_, true, &Queued::installs);
+    if (install == queue_.end()) return install;
+    const bool before = std::any_of(queue_.begin(), install,
+                                    [&](const Queued& queued) { return queued.spi == install->spi; });
+    return before ? queue_.end() : install;
+}
+
+// That all is well is told when nothing of ours is left to be asked again.
+void JoinedGroup::note_answer(UnderWay ended, const std::optional<std::string>& error, Instant now) {
+    if (error && ended.link) {
+        told_ = std::move(ended.before);
+        link_again_ = now + kKernelRetry;
+    } else if (error) {
+        std::ranges::move(queue_, std::back_inserter(ended.steps));
+        queue_ = std::move(ended.steps);
+        steps_again_ = now + kKernelRetry;
+    }
+    if (!ended.link) put_off_ = error.has_value();
+    if (error || (!put_off_ && told_ == link_)) note_kernel(error);
 }
 
 std::optional<JoinedGroup::Installed> JoinedGroup::done(const child::IntentDone& answer, Instant now) {
     if (!under_way_ || under_way_->id != answer.id) return std::nullopt;
-    UnderWay ended = *std::exchange(under_way_, std::nullopt);
-    if (ended.link) note_kernel(answer.error);
-    if (ended.link && answer.error) {
-        told_ = std::move(ended.before);
-        link_again_ = now + kLinkRetry;
-    }
+    UnderWay ended = std::move(*under_way_);
+    under_way_.reset();
     const wire::ChildSpi spi = ended.installs;
-    if (spi == 0) return std::nullopt;
+    if (spi == 0) {
+        note_answer(std::move(ended), answer.error, now);
+        return std::nullopt;
+    }
     if (!answer.error) {
         events_.push_back(changed(GroupChanged::What::installed, spi));
         return Installed{spi, false};
@@ -162,7 +194,9 @@ void JoinedGroup::note_kernel(const std::optional<std::string>& error) {
 
 std::optional<Instant> JoinedGroup::next_timeout() const {
     auto next = sas_.next_timeout();
-    if (told_ != link_ && !under_way_ && (!next || link_again_ < *next)) next = link_again_;
+    if (under_way_) return next;
+    if (told_ != link_ && (!next || link_again_ < *next)) next = link_again_;
+    if (put_off_ && !queue_.empty() && (!next || steps_again_ < *next)) next = steps_again_;
     return next;
 }
 

@@ -22,9 +22,12 @@ namespace sheaf::ike {
 // has them or is about to. It lives over the IKE SAs on which they were told.
 //
 // The kernel: next_steps() -> submitted() -> done(), one intent at a time, so that nothing sends with an SA that
-// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway.
+// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway; so that a refusal of it
+// ends it. Whatever else the kernel refuses is asked of it again.
 class JoinedGroup {
   public:
+    static constexpr Duration kKernelRetry = std::chrono::seconds(5); // when it has refused something
+
     JoinedGroup(GroupMembership config, child::LinkNumber number);
     [[nodiscard]] const GroupMembership& config() const { return config_; }
     [[nodiscard]] child::LinkNumber number() const { return link_.number; }
@@ -61,20 +64,23 @@ class JoinedGroup {
     [[nodiscard]] GroupStatus status() const;
 
   private:
-    struct UnderWay {
-        child::IntentId id = 0;
-        wire::ChildSpi installs = 0;
-        bool link = false;
-        std::optional<child::GroupLink> before; // as it was, if it was open
-    };
     struct Queued {
         wire::ChildSpi spi = 0;
         bool installs = false;
         child::KernelStep step;
         std::optional<GroupChanged> event; // when it is submitted
     };
+    struct UnderWay {
+        child::IntentId id = 0;
+        wire::ChildSpi installs = 0;
+        bool link = false;
+        std::optional<child::GroupLink> before; // as it was, if it was open
+        std::deque<Queued> steps;               // that install nothing
+    };
 
     [[nodiscard]] bool link_is_due(Instant now) const;
+    [[nodiscard]] std::deque<Queued>::iterator next_queued(Instant now);
+    void note_answer(UnderWay ended, const std::optional<std::string>& error, Instant now);
     void collect(Instant now);
     [[nodiscard]] Queued queued(group::Step& step, Instant now) const;
     [[nodiscard]] GroupChanged changed(GroupChanged::What what, wire::ChildSpi spi,
@@ -87,6 +93,8 @@ class JoinedGroup {
     std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
     std::deque<Queued> queue_;
+    Instant steps_again_{}; // not before, where they were refused
+    bool put_off_ = false;  // the first of them were
     std::optional<UnderWay> under_way_;
     std::vector<GroupChanged> events_;
 };
