@@ -72,6 +72,17 @@ void Engine::Core::Groups::on_closed(const child::IntentDone& done, Instant now)
         core_->tell(GroupChanged{closing->group, GroupChanged::What::kernel_refused, 0, 0, {}, *done.error});
 }
 
+// Before there is an IKE SA it is where one would begin: a site that stands among "sites" itself is known as ourselves
+// then, and what is behind it is not led away from here into the group.
+void Engine::Core::Groups::place(Instant now, JoinedGroup& joined) {
+    if (const IkeSa* sa = sa_of(joined)) return joined.place(sa->path.local.address);
+    const Connection* connection = connection_of(joined);
+    if (!connection || !connection->remote || !joined.looks_for_place(now)) return;
+    const auto local = connection->local_address ? connection->local_address
+                                                 : core_->host_->source_for(connection->remote->address);
+    if (local) joined.place(*local);
+}
+
 void Engine::Core::Groups::give_to_kernel(Instant now, JoinedGroup& joined) {
     auto steps = joined.next_steps(now);
     if (steps.empty()) return;

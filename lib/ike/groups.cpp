@@ -111,7 +111,7 @@ void Engine::Core::Groups::settle(Instant now) {
             core_->tell(std::move(event));
     }
     for (auto& [group, joined] : memberships_) {
-        if (const IkeSa* sa = sa_of(joined)) joined.place(sa->path.local.address);
+        place(now, joined);
         give_to_kernel(now, joined);
         for (GroupChanged& event : joined.take_events())
             core_->tell(std::move(event));

@@ -104,6 +104,7 @@ class Engine::Core::Groups {
     void close(Instant now, JoinedGroup& joined);
     void close_again(Instant now);
     void on_closed(const child::IntentDone& done, Instant now);
+    void place(Instant now, JoinedGroup& joined);
     void give_to_kernel(Instant now, JoinedGroup& joined);
     void record_keys(const child::InstallGroupSa& sa);
     [[nodiscard]] std::optional<group::Breach> put(const Input& in, JoinedGroup& joined,

@@ -45,6 +45,12 @@ void JoinedGroup::place(const IpAddress& local) {
     if (config_.addresses.empty()) link_.local = {local};
 }
 
+bool JoinedGroup::looks_for_place(Instant now) {
+    if (!link_.local.empty() || now < place_again_) return false;
+    place_again_ = now + kKernelRetry;
+    return true;
+}
+
 std::expected<JoinedGroup::Put, group::Breach> JoinedGroup::put(group::Put put, Instant now,
                                                                 crypto::Backend& backend, bool spi_in_use) {
     const wire::ChildSpi spi = put.sa.spi;

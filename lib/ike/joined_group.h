@@ -35,6 +35,8 @@ class JoinedGroup {
     void update(GroupMembership config);
     // Where IKE runs at our end, for a membership that names no addresses.
     void place(const IpAddress& local);
+    // Whether it is worth while to look where IKE would run, for a membership of which nothing is known yet.
+    [[nodiscard]] bool looks_for_place(Instant now);
 
     enum class Put : std::uint8_t { installed, waits };
     // `spi_in_use`: as in EndpointSas::put(). `waits`: done() will tell what becomes of it.
@@ -90,6 +92,7 @@ class JoinedGroup {
     child::GroupLink link_;                // as it is to be
     std::optional<child::GroupLink> told_; // as the kernel has it, or was asked to make it
     Instant link_again_{};                 // not before, where it was refused
+    Instant place_again_{};                // not before, where it was not found
     std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
     std::deque<Queued> queue_;

@@ -390,6 +390,21 @@ TEST_CASE("a group that the kernel does not close is closed later") {
     CHECK(times(two.endpoint, What::kernel_refused) == 1);
 }
 
+TEST_CASE("a site that is among the sites knows itself before IKE is up") {
+    WireNet net;
+    auto config = site_config(0);
+    const IpAddress own = *IpAddress::parse("192.0.2.1");
+    config.group_memberships[0].sites = {{own, {*Prefix::parse("10.1.0.0/16")}},
+                                         {*IpAddress::parse("192.0.2.2"), {*Prefix::parse("10.2.0.0/16")}}};
+    const bool told = GENERATE(false, true);
+    if (told) config.connections[0].local_address = *IpAddress::parse("192.0.2.77");
+    Host& site = net.add("192.0.2.1", config);
+    site.pump(net.now);
+    REQUIRE(site.kernel.groups.size() == 1);
+    CHECK(site.established() == 0);
+    CHECK(group_of(site).link.local == std::vector{told ? *IpAddress::parse("192.0.2.77") : own});
+}
+
 TEST_CASE("what the kernel tells of a group's SA is not taken for a Child SA") {
     Two two;
     const auto spi = *two.held().begin();
