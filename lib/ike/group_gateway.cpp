@@ -81,14 +81,14 @@ void Engine::Core::Groups::join(Instant now, IkeSa& sa, ServedGroup& service) {
     }
     if (sa.member != 0) return;
     sa.member = ++last_member_;
-    service.join(sa.member, sa.our_spi(), now);
+    service.join(sa.member, sa.name().peer_id, sa.our_spi(), now);
     core_->tell(GroupChanged{sa.connection->group, GroupChanged::What::joined, 0, 0, sa.name(), {}});
     // Before anything else is asked of it.
     tell_due(now, service);
 }
 
 void Engine::Core::Groups::leave(const IkeSa& sa, ServedGroup& service, group::Leave how, std::string why) {
-    if (!service.leave(sa.member, how)) return;
+    if (!service.leave(sa.member, sa.name().peer_id, how)) return;
     core_->tell(
         GroupChanged{sa.connection->group, GroupChanged::What::left, 0, 0, sa.name(), std::move(why)});
 }

@@ -301,6 +301,35 @@ TEST_CASE("who authenticates anew stays in the group and starts no rekeying") {
     CHECK(why(mesh.hub, What::left) == "it has authenticated anew");
 }
 
+TEST_CASE("with rekeying on join, who comes back is heard and starts no rekeying") {
+    group::Terms terms;
+    terms.rekey_on_join = true;
+    Mesh mesh(2, terms);
+    mesh.run(400s);
+    REQUIRE(mesh.silent() == "");
+    const auto generation = mesh.status().standing.generation;
+    CHECK(generation == 2);
+    SECTION("when it has authenticated anew") {
+        REQUIRE(mesh.sites[0]->engine.command(mesh.net.now, ike::Reauthenticate{"hub"}));
+        mesh.sites[0]->pump(mesh.net.now);
+    }
+    SECTION("when it was lost") {
+        mesh.cut = {mesh.sites[1]};
+        mesh.run(120s);
+        CHECK(mesh.status().standing.members == 1);
+        mesh.cut.clear();
+    }
+    SECTION("when it was the gateway") {
+        mesh.restart_hub(terms);
+        CHECK(mesh.status().standing.members == 0);
+    }
+    CHECK(mesh.run_talking(120s) == "");
+    CHECK(mesh.status().standing.members == 2);
+    CHECK(mesh.status().standing.behind == 0);
+    CHECK(mesh.status().standing.generation == generation);
+    CHECK_FALSE(mesh.status().standing.rekey_wanted);
+}
+
 TEST_CASE("who is behind a NAT is not told the SA") {
     Mesh mesh(1);
     const IpAddress inside = *IpAddress::parse("10.9.0.1"), outside = *IpAddress::parse("203.0.113.1");
