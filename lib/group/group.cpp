@@ -37,6 +37,8 @@ Group::Group(const Terms& terms, const Record& record, Instant now, WallTime wal
     announced_ = told_ = true;
     stored_ = change_;
     recalled_ = newest_.number;
+    not_before_ = std::min(now + terms_.rollover1 + terms_.delivery,
+                           newest_.expires - terms_.rollover2 - terms_.delivery);
     if (record.rekey_wanted) wanted_ = Reason::left;
     if (newest_.sa.suite != terms_.suite) want_rekey(Reason::terms);
     if (went_back) want_rekey(Reason::clock);
@@ -138,8 +140,8 @@ Instant Group::retired_at() const {
 }
 
 Instant Group::rekey_at() const {
-    if (wanted_) return newest_.begun;
-    return newest_.expires - 2 * terms_.rollover2;
+    if (wanted_ == Reason::asked) return newest_.begun;
+    return std::max(not_before_, wanted_ ? newest_.begun : newest_.expires - 2 * terms_.rollover2);
 }
 
 Instant Group::next_timeout() const {

@@ -174,6 +174,9 @@ class Group {
     bool redated_ = false;
     bool told_ = false; // newest_ was pushed to somebody
     std::optional<Reason> wanted_;
+    // After a restart members have to notice it before they come back: of those who have not, none would be told an SA
+    // that is made at once before it is sent with.
+    Instant not_before_ = Instant::min();
     std::uint64_t recalled_ = 0; // the generation that members may come back with, whoever they are
     std::uint64_t change_ = 1;
     std::uint64_t stored_ = 0;

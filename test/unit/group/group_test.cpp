@@ -316,6 +316,23 @@ TEST_CASE("rekeying on join: who comes again under another key is no stranger") 
     }
 }
 
+TEST_CASE("after a restart a rekeying waits until members have noticed it, but not too long") {
+    Gateway before;
+    before.group.join(1, at(0));
+    before.serve(1, 0);
+    const auto begins = [&](std::int64_t recorded, bool leaves) {
+        if (leaves)
+            before.group.join(2, at(recorded)), before.serve(2, recorded), before.group.leave(2, Leave::left);
+        Gateway after(some_terms(), before.group.record(at(recorded), wall(recorded)), 5, recorded);
+        return std::chrono::duration_cast<seconds>(after.group.next_timeout() - at(5)).count();
+    };
+    CHECK(begins(100, false) == 759 - 100);
+    CHECK(begins(830, false) == 999 - 830 - 120 - 32); // while there is time for a rollover
+    CHECK(begins(500, true) == 60 + 32);
+    Gateway after(some_terms(), before.group.record(at(500), wall(500)), 5, 500);
+    CHECK(after.group.standing().rekey_wanted);
+}
+
 TEST_CASE("a refusal is not repeated, a request for patience is answered with patience") {
     Gateway gateway;
     gateway.group.join(1, at(0));
