@@ -93,8 +93,11 @@ void Engine::Core::Groups::on_timeout(Instant now) {
         service.found(*core_->random_, now);
         service.on_timeout(now, *core_->random_);
     }
-    for (auto& [group, joined] : memberships_)
+    for (auto& [group, joined] : memberships_) {
         joined.on_timeout(now);
+        IkeSa* sa = joined.misses_successor(now) ? sa_of(joined) : nullptr;
+        if (sa) core_->want(now, *sa, {Want::Kind::liveness});
+    }
     if (!core_->shutting_down_) close_again(now); // what is left at the end, the next start removes
 }
 

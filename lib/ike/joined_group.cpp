@@ -8,6 +8,9 @@
 namespace sheaf::ike {
 namespace {
 
+// So long before its end an SA should have a successor, with time left to notice that the gateway is another one.
+constexpr Duration kMissed = std::chrono::minutes(2);
+
 std::string_view sentence(group::Removal why) {
     switch (why) {
     case group::Removal::rolled_over: return "rolled over to the next";
@@ -75,6 +78,19 @@ void JoinedGroup::deleted(wire::ChildSpi spi, Instant now) {
 void JoinedGroup::gateway_deleted(Instant now) {
     sas_.gateway_deleted();
     collect(now);
+}
+
+std::optional<Instant> JoinedGroup::successor_missed_at() const {
+    const auto held = sas_.held();
+    if (held.empty() || held.back().spi == missed_) return std::nullopt;
+    return held.back().expires - kMissed;
+}
+
+bool JoinedGroup::misses_successor(Instant now) {
+    const auto at = successor_missed_at();
+    if (!at || now < *at) return false;
+    missed_ = sas_.held().back().spi;
+    return true;
 }
 
 GroupChanged JoinedGroup::changed(GroupChanged::What what, wire::ChildSpi spi, std::string why) const {
@@ -200,6 +216,7 @@ void JoinedGroup::note_kernel(const std::optional<std::string>& error) {
 
 std::optional<Instant> JoinedGroup::next_timeout() const {
     auto next = sas_.next_timeout();
+    if (const auto at = successor_missed_at(); at && (!next || *at < *next)) next = at;
     if (under_way_) return next;
     if (told_ != link_ && (!next || link_again_ < *next)) next = link_again_;
     if (put_off_ && !queue_.empty() && (!next || steps_again_ < *next)) next = steps_again_;

@@ -46,6 +46,10 @@ class JoinedGroup {
     void deleted(wire::ChildSpi spi, Instant now);
     void gateway_deleted(Instant now);
 
+    // Whether it is time to ask the gateway for a sign of life, once for each SA: it should have told another by now, and
+    // one that has restarted cannot, for it does not know us before we come back.
+    [[nodiscard]] bool misses_successor(Instant now);
+
     // What the kernel is to do now, in one intent; empty: nothing, or not before it has answered.
     [[nodiscard]] std::vector<child::KernelStep> next_steps(Instant now);
     // REQUIRES: next_steps() has just answered some.
@@ -80,6 +84,7 @@ class JoinedGroup {
         std::deque<Queued> steps;               // that install nothing
     };
 
+    [[nodiscard]] std::optional<Instant> successor_missed_at() const;
     [[nodiscard]] bool link_is_due(Instant now) const;
     [[nodiscard]] std::deque<Queued>::iterator next_queued(Instant now);
     void note_answer(UnderWay ended, const std::optional<std::string>& error, Instant now);
@@ -95,6 +100,7 @@ class JoinedGroup {
     Instant place_again_{};                // not before, where it was not found
     std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
+    wire::ChildSpi missed_ = 0; // the SA whose successor was asked for
     std::deque<Queued> queue_;
     Instant steps_again_{}; // not before, where they were refused
     bool put_off_ = false;  // the first of them were

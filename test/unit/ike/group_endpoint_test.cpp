@@ -248,6 +248,25 @@ TEST_CASE("without its gateway a group goes on to the end of its SA, and then no
     CHECK(why(two.endpoint, What::removed) == "its lifetime has ended");
 }
 
+TEST_CASE("a member that never asks for signs of life finds out that its gateway has restarted") {
+    group::Terms terms;
+    terms.lifetime = 600s;
+    Mesh mesh(0, terms);
+    auto config = site_config(0);
+    config.connections[0].liveness = 0s;
+    Host& site = mesh.add(config);
+    mesh.run(10s);
+    REQUIRE(spis_of(site).size() == 1);
+    mesh.restart_hub(terms);
+    for (int second = 0; second < 700; ++second) {
+        mesh.run(1s);
+        REQUIRE(spis_of(site).size() >= 1);
+    }
+    CHECK(mesh.status().standing.members == 1);
+    CHECK(group_of(site).sending == mesh.status().standing.spi);
+    CHECK(site.kernel.breaches.empty());
+}
+
 TEST_CASE("an answer that waits for the kernel finds the IKE SA that was rekeyed meanwhile") {
     Two two;
     two.endpoint.kernel_answers = false;
