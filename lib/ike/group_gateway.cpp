@@ -160,4 +160,23 @@ void Engine::Core::Groups::on_rekeyed(const IkeSa& old, const IkeSa& heir) {
         service->tell_on(heir.member, heir.our_spi());
 }
 
+// The others cannot reach who is behind a NAT; it keeps what it has, as who is lost does.
+void Engine::Core::Groups::on_moved(Instant now, IkeSa& sa) {
+    if (sa.began || !sa.in<Established>() || sa.standing != Standing::current) return;
+    ServedGroup* service = service_of(*sa.connection);
+    if (!service) return;
+    const bool is_member = sa.member != 0;
+    if (is_member != sa.path.nat()) return;
+    if (!is_member) return join(now, sa, *service);
+    if (IkeSa* other = other_of_member(sa)) {
+        if (service->told_on(sa.member) == sa.our_spi()) {
+            service->tell_on(sa.member, other->our_spi());
+            core_->want(now, *other, {Want::Kind::tell_group});
+        }
+    } else {
+        leave(sa, *service, group::Leave::lost, "a NAT has come between it and us");
+    }
+    sa.member = 0;
+}
+
 } // namespace sheaf::ike

@@ -49,6 +49,8 @@ class Engine::Core::Groups {
     // No answer will come any more.
     void on_abandoned(const IkeSa& sa, const TellingGroup& telling);
     void on_rekeyed(const IkeSa& old, const IkeSa& heir);
+    // The peer is elsewhere, and there may be a NAT before it that was not, or none any more.
+    void on_moved(Instant now, IkeSa& sa);
 
     // group_endpoint.cpp
     // What an INFORMATIONAL request has brought.
