@@ -182,6 +182,7 @@ std::expected<void, std::string> GroupBook::set_marks(child::LinkNumber number) 
 // Those that no entry of the group's needs any more, and no other group does. What cannot be removed is tried
 // again the next time.
 void GroupBook::release_marks(child::LinkNumber number) {
+    packet_marks_->make_again();
     std::set<AddressPair> needed;
     for (const auto& [entry, installed] : groups_.at(number).entries) {
         if (!entry.out) needed.insert(inbound_pair(entry));
