@@ -18,19 +18,7 @@ std::string sa_text(child::LinkNumber number, wire::ChildSpi spi) {
     return "group SA SPI " + hex(spi) + " (link " + hex(number) + ")";
 }
 
-const GroupSa* find_sa(const std::vector<GroupSa>& sas, wire::ChildSpi spi) {
-    const auto found = std::ranges::find(sas, spi, &GroupSa::spi);
-    return found == sas.end() ? nullptr : &*found;
-}
-
 AddressPair inbound_pair(const GroupEntry& entry) { return {entry.endpoint, entry.local}; }
-
-std::set<IpAddress> endpoints_of(const GroupTable& table) {
-    std::set<IpAddress> out;
-    for (const auto& [prefix, route] : table)
-        out.insert(route.endpoint);
-    return out;
-}
 
 } // namespace
 
@@ -132,7 +120,8 @@ std::expected<void, std::string> GroupBook::plan(child::LinkNumber number, Means
     Group& group = found->second;
     group.due.reset();
     group.table = group.wanted.open ? table_of(group.wanted.link, group.followed) : GroupTable{};
-    const Difference todo = difference(group);
+    const GroupDifference todo =
+        difference_of(group.wanted.link, group.wanted.sas, group.wanted.sending, group.table, group.entries);
     if (auto claimed = claim_marks(number, todo.added, means.plan); !claimed) return claimed;
     plan_entries(number, todo, means);
     plan_limits(number, means);
@@ -140,37 +129,6 @@ std::expected<void, std::string> GroupBook::plan(child::LinkNumber number, Means
     plan_policies(group, means);
     plan_removals(number, todo, means);
     return {};
-}
-
-GroupBook::Difference GroupBook::difference(const Group& group) const {
-    const Wanted& wanted = group.wanted;
-    Difference out;
-    std::vector<GroupEntry> outbound;
-    const std::set<IpAddress> endpoints = endpoints_of(group.table);
-    for (const IpAddress& endpoint : endpoints) {
-        const auto local = local_of(wanted.link, endpoint.family());
-        if (!local) continue;
-        for (const GroupSa& sa : wanted.sas) {
-            const GroupEntry in{*local, endpoint, sa.spi, false}, sent{*local, endpoint, sa.spi, true};
-            if (!group.entries.contains(in)) out.added.push_back(in);
-            if (sa.spi == wanted.sending && !group.entries.contains(sent)) outbound.push_back(sent);
-        }
-    }
-    std::ranges::copy(outbound, std::back_inserter(out.added));
-
-    std::set<IpAddress> departed;
-    const auto stays = [&](const GroupEntry& entry) {
-        if (find_sa(wanted.sas, entry.spi) == nullptr) return false;
-        if (local_of(wanted.link, entry.endpoint.family()) != entry.local) return false;
-        if (endpoints.contains(entry.endpoint) || departed.contains(entry.endpoint)) return true;
-        return departed.size() < kMaxDeparted && departed.insert(entry.endpoint).second;
-    };
-    // By their addresses the last first, so that the first ones go.
-    for (auto at = group.entries.rbegin(); at != group.entries.rend(); ++at) {
-        if (!stays(at->first)) out.removed.push_back(at->first);
-    }
-    std::ranges::stable_partition(out.removed, &GroupEntry::out);
-    return out;
 }
 
 std::optional<std::uint32_t> GroupBook::unused_mark() {
@@ -224,6 +182,7 @@ std::expected<void, std::string> GroupBook::set_marks(child::LinkNumber number) 
 // Those that no entry of the group's needs any more, and no other group does. What cannot be removed is tried
 // again the next time.
 void GroupBook::release_marks(child::LinkNumber number) {
+    packet_marks_->make_again();
     std::set<AddressPair> needed;
     for (const auto& [entry, installed] : groups_.at(number).entries) {
         if (!entry.out) needed.insert(inbound_pair(entry));
@@ -256,36 +215,64 @@ State GroupBook::state_for(child::LinkNumber number, const GroupSa& sa, const Gr
     return state_of(number, sa, entry, id_of(entry).mark, with_direction);
 }
 
-void GroupBook::enter(child::LinkNumber number, const GroupEntry& entry, Installed installed) {
+void GroupBook::enter(child::LinkNumber number, const GroupEntry& entry, InstalledEntry installed) {
     const auto found = groups_.find(number);
     if (found == groups_.end()) return;
     found->second.entries[entry] = installed;
-    found->second.lost.erase(entry);
+    found->second.lost.erase(place_of(entry));
 }
 
 void GroupBook::strike(child::LinkNumber number, const GroupEntry& entry) {
     if (const auto found = groups_.find(number); found != groups_.end()) found->second.entries.erase(entry);
 }
 
-void GroupBook::plan_entries(child::LinkNumber number, const Difference& difference, Means means) {
+void GroupBook::plan_entries(child::LinkNumber number, const GroupDifference& difference, Means means) {
     const Group& group = groups_.at(number);
     for (const GroupEntry& entry : difference.added) {
         const GroupSa& sa = *find_sa(group.wanted.sas, entry.spi);
-        State state = state_for(number, sa, entry, means.with_direction);
-        const Installed installed{means.now, life_of(means.now, sa.expires)};
-        state.limits.hard_time = installed.life;
-        if (group.lost.contains(entry))
+        InstalledEntry installed{means.now, life_of(means.now, sa.expires), first_sequence(sa, means.now)};
+        if (const auto moved = difference.moved.find(entry); moved != difference.moved.end()) {
+            installed.begun = next_sequence(sa, group.entries.at(moved->second).begun, means.now);
+            plan_leaving(number, moved->second, installed.begun, means);
+        } else if (group.lost.contains(place_of(entry))) {
+            const State state = state_for(number, sa, entry, means.with_direction);
             means.plan.add(removal(Room::xfrm, remove_state(state.id), state.to_string()));
-        Progress progress;
-        if (entry.out) progress.sent = first_sequence(sa, means.now);
-        Operation operation = state_operation(state, progress);
-        operation.on_success = [this, number, entry, installed] { enter(number, entry, installed); };
-        operation.undo = [this, number, entry, id = state.id] {
-            strike(number, entry);
-            return remove_state(id);
-        };
-        means.plan.add(std::move(operation));
+        }
+        plan_entry(number, entry, installed, means);
     }
+}
+
+void GroupBook::plan_entry(child::LinkNumber number, const GroupEntry& entry, InstalledEntry installed,
+                           Means means) {
+    const GroupSa& sa = *find_sa(groups_.at(number).wanted.sas, entry.spi);
+    State state = state_for(number, sa, entry, means.with_direction);
+    state.limits.hard_time = installed.life;
+    Progress progress;
+    if (entry.out) progress.sent = installed.begun;
+    Operation operation = state_operation(state, progress);
+    operation.on_success = [this, number, entry, installed] { enter(number, entry, installed); };
+    operation.undo = [this, number, entry, id = state.id] {
+        strike(number, entry);
+        return remove_state(id);
+    };
+    means.plan.add(std::move(operation));
+}
+
+// Directly before another comes into its place; where that fails, it is there again and counts on behind it.
+void GroupBook::plan_leaving(child::LinkNumber number, const GroupEntry& entry, std::uint32_t begun,
+                             Means means) {
+    const GroupSa& sa = *find_sa(groups_.at(number).wanted.sas, entry.spi);
+    const InstalledEntry again{means.now, life_of(means.now, sa.expires),
+                               next_sequence(sa, begun, means.now)};
+    State state = state_for(number, sa, entry, means.with_direction);
+    state.limits.hard_time = again.life;
+    Operation operation = removal(Room::xfrm, remove_state(state.id), state.to_string());
+    operation.on_success = [this, number, entry] { strike(number, entry); };
+    operation.undo = [this, number, entry, again, state = std::move(state)] {
+        enter(number, entry, again);
+        return install_state(state, {.sent = again.begun, .window = {}});
+    };
+    means.plan.add(std::move(operation));
 }
 
 // For those that stay and are to end at another time.
@@ -293,8 +280,9 @@ void GroupBook::plan_limits(child::LinkNumber number, Means means) {
     const Group& group = groups_.at(number);
     for (const auto& [entry, installed] : group.entries) {
         const GroupSa* sa = find_sa(group.wanted.sas, entry.spi);
-        if (sa == nullptr) continue;
-        const Installed wanted{installed.made, life_of(installed.made, sa->expires)};
+        if (sa == nullptr || !is_placed(group.wanted.link, entry)) continue;
+        InstalledEntry wanted = installed;
+        wanted.life = life_of(installed.made, sa->expires);
         if (wanted.life == installed.life) continue;
         State state = state_for(number, *sa, entry, means.with_direction);
         state.limits.hard_time = wanted.life;
@@ -325,10 +313,9 @@ void GroupBook::plan_counts(child::LinkNumber number, Means means) {
     }
     if (sa == nullptr || !due) return;
     for (const auto& [entry, installed] : group.entries) {
-        if (!entry.out || entry.spi != sa->spi) continue;
-        const std::uint32_t begun = first_sequence(*sa, installed.made),
-                            next = first_sequence(*sa, means.now);
-        if (next <= begun) continue;
+        if (!entry.out || entry.spi != sa->spi || !is_placed(group.wanted.link, entry)) continue;
+        const std::uint32_t next = first_sequence(*sa, means.now);
+        if (next <= installed.begun) continue;
         means.plan.add({.room = Room::xfrm,
                         .message = count_on(id_of(entry), entry.local, next),
                         .object = state_for(number, *sa, entry, means.with_direction).to_string(),
@@ -358,7 +345,7 @@ void GroupBook::plan_policies(Group& group, Means means) {
     group.policies = std::move(wanted);
 }
 
-void GroupBook::plan_removals(child::LinkNumber number, const Difference& difference, Means means) {
+void GroupBook::plan_removals(child::LinkNumber number, const GroupDifference& difference, Means means) {
     for (const GroupEntry& entry : difference.removed) {
         State state;
         state.id = id_of(entry);
@@ -384,7 +371,7 @@ void GroupBook::lost(child::LinkNumber number, const IpAddress& source, const St
     bool any = false;
     for (const GroupEntry& entry : {in, out}) {
         if (group->entries.erase(entry) == 0) continue;
-        group->lost.insert(entry);
+        group->lost.insert(place_of(entry));
         any = true;
     }
     if (!any) return;
@@ -406,7 +393,7 @@ void GroupBook::present(const std::vector<SaUsage>& states, Instant now) {
             if (there.contains(entry)) {
                 group.entries.emplace(entry, installed);
             } else {
-                group.lost.insert(entry);
+                group.lost.insert(place_of(entry));
                 group.due = now;
             }
         }

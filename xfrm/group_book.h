@@ -35,9 +35,6 @@ namespace sheaf::xfrm {
 // Concurrency: plans of one group one after the other, of several groups as they come.
 class GroupBook {
   public:
-    // Endpoints beyond the table that keep their entries, of one group: routes that come and go must not fill
-    // the SAD. Beyond that the first ones by their addresses lose theirs.
-    static constexpr std::size_t kMaxDeparted = 1024;
     static constexpr Duration kRetry = std::chrono::seconds(1); // after the kernel has refused a repair
 
     // How often what is sent is moved on to where the time since the SA was made puts it. A window that somebody has
@@ -93,17 +90,13 @@ class GroupBook {
         wire::ChildSpi sending = 0; // 0: none
         bool open = true;
     };
-    struct Installed {
-        Instant made;
-        std::chrono::seconds life{0};
-    };
     struct Group {
         Wanted wanted;
         std::vector<FollowedRoute> followed;
-        GroupTable table;                        // as planned last
-        std::map<GroupEntry, Installed> entries; // in the kernel
-        std::set<GroupEntry> lost;               // of these the kernel may hold the place
-        std::vector<Policy> policies;            // some of them may not be held any more
+        GroupTable table;             // as planned last
+        GroupEntries entries;         // in the kernel
+        std::set<GroupEntry> lost;    // of these places the kernel may hold one
+        std::vector<Policy> policies; // some of them may not be held any more
         std::optional<Instant> due;
         std::optional<Instant> count_on;    // while something is sent
         std::optional<std::string> refused; // why what is due cannot be done, as it was told
@@ -113,26 +106,22 @@ class GroupBook {
         std::set<child::LinkNumber> groups; // that need it
         bool set = false;                   // in the kernel
     };
-    struct Difference {
-        std::vector<GroupEntry> added;   // outbound last
-        std::vector<GroupEntry> removed; // outbound first
-    };
-
     void end_plan(std::map<child::LinkNumber, Group>::iterator entry, bool succeeded, Instant now);
     void restore_on_failure(child::LinkNumber number, Plan& plan);
     [[nodiscard]] Group* find_open(child::LinkNumber number);
-    [[nodiscard]] Difference difference(const Group& group) const;
     [[nodiscard]] std::expected<void, std::string>
     claim_marks(child::LinkNumber number, const std::vector<GroupEntry>& added, Plan& plan);
     [[nodiscard]] std::optional<std::uint32_t> unused_mark();
     [[nodiscard]] std::expected<void, std::string> set_marks(child::LinkNumber number);
     void release_marks(child::LinkNumber number);
-    void plan_entries(child::LinkNumber number, const Difference& difference, Means means);
+    void plan_entries(child::LinkNumber number, const GroupDifference& difference, Means means);
+    void plan_entry(child::LinkNumber number, const GroupEntry& entry, InstalledEntry installed, Means means);
+    void plan_leaving(child::LinkNumber number, const GroupEntry& entry, std::uint32_t begun, Means means);
     void plan_limits(child::LinkNumber number, Means means);
     void plan_counts(child::LinkNumber number, Means means);
     void plan_policies(Group& group, Means means);
-    void plan_removals(child::LinkNumber number, const Difference& difference, Means means);
-    void enter(child::LinkNumber number, const GroupEntry& entry, Installed installed);
+    void plan_removals(child::LinkNumber number, const GroupDifference& difference, Means means);
+    void enter(child::LinkNumber number, const GroupEntry& entry, InstalledEntry installed);
     void strike(child::LinkNumber number, const GroupEntry& entry);
     [[nodiscard]] State state_for(child::LinkNumber number, const GroupSa& sa, const GroupEntry& entry,
                                   bool with_direction) const;

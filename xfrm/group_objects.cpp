@@ -7,6 +7,9 @@
 #include "xfrm/marks.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <ranges>
 #include <set>
 #include <tuple>
 
@@ -18,6 +21,13 @@ constexpr std::uint32_t kWidestSitePriority = 1000; // less the prefix's length:
 bool may_be_endpoint(const child::GroupLink& link, const IpAddress& address) {
     return !address.is_any() && !address.is_link_local() && local_of(link, address.family()) &&
            std::ranges::find(link.local, address) == link.local.end();
+}
+
+std::set<IpAddress> endpoints_of(const GroupTable& table) {
+    std::set<IpAddress> out;
+    for (const auto& [prefix, route] : table)
+        out.insert(route.endpoint);
+    return out;
 }
 
 Policy policy_of(const child::GroupLink& link, const GroupRoute& route, PolicyDirection direction) {
@@ -34,6 +44,11 @@ Policy policy_of(const child::GroupLink& link, const GroupRoute& route, PolicyDi
 }
 
 } // namespace
+
+const GroupSa* find_sa(const std::vector<GroupSa>& sas, wire::ChildSpi spi) {
+    const auto found = std::ranges::find(sas, spi, &GroupSa::spi);
+    return found == sas.end() ? nullptr : &*found;
+}
 
 std::optional<IpAddress> local_of(const child::GroupLink& link, Family family) {
     const auto found = std::ranges::find(link.local, family, &IpAddress::family);
@@ -122,6 +137,50 @@ State state_of(child::LinkNumber group, const GroupSa& sa, const GroupEntry& ent
     return out;
 }
 
+GroupEntry place_of(GroupEntry entry) {
+    if (entry.out) entry.local = {};
+    return entry;
+}
+
+bool is_placed(const child::GroupLink& link, const GroupEntry& entry) {
+    return local_of(link, entry.endpoint.family()) == entry.local;
+}
+
+GroupDifference difference_of(const child::GroupLink& link, const std::vector<GroupSa>& sas,
+                              wire::ChildSpi sending, const GroupTable& table, const GroupEntries& entries) {
+    GroupDifference out;
+    std::map<GroupEntry, GroupEntry> outbound; // by their places
+    const std::set<IpAddress> endpoints = endpoints_of(table);
+    for (const IpAddress& endpoint : endpoints) {
+        const auto local = local_of(link, endpoint.family());
+        if (!local) continue;
+        for (const GroupSa& sa : sas) {
+            const GroupEntry in{*local, endpoint, sa.spi, false}, sent{*local, endpoint, sa.spi, true};
+            if (!entries.contains(in)) out.added.push_back(in);
+            if (sa.spi == sending && !entries.contains(sent)) outbound.emplace(place_of(sent), sent);
+        }
+    }
+    std::ranges::copy(outbound | std::views::values, std::back_inserter(out.added));
+
+    std::set<IpAddress> departed;
+    const auto stays = [&](const GroupEntry& entry) {
+        if (find_sa(sas, entry.spi) == nullptr || !is_placed(link, entry)) return false;
+        if (endpoints.contains(entry.endpoint) || departed.contains(entry.endpoint)) return true;
+        return departed.size() < kMaxDeparted && departed.insert(entry.endpoint).second;
+    };
+    // By their addresses the last first, so that the first ones go.
+    for (const GroupEntry& entry : entries | std::views::keys | std::views::reverse) {
+        if (stays(entry)) continue;
+        const auto mover = entry.out ? outbound.find(place_of(entry)) : outbound.end();
+        if (mover == outbound.end())
+            out.removed.push_back(entry);
+        else
+            out.moved.emplace(mover->second, entry);
+    }
+    std::ranges::stable_partition(out.removed, &GroupEntry::out);
+    return out;
+}
+
 std::chrono::seconds life_of(Instant made, Instant expires) {
     return std::max(std::chrono::ceil<std::chrono::seconds>(expires - made), std::chrono::seconds(1));
 }
@@ -129,6 +188,13 @@ std::chrono::seconds life_of(Instant made, Instant expires) {
 std::uint32_t first_sequence(const GroupSa& sa, Instant now) {
     const auto left = std::chrono::floor<std::chrono::seconds>(sa.counted_to - now);
     return group::first_sequence(std::max(left, std::chrono::seconds(0)));
+}
+
+std::uint32_t next_sequence(const GroupSa& sa, std::uint32_t begun, Instant now) {
+    constexpr std::uint32_t kLast = std::numeric_limits<std::uint32_t>::max();
+    const std::uint32_t beyond =
+        begun > kLast - group::kSequencesPerSecond ? kLast : begun + group::kSequencesPerSecond;
+    return std::max(first_sequence(sa, now), beyond);
 }
 
 } // namespace sheaf::xfrm

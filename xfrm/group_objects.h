@@ -33,6 +33,7 @@ struct GroupSa {
     // By what senders count: the earliest end that was told, so that they never fall back.
     Instant counted_to;
 };
+[[nodiscard]] const GroupSa* find_sa(const std::vector<GroupSa>& sas, wire::ChildSpi spi); // null: none
 
 // A route of the kernel's into a group's interface.
 struct FollowedRoute {
@@ -68,6 +69,33 @@ struct GroupEntry {
     bool out = false;
     friend auto operator<=>(const GroupEntry&, const GroupEntry&) = default;
 };
+// Alike for entries of which the kernel can have one: it finds what goes out by destination and SPI, wherever it comes
+// from.
+[[nodiscard]] GroupEntry place_of(GroupEntry entry);
+// Whether our end of it is as it is to be.
+[[nodiscard]] bool is_placed(const child::GroupLink& link, const GroupEntry& entry);
+struct InstalledEntry {
+    Instant made;
+    std::chrono::seconds life{0};
+    std::uint32_t begun = 0; // outbound: the number that it has counted from
+};
+using GroupEntries = std::map<GroupEntry, InstalledEntry>;
+
+// Endpoints beyond the table that keep their entries, of one group: routes that come and go must not fill the SAD.
+// Beyond that the first ones by their addresses lose theirs.
+inline constexpr std::size_t kMaxDeparted = 1024;
+
+// What the kernel lacks of a group, and has too much.
+struct GroupDifference {
+    std::vector<GroupEntry> added;   // outbound last
+    std::vector<GroupEntry> removed; // outbound first, without those of `moved`
+    // By what is added: what the kernel has in that place, ours from another address.
+    std::map<GroupEntry, GroupEntry> moved;
+};
+[[nodiscard]] GroupDifference difference_of(const child::GroupLink& link, const std::vector<GroupSa>& sas,
+                                            wire::ChildSpi sending, const GroupTable& table,
+                                            const GroupEntries& entries);
+
 // `mark`: of packets from the endpoint. Its limits are for one that is made `now`.
 [[nodiscard]] State state_of(child::LinkNumber group, const GroupSa& sa, const GroupEntry& entry,
                              std::uint32_t mark, bool with_direction);
@@ -75,5 +103,7 @@ struct GroupEntry {
 [[nodiscard]] std::chrono::seconds life_of(Instant made, Instant expires);
 // Where an outbound entry that is made now begins to count.
 [[nodiscard]] std::uint32_t first_sequence(const GroupSa& sa, Instant now);
+// And where one in the place of another, so that no number comes twice, even if that was made just now.
+[[nodiscard]] std::uint32_t next_sequence(const GroupSa& sa, std::uint32_t begun, Instant now);
 
 } // namespace sheaf::xfrm

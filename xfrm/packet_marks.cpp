@@ -3,6 +3,7 @@
 #include "lib/group/shared_sa.h"
 
 #include <cerrno>
+#include <map>
 #include <utility>
 
 namespace sheaf::xfrm {
@@ -25,21 +26,22 @@ class NftMarks final : public PacketMarks {
     std::expected<void, std::string> change(const std::vector<PacketMark>& added,
                                             const std::vector<PacketMark>& removed) override {
         if (added.empty() && removed.empty()) return {};
-        if (table_ == nullptr) {
-            auto opened = netlink::MarkTable::open(os_, group::kFirstGroupSpi);
-            if (!opened) return failed(opened.error());
-            table_ = std::move(*opened);
-        }
-        const auto changed = table_->change(added, removed);
-        if (changed) count_ = count_ + added.size() - removed.size();
-        if (count_ == 0) clear();
-        if (!changed) return failed(changed.error());
-        return {};
+        hold(added, removed);
+        const auto changed = put(added, removed);
+        if (!changed) hold(removed, added);
+        if (held_.empty()) clear();
+        if (changed) return {};
+        make_again();
+        return failed(changed.error());
+    }
+
+    void make_again() override {
+        if (table_ == nullptr && !held_.empty()) static_cast<void>(make());
     }
 
     void clear() override {
         table_.reset();
-        count_ = 0;
+        held_.clear();
     }
 
   private:
@@ -48,9 +50,40 @@ class NftMarks final : public PacketMarks {
                                netlink::MarkTable::kName + "): " + error.to_string() + hint(error));
     }
 
+    void hold(const std::vector<PacketMark>& added, const std::vector<PacketMark>& removed) {
+        for (const PacketMark& one : removed)
+            held_.erase(one.packet);
+        for (const PacketMark& one : added)
+            held_[one.packet] = one.mark;
+    }
+
+    // Where the kernel's answer was lost, nobody knows what the table holds.
+    std::expected<void, netlink::Error> put(const std::vector<PacketMark>& added,
+                                            const std::vector<PacketMark>& removed) {
+        if (table_ != nullptr) {
+            auto changed = table_->change(added, removed);
+            if (changed || !changed.error().unanswered) return changed;
+        }
+        return make();
+    }
+
+    // The table anew, with all that is held.
+    std::expected<void, netlink::Error> make() {
+        table_.reset(); // the name is free then
+        if (held_.empty()) return {};
+        auto opened = netlink::MarkTable::open(os_, group::kFirstGroupSpi);
+        if (!opened) return std::unexpected(opened.error());
+        std::vector<PacketMark> all;
+        for (const auto& [packet, mark] : held_)
+            all.push_back({packet, mark});
+        if (auto changed = (*opened)->change(all, {}); !changed) return changed;
+        table_ = std::move(*opened);
+        return {};
+    }
+
     netlink::Os& os_;
-    std::unique_ptr<netlink::MarkTable> table_;
-    std::size_t count_ = 0;
+    std::unique_ptr<netlink::MarkTable> table_; // none: nothing is marked, whatever is held
+    std::map<AddressPair, std::uint32_t> held_;
 };
 
 } // namespace

@@ -25,7 +25,8 @@ class PacketMarks {
     // removed is. An error is a sentence.
     [[nodiscard]] virtual std::expected<void, std::string> change(const std::vector<PacketMark>& added,
                                                                   const std::vector<PacketMark>& removed) = 0;
-    virtual void clear() = 0; // removes all
+    virtual void clear() = 0;    // removes all
+    virtual void make_again() {} // what was lost and could not be made anew
 };
 
 // By a netlink::MarkTable, made with the first mark and removed with the last one. Before that nothing of

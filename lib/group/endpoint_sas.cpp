@@ -7,15 +7,10 @@
 #include <utility>
 
 namespace sheaf::group {
-namespace {
-
-constexpr unsigned kSequenceBits = 20; // packets for each second of an SA's life
-
-} // namespace
 
 std::uint32_t first_sequence(std::chrono::seconds life) {
     if (life >= kMaxLifetime) return 0;
-    return static_cast<std::uint32_t>((kMaxLifetime - life).count()) << kSequenceBits;
+    return static_cast<std::uint32_t>((kMaxLifetime - life).count()) * kSequencesPerSecond;
 }
 
 std::expected<void, Breach> EndpointSas::put(Put put, Instant now, crypto::Backend& backend,

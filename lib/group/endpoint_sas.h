@@ -47,6 +47,8 @@ struct RemoveSa {
 };
 using Step = std::variant<InstallSa, SendWith, RefreshSa, RemoveSa>;
 
+inline constexpr std::uint32_t kSequencesPerSecond = 1 << 20; // of an SA's life
+
 // Where a sender begins to count (RFC 4303 2.2) under an SA that ends in `life`. All members watch replays for
 // each sender, so one that has restarted must go on above what it had sent; it has forgotten where, and what
 // is left of the SA's life tells it: a million packets for each second that has passed. 0 beyond kMaxLifetime,

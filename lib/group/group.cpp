@@ -33,9 +33,12 @@ Group::Group(const Terms& terms, const Record& record, Instant now, WallTime wal
     wall = std::max(wall, record.saved);
     newest_ = recalled(record.newest, now, wall);
     if (record.old) old_ = recalled(*record.old, now, wall);
-    settled_ = !old_;
+    settled_ = switched_ = !old_;
     announced_ = told_ = true;
     stored_ = change_;
+    recalled_ = newest_.number;
+    not_before_ = std::min(now + terms_.rollover1 + terms_.delivery,
+                           newest_.expires - terms_.rollover2 - terms_.delivery);
     if (record.rekey_wanted) wanted_ = Reason::left;
     if (newest_.sa.suite != terms_.suite) want_rekey(Reason::terms);
     if (went_back) want_rekey(Reason::clock);
@@ -64,7 +67,7 @@ void Group::begin(Instant now, Random& random, Reason reason) {
     newest_ = {number, draw_sa(random, terms_.suite, spi)};
     date(newest_, now);
     newest_.expires = now + terms_.lifetime;
-    settled_ = !old_;
+    settled_ = switched_ = !old_;
     announced_ = false;
     redated_ = told_ = false;
     wanted_.reset();
@@ -127,7 +130,9 @@ void Group::announce(Instant now) {
     queue_all(now);
 }
 
-Instant Group::settled_at() const { return std::min(newest_.switch_at, old_->expires) + terms_.delivery; }
+Instant Group::switched_at() const { return std::min(newest_.switch_at, old_->expires); }
+
+Instant Group::settled_at() const { return switched_at() + terms_.delivery; }
 
 Instant Group::retired_at() const {
     if (!announced_) return old_->expires + terms_.delivery;
@@ -135,14 +140,16 @@ Instant Group::retired_at() const {
 }
 
 Instant Group::rekey_at() const {
-    if (wanted_) return newest_.begun;
-    return newest_.expires - 2 * terms_.rollover2;
+    if (wanted_ == Reason::asked) return newest_.begun;
+    return std::max(not_before_, wanted_ ? newest_.begun : newest_.expires - 2 * terms_.rollover2);
 }
 
 Instant Group::next_timeout() const {
     Instant next = newest_.expires;
     if (old_)
-        next = std::min(next, settled_ || !announced_ ? retired_at() : settled_at());
+        next = std::min(next, settled_ || !announced_ ? retired_at()
+                              : switched_             ? settled_at()
+                                                      : switched_at());
     else if (announced_)
         next = std::min(next, rekey_at());
     if (!retries_.empty()) next = std::min(next, retries_.begin()->first);
@@ -155,6 +162,10 @@ void Group::on_timeout(Instant now, Random& random) {
         retries_.erase(retries_.begin());
         if (const auto found = members_.find(key); found != members_.end()) queue(*found, now);
     }
+    if (old_ && !switched_ && announced_ && now >= switched_at()) {
+        switched_ = true;
+        queue_all(now);
+    }
     if (old_ && !settled_ && announced_ && now >= settled_at()) {
         settled_ = true;
         notices_.push_back({Notice::Kind::settled, newest_.number});
@@ -163,13 +174,15 @@ void Group::on_timeout(Instant now, Random& random) {
     if (old_ && now >= retired_at()) {
         notices_.push_back({Notice::Kind::retired, old_->number});
         old_.reset();
-        settled_ = true;
+        switched_ = settled_ = true;
         changed();
+        forget_lost();
     }
     if (now >= newest_.expires) {
         // Too late for a rollover: we were away, or could not store.
         old_.reset();
         begin(now, random, Reason::time);
+        forget_lost();
     } else if (!old_ && announced_ && now >= rekey_at()) {
         const Reason reason = wanted_.value_or(Reason::time);
         old_ = std::move(newest_);
@@ -179,13 +192,32 @@ void Group::on_timeout(Instant now, Random& random) {
     }
 }
 
-void Group::join(MemberKey member, Instant now) {
+// The first generation that the successor may know; none if it is a stranger.
+std::optional<std::uint64_t> Group::known_from(MemberKey predecessor) const {
+    if (const auto member = members_.find(predecessor); member != members_.end()) return member->second.from;
+    if (const auto lost = lost_.find(predecessor); lost != lost_.end()) return lost->second.from;
+    // It is not on record who was a member in the life before.
+    if (newest_.number == recalled_) return 0;
+    return std::nullopt;
+}
+
+bool Group::remembers(MemberKey member) const { return members_.contains(member) || lost_.contains(member); }
+
+void Group::forget_lost() {
+    std::erase_if(lost_, [&](const auto& lost) { return lost.second.generation < newest_.number; });
+}
+
+void Group::join(MemberKey member, Instant now, MemberKey predecessor) {
+    const auto known = known_from(predecessor);
     const auto [entry, fresh] = members_.try_emplace(member);
     if (!fresh) return;
-    if (terms_.rekey_on_join) {
+    lost_.erase(predecessor);
+    if (known) {
+        entry->second.from = *known;
+    } else if (terms_.rekey_on_join) {
         // Whoever joins is not to read what was sent before. Nothing was sent yet with an SA that nobody was
         // told, or that members hold ready for later.
-        const bool ready = old_ && now < std::min(newest_.switch_at, old_->expires) - kRounding;
+        const bool ready = old_ && now < switched_at() - kRounding;
         const bool in_use = told_ && !ready;
         entry->second.from = newest_.number + (in_use ? 1 : 0);
         if (in_use) want_rekey(Reason::joined);
@@ -197,6 +229,8 @@ void Group::leave(MemberKey member, Leave how) {
     const auto found = members_.find(member);
     if (found == members_.end()) return;
     retries_.erase({found->second.retry, member});
+    if (how == Leave::lost && terms_.rekey_on_join && lost_.size() < kMaxLost)
+        lost_[member] = {found->second.from, newest_.number};
     members_.erase(found);
     // Under an earlier key it may have been told more than under this one, so it is not asked what it knows.
     if (how == Leave::left && told_ && terms_.rekey_on_leave) want_rekey(Reason::left);
@@ -215,7 +249,9 @@ const Group::Generation* Group::due(const Member& m, Instant now) const {
     if (tells_old(now)) {
         if (lacks(*old_)) return &*old_;
         // Without the old SA a member would send with the new one at once, which others may not have yet.
-        if (m.acknowledged < old_->number) return nullptr;
+        // Who is not to know it has nothing to send with until the others send with the new one.
+        const bool waits = m.from <= old_->number || now < switched_at();
+        if (m.acknowledged < old_->number && waits) return nullptr;
     }
     return announced_ && lacks(newest_) ? &newest_ : nullptr;
 }
@@ -297,7 +333,7 @@ std::optional<MemberStanding> Group::member(MemberKey member) const {
     const auto found = members_.find(member);
     if (found == members_.end()) return std::nullopt;
     const Member& m = found->second;
-    return MemberStanding{m.acknowledged, m.refused, m.asked != 0};
+    return MemberStanding{m.acknowledged, m.refused, m.asked != 0, m.from};
 }
 
 } // namespace sheaf::group

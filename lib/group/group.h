@@ -59,7 +59,8 @@ struct Standing {
 struct MemberStanding {
     std::uint64_t acknowledged = 0; // generation; 0: none
     std::uint64_t refused = 0;
-    bool asked = false; // a push is under way
+    bool asked = false;     // a push is under way
+    std::uint64_t from = 0; // the first generation that it is told
 };
 
 // A gateway's half of a multi-point SA (draft-yamaya-ipsecme-mpsa-00 3.3.1, 3.3.3): makes the SA and its
@@ -80,6 +81,9 @@ struct MemberStanding {
 // Cost: a member 80 octets; join and leave O(1); a rekeying O(members), without cryptography.
 class Group {
   public:
+    static constexpr std::size_t kMaxLost =
+        10'000; // that are remembered; others are strangers when they come back
+
     // Before the first member. REQUIRES: terms have no fault().
     Group(const Terms& terms, Random& random, Instant now);
     // From what an earlier life had stored. The timeout may be due at once.
@@ -89,7 +93,10 @@ class Group {
 
     void update(const Terms& terms); // other ones, from now on; they have no fault()
 
-    void join(MemberKey member, Instant now);
+    // `predecessor`: the same one under an earlier key, 0 if there is none. While that is a member, or was lost during
+    // the life of an SA that is still there, its successor is no stranger, and is told what it may know anyway.
+    void join(MemberKey member, Instant now, MemberKey predecessor = 0);
+    [[nodiscard]] bool remembers(MemberKey member) const; // as a predecessor
     void leave(MemberKey member, Leave how);
     void rekey(); // somebody who is not here at the moment is to be left out from now on
 
@@ -134,6 +141,10 @@ class Group {
         bool queued = false;
     };
     using Members = std::unordered_map<MemberKey, Member>;
+    struct Lost {
+        std::uint64_t from = 0;
+        std::uint64_t generation = 0; // the newest, when it was lost
+    };
 
     [[nodiscard]] Generation recalled(const RecordedSa& recorded, Instant now, WallTime wall) const;
     void begin(Instant now, Random& random, Reason reason);
@@ -142,8 +153,12 @@ class Group {
     void changed() { ++change_; }
     void want_rekey(Reason reason);
 
-    [[nodiscard]] Instant settled_at() const; // from here on nobody sends with the old SA
-    [[nodiscard]] Instant retired_at() const; // and here nobody has it any more
+    [[nodiscard]] std::optional<std::uint64_t> known_from(MemberKey predecessor) const;
+    void forget_lost();
+
+    [[nodiscard]] Instant switched_at() const; // from here on members send with the newest
+    [[nodiscard]] Instant settled_at() const;  // from here on nobody sends with the old SA
+    [[nodiscard]] Instant retired_at() const;  // and here nobody has it any more
     [[nodiscard]] Instant rekey_at() const;
     [[nodiscard]] bool tells_old(Instant now) const;
     [[nodiscard]] const Generation* due(const Member& member, Instant now) const;
@@ -153,15 +168,21 @@ class Group {
     Terms terms_;
     Generation newest_;
     std::optional<Generation> old_; // as long as a rollover lasts
+    bool switched_ = true;
     bool settled_ = true;
     bool announced_ = false; // newest_ is stored
     bool redated_ = false;
     bool told_ = false; // newest_ was pushed to somebody
     std::optional<Reason> wanted_;
+    // After a restart members have to notice it before they come back: of those who have not, none would be told an SA
+    // that is made at once before it is sent with.
+    Instant not_before_ = Instant::min();
+    std::uint64_t recalled_ = 0; // the generation that members may come back with, whoever they are
     std::uint64_t change_ = 1;
     std::uint64_t stored_ = 0;
     std::uint64_t made_in_ = 1; // the change that made newest_ what it is
     Members members_;
+    std::unordered_map<MemberKey, Lost> lost_; // with rekeying on join
     std::vector<MemberKey> due_;
     std::set<std::pair<Instant, MemberKey>> retries_;
     std::vector<Notice> notices_;

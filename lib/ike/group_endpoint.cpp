@@ -43,8 +43,44 @@ void Engine::Core::Groups::close(Instant now, JoinedGroup& joined) {
         core_->tell(
             GroupChanged{group, GroupChanged::What::removed, sa.spi, 0, {}, "the group is closed here"});
     answer(now, group, 0, true);
-    core_->submit(child::CloseGroup{joined.number()});
-    core_->numbers_.erase(joined.number());
+    closing_.push_back({group, joined.number()});
+    close_again(now);
+}
+
+void Engine::Core::Groups::close_again(Instant now) {
+    for (Closing& closing : closing_) {
+        if (closing.intent != 0 || now < closing.again) continue;
+        std::vector<child::KernelStep> steps;
+        steps.emplace_back(child::CloseGroup{closing.number});
+        closing.intent = core_->submit(std::move(steps));
+    }
+}
+
+// Its number is another's as soon as nothing in the kernel has it.
+void Engine::Core::Groups::on_closed(const child::IntentDone& done, Instant now) {
+    const auto closing = std::ranges::find(closing_, done.id, &Closing::intent);
+    if (closing == closing_.end()) return;
+    if (!done.error) {
+        core_->numbers_.erase(closing->number);
+        closing_.erase(closing);
+        return;
+    }
+    const bool is_news = closing->again == Instant{};
+    closing->intent = 0;
+    closing->again = now + JoinedGroup::kKernelRetry;
+    if (is_news)
+        core_->tell(GroupChanged{closing->group, GroupChanged::What::kernel_refused, 0, 0, {}, *done.error});
+}
+
+// Before there is an IKE SA it is where one would begin: a site that stands among "sites" itself is known as ourselves
+// then, and what is behind it is not led away from here into the group.
+void Engine::Core::Groups::place(Instant now, JoinedGroup& joined) {
+    if (const IkeSa* sa = sa_of(joined)) return joined.place(sa->path.local.address);
+    const Connection* connection = connection_of(joined);
+    if (!connection || !connection->remote || !joined.looks_for_place(now)) return;
+    const auto local = connection->local_address ? connection->local_address
+                                                 : core_->host_->source_for(connection->remote->address);
+    if (local) joined.place(*local);
 }
 
 void Engine::Core::Groups::give_to_kernel(Instant now, JoinedGroup& joined) {
@@ -153,6 +189,7 @@ void Engine::Core::Groups::on_ike_deleted(Instant now, const IkeSa& sa) {
 }
 
 void Engine::Core::Groups::on_intent_done(Instant now, const child::IntentDone& done) {
+    on_closed(done, now);
     for (auto& [group, joined] : memberships_) {
         if (const auto installed = joined.done(done, now))
             answer(now, group, installed->spi, installed->refused);

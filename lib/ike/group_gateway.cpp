@@ -81,14 +81,14 @@ void Engine::Core::Groups::join(Instant now, IkeSa& sa, ServedGroup& service) {
     }
     if (sa.member != 0) return;
     sa.member = ++last_member_;
-    service.join(sa.member, sa.our_spi(), now);
+    service.join(sa.member, sa.name().peer_id, sa.our_spi(), now);
     core_->tell(GroupChanged{sa.connection->group, GroupChanged::What::joined, 0, 0, sa.name(), {}});
     // Before anything else is asked of it.
     tell_due(now, service);
 }
 
 void Engine::Core::Groups::leave(const IkeSa& sa, ServedGroup& service, group::Leave how, std::string why) {
-    if (!service.leave(sa.member, how)) return;
+    if (!service.leave(sa.member, sa.name().peer_id, how)) return;
     core_->tell(
         GroupChanged{sa.connection->group, GroupChanged::What::left, 0, 0, sa.name(), std::move(why)});
 }
@@ -158,6 +158,25 @@ void Engine::Core::Groups::on_rekeyed(const IkeSa& old, const IkeSa& heir) {
     ServedGroup* service = heir.member != 0 ? service_of(*heir.connection) : nullptr;
     if (service && service->told_on(heir.member) == old.our_spi())
         service->tell_on(heir.member, heir.our_spi());
+}
+
+// The others cannot reach who is behind a NAT; it keeps what it has, as who is lost does.
+void Engine::Core::Groups::on_moved(Instant now, IkeSa& sa) {
+    if (sa.began || !sa.in<Established>() || sa.standing != Standing::current) return;
+    ServedGroup* service = service_of(*sa.connection);
+    if (!service) return;
+    const bool is_member = sa.member != 0;
+    if (is_member != sa.path.nat()) return;
+    if (!is_member) return join(now, sa, *service);
+    if (IkeSa* other = other_of_member(sa)) {
+        if (service->told_on(sa.member) == sa.our_spi()) {
+            service->tell_on(sa.member, other->our_spi());
+            core_->want(now, *other, {Want::Kind::tell_group});
+        }
+    } else {
+        leave(sa, *service, group::Leave::lost, "a NAT has come between it and us");
+    }
+    sa.member = 0;
 }
 
 } // namespace sheaf::ike

@@ -80,6 +80,9 @@ std::optional<Instant> Engine::Core::Groups::next_timeout() const {
     }
     for (const auto& [group, joined] : memberships_)
         consider(joined.next_timeout());
+    for (const Closing& closing : closing_) {
+        if (closing.intent == 0 && !core_->shutting_down_) consider(closing.again);
+    }
     return next;
 }
 
@@ -90,8 +93,12 @@ void Engine::Core::Groups::on_timeout(Instant now) {
         service.found(*core_->random_, now);
         service.on_timeout(now, *core_->random_);
     }
-    for (auto& [group, joined] : memberships_)
+    for (auto& [group, joined] : memberships_) {
         joined.on_timeout(now);
+        IkeSa* sa = joined.misses_successor(now) ? sa_of(joined) : nullptr;
+        if (sa) core_->want(now, *sa, {Want::Kind::liveness});
+    }
+    if (!core_->shutting_down_) close_again(now); // what is left at the end, the next start removes
 }
 
 void Engine::Core::Groups::settle(Instant now) {
@@ -107,7 +114,7 @@ void Engine::Core::Groups::settle(Instant now) {
             core_->tell(std::move(event));
     }
     for (auto& [group, joined] : memberships_) {
-        if (const IkeSa* sa = sa_of(joined)) joined.place(sa->path.local.address);
+        place(now, joined);
         give_to_kernel(now, joined);
         for (GroupChanged& event : joined.take_events())
             core_->tell(std::move(event));

@@ -49,6 +49,8 @@ class Engine::Core::Groups {
     // No answer will come any more.
     void on_abandoned(const IkeSa& sa, const TellingGroup& telling);
     void on_rekeyed(const IkeSa& old, const IkeSa& heir);
+    // The peer is elsewhere, and there may be a NAT before it that was not, or none any more.
+    void on_moved(Instant now, IkeSa& sa);
 
     // group_endpoint.cpp
     // What an INFORMATIONAL request has brought.
@@ -77,6 +79,14 @@ class Engine::Core::Groups {
         Reply reply;
     };
 
+    // A group that we have left, until the kernel has closed it.
+    struct Closing {
+        std::string group;
+        child::LinkNumber number = 0;
+        child::IntentId intent = 0; // 0: refused
+        Instant again{};            // if it was
+    };
+
     // gateway
     [[nodiscard]] ServedGroup* service_of(const Connection& connection);
     void serve(const GroupService& config, Instant now, bool at_once);
@@ -94,6 +104,9 @@ class Engine::Core::Groups {
     [[nodiscard]] const Connection* connection_of(const JoinedGroup& joined) const;
     void open(const GroupMembership& config);
     void close(Instant now, JoinedGroup& joined);
+    void close_again(Instant now);
+    void on_closed(const child::IntentDone& done, Instant now);
+    void place(Instant now, JoinedGroup& joined);
     void give_to_kernel(Instant now, JoinedGroup& joined);
     void record_keys(const child::InstallGroupSa& sa);
     [[nodiscard]] std::optional<group::Breach> put(const Input& in, JoinedGroup& joined,
@@ -110,6 +123,7 @@ class Engine::Core::Groups {
     group::MemberKey last_member_ = 0;
     std::vector<std::pair<std::string, group::MemberKey>> abandoned_; // pushes, by group
     std::vector<Waiting> waiting_;
+    std::vector<Closing> closing_;
 };
 
 } // namespace sheaf::ike

@@ -3,20 +3,13 @@
 #include "lib/ike/lookups.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sheaf::ike {
 namespace {
 
-// The kernel has refused the interface; somebody else may have one of that name.
-constexpr Duration kLinkRetry = std::chrono::seconds(5);
-constexpr Duration kStepRetry = std::chrono::seconds(5);
-
-// A step that installs nothing, once more.
-child::KernelStep once_more(const child::KernelStep& step) {
-    if (const auto* send = std::get_if<child::SendWithGroupSa>(&step)) return *send;
-    if (const auto* refresh = std::get_if<child::RefreshGroupSa>(&step)) return *refresh;
-    return std::get<child::RemoveGroupSa>(step);
-}
+// So long before its end an SA should have a successor, with time left to notice that the gateway is another one.
+constexpr Duration kMissed = std::chrono::minutes(2);
 
 std::string_view sentence(group::Removal why) {
     switch (why) {
@@ -26,6 +19,13 @@ std::string_view sentence(group::Removal why) {
     case group::Removal::refused: return "refused by the kernel";
     }
     return "";
+}
+
+// Of a step that holds no keys.
+child::KernelStep copy_of(const child::KernelStep& step) {
+    if (const auto* send = std::get_if<child::SendWithGroupSa>(&step)) return *send;
+    if (const auto* refresh = std::get_if<child::RefreshGroupSa>(&step)) return *refresh;
+    return std::get<child::RemoveGroupSa>(step);
 }
 
 } // namespace
@@ -46,6 +46,12 @@ void JoinedGroup::update(GroupMembership config) {
 
 void JoinedGroup::place(const IpAddress& local) {
     if (config_.addresses.empty()) link_.local = {local};
+}
+
+bool JoinedGroup::looks_for_place(Instant now) {
+    if (!link_.local.empty() || now < place_again_) return false;
+    place_again_ = now + kKernelRetry;
+    return true;
 }
 
 std::expected<JoinedGroup::Put, group::Breach> JoinedGroup::put(group::Put put, Instant now,
@@ -72,6 +78,19 @@ void JoinedGroup::deleted(wire::ChildSpi spi, Instant now) {
 void JoinedGroup::gateway_deleted(Instant now) {
     sas_.gateway_deleted();
     collect(now);
+}
+
+std::optional<Instant> JoinedGroup::successor_missed_at() const {
+    const auto held = sas_.held();
+    if (held.empty() || held.back().spi == missed_) return std::nullopt;
+    return held.back().expires - kMissed;
+}
+
+bool JoinedGroup::misses_successor(Instant now) {
+    const auto at = successor_missed_at();
+    if (!at || now < *at) return false;
+    missed_ = sas_.held().back().spi;
+    return true;
 }
 
 GroupChanged JoinedGroup::changed(GroupChanged::What what, wire::ChildSpi spi, std::string why) const {
@@ -107,14 +126,7 @@ void JoinedGroup::collect(Instant now) {
     for (group::Step& step : sas_.take_steps()) {
         const auto* removal = std::get_if<group::RemoveSa>(&step);
         if (removal && removal->why == group::Removal::refused) continue;
-        Queued next = queued(step, now);
-        // So the queue does not grow while the kernel refuses: the latest word holds.
-        std::erase_if(queue_, [&](const Queued& q) {
-            const bool refreshes = std::holds_alternative<child::RefreshGroupSa>(next.step);
-            const bool sends = std::holds_alternative<child::SendWithGroupSa>(next.step);
-            return q.step.index() == next.step.index() && (sends || (refreshes && q.spi == next.spi));
-        });
-        queue_.push_back(std::move(next));
+        queue_.push_back(queued(step, now));
     }
 }
 
@@ -124,7 +136,7 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
     std::vector<child::KernelStep> steps;
     if (under_way_) return steps;
     if (link_is_due(now)) {
-        under_way_ = UnderWay{.link = true, .before = told_};
+        under_way_ = UnderWay{.link = true, .before = told_, .steps = {}};
         if (told_)
             steps.emplace_back(child::UpdateGroup{link_});
         else
@@ -132,42 +144,56 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
         told_ = link_;
         return steps;
     }
-    const bool all = now >= queue_again_;
-    const auto first = all ? queue_.begin() : std::ranges::find(queue_, true, &Queued::installs);
-    if (first == queue_.end()) return steps;
-    under_way_ = UnderWay{.installs = first->installs ? first->spi : 0};
-    if (first->installs) {
-        steps.push_back(std::move(first->step));
-        queue_.erase(first);
-        return steps;
-    }
-    for (; !queue_.empty() && !queue_.front().installs; queue_.pop_front()) {
-        Queued& next = queue_.front();
+    for (auto at = next_queued(now); at != queue_.end(); at = next_queued(now)) {
+        if (at->installs && !steps.empty()) break;
+        Queued next = std::move(*at);
+        queue_.erase(at);
         if (next.event) events_.push_back(*std::exchange(next.event, std::nullopt));
-        steps.push_back(once_more(next.step));
-        under_way_->others.push_back(std::move(next));
+        if (!under_way_) under_way_.emplace();
+        if (next.installs) {
+            under_way_->installs = next.spi;
+            steps.push_back(std::move(next.step));
+            return steps;
+        }
+        steps.push_back(copy_of(next.step));
+        under_way_->steps.push_back(std::move(next));
     }
     return steps;
 }
 
-// The kernel has undone them all.
-void JoinedGroup::try_again(std::vector<Queued> refused, Instant now) {
-    queue_again_ = now + kStepRetry;
-    queue_.insert(queue_.begin(), std::make_move_iterator(refused.begin()),
-                  std::make_move_iterator(refused.end()));
+// While what comes first is put off, a new SA goes before it: the gateway waits for an answer.
+std::deque<JoinedGroup::Queued>::iterator JoinedGroup::next_queued(Instant now) {
+    if (!put_off_ || now >= steps_again_) return queue_.begin();
+    const auto install = std::ranges::find(queue_, true, &Queued::installs);
+    if (install == queue_.end()) return install;
+    const bool before = std::any_of(queue_.begin(), install,
+                                    [&](const Queued& queued) { return queued.spi == install->spi; });
+    return before ? queue_.end() : install;
+}
+
+// That all is well is told when nothing of ours is left to be asked again.
+void JoinedGroup::note_answer(UnderWay ended, const std::optional<std::string>& error, Instant now) {
+    if (error && ended.link) {
+        told_ = std::move(ended.before);
+        link_again_ = now + kKernelRetry;
+    } else if (error) {
+        std::ranges::move(queue_, std::back_inserter(ended.steps));
+        queue_ = std::move(ended.steps);
+        steps_again_ = now + kKernelRetry;
+    }
+    if (!ended.link) put_off_ = error.has_value();
+    if (error || (!put_off_ && told_ == link_)) note_kernel(error);
 }
 
 std::optional<JoinedGroup::Installed> JoinedGroup::done(const child::IntentDone& answer, Instant now) {
     if (!under_way_ || under_way_->id != answer.id) return std::nullopt;
-    UnderWay ended = *std::exchange(under_way_, std::nullopt);
-    if (ended.link || (told_ == link_ && !ended.others.empty())) note_kernel(answer.error);
-    if (answer.error && !ended.others.empty()) try_again(std::move(ended.others), now);
-    if (ended.link && answer.error) {
-        told_ = std::move(ended.before);
-        link_again_ = now + kLinkRetry;
-    }
+    UnderWay ended = std::move(*under_way_);
+    under_way_.reset();
     const wire::ChildSpi spi = ended.installs;
-    if (spi == 0) return std::nullopt;
+    if (spi == 0) {
+        note_answer(std::move(ended), answer.error, now);
+        return std::nullopt;
+    }
     if (!answer.error) {
         events_.push_back(changed(GroupChanged::What::installed, spi));
         return Installed{spi, false};
@@ -190,8 +216,10 @@ void JoinedGroup::note_kernel(const std::optional<std::string>& error) {
 
 std::optional<Instant> JoinedGroup::next_timeout() const {
     auto next = sas_.next_timeout();
-    if (told_ != link_ && !under_way_ && (!next || link_again_ < *next)) next = link_again_;
-    if (!queue_.empty() && !under_way_ && (!next || queue_again_ < *next)) next = queue_again_;
+    if (const auto at = successor_missed_at(); at && (!next || *at < *next)) next = at;
+    if (under_way_) return next;
+    if (told_ != link_ && (!next || link_again_ < *next)) next = link_again_;
+    if (put_off_ && !queue_.empty() && (!next || steps_again_ < *next)) next = steps_again_;
     return next;
 }
 

@@ -22,10 +22,12 @@ namespace sheaf::ike {
 // has them or is about to. It lives over the IKE SAs on which they were told.
 //
 // The kernel: next_steps() -> submitted() -> done(), one intent at a time, so that nothing sends with an SA that
-// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway. What else is refused
-// is tried again, and new SAs do not wait for that.
+// the kernel then refuses. A new SA goes alone, since its answer is the answer to the gateway; so that a refusal of it
+// ends it. Whatever else the kernel refuses is asked of it again.
 class JoinedGroup {
   public:
+    static constexpr Duration kKernelRetry = std::chrono::seconds(5); // when it has refused something
+
     JoinedGroup(GroupMembership config, child::LinkNumber number);
     [[nodiscard]] const GroupMembership& config() const { return config_; }
     [[nodiscard]] child::LinkNumber number() const { return link_.number; }
@@ -33,6 +35,8 @@ class JoinedGroup {
     void update(GroupMembership config);
     // Where IKE runs at our end, for a membership that names no addresses.
     void place(const IpAddress& local);
+    // Whether it is worth while to look where IKE would run, for a membership of which nothing is known yet.
+    [[nodiscard]] bool looks_for_place(Instant now);
 
     enum class Put : std::uint8_t { installed, waits };
     // `spi_in_use`: as in EndpointSas::put(). `waits`: done() will tell what becomes of it.
@@ -41,6 +45,10 @@ class JoinedGroup {
     [[nodiscard]] bool holds(wire::ChildSpi spi) const;
     void deleted(wire::ChildSpi spi, Instant now);
     void gateway_deleted(Instant now);
+
+    // Whether it is time to ask the gateway for a sign of life, once for each SA: it should have told another by now, and
+    // one that has restarted cannot, for it does not know us before we come back.
+    [[nodiscard]] bool misses_successor(Instant now);
 
     // What the kernel is to do now, in one intent; empty: nothing, or not before it has answered.
     [[nodiscard]] std::vector<child::KernelStep> next_steps(Instant now);
@@ -72,13 +80,15 @@ class JoinedGroup {
         child::IntentId id = 0;
         wire::ChildSpi installs = 0;
         bool link = false;
-        std::optional<child::GroupLink> before{}; // as it was, if it was open
-        std::vector<Queued> others{};             // that install nothing
+        std::optional<child::GroupLink> before; // as it was, if it was open
+        std::deque<Queued> steps;               // that install nothing
     };
 
+    [[nodiscard]] std::optional<Instant> successor_missed_at() const;
     [[nodiscard]] bool link_is_due(Instant now) const;
+    [[nodiscard]] std::deque<Queued>::iterator next_queued(Instant now);
+    void note_answer(UnderWay ended, const std::optional<std::string>& error, Instant now);
     void collect(Instant now);
-    void try_again(std::vector<Queued> refused, Instant now);
     [[nodiscard]] Queued queued(group::Step& step, Instant now) const;
     [[nodiscard]] GroupChanged changed(GroupChanged::What what, wire::ChildSpi spi,
                                        std::string why = {}) const;
@@ -87,10 +97,13 @@ class JoinedGroup {
     child::GroupLink link_;                // as it is to be
     std::optional<child::GroupLink> told_; // as the kernel has it, or was asked to make it
     Instant link_again_{};                 // not before, where it was refused
+    Instant place_again_{};                // not before, where it was not found
     std::optional<std::string> trouble_;   // with the kernel, as it was told
     group::EndpointSas sas_;
+    wire::ChildSpi missed_ = 0; // the SA whose successor was asked for
     std::deque<Queued> queue_;
-    Instant queue_again_{}; // what installs nothing waits until then
+    Instant steps_again_{}; // not before, where they were refused
+    bool put_off_ = false;  // the first of them were
     std::optional<UnderWay> under_way_;
     std::vector<GroupChanged> events_;
 };

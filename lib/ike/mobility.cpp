@@ -3,6 +3,7 @@
 
 #include "lib/base/bytes.h"
 #include "lib/ike/bindings.h"
+#include "lib/ike/groups.h"
 #include "lib/ike/nat_detection.h"
 #include "lib/wire/reader.h"
 
@@ -323,6 +324,7 @@ void Engine::Core::on_update(const Input& in, IkeSa& sa, Payloads payloads, Repl
     sa.path.peer = peer;
     sa.path.nat_here = nat.here;
     sa.path.nat_there = nat.there;
+    groups_->on_moved(in.now, sa);
     if (before != peer) {
         ++sa.mobility.moves;
         tell(PeerMoved{sa.name(), before});

@@ -72,9 +72,9 @@ void ServedGroup::update(const GroupService& config) {
     if (group_) group_->update(config.terms);
 }
 
-void ServedGroup::join(group::MemberKey member, wire::Spi told_on, Instant now) {
+void ServedGroup::join(group::MemberKey member, const std::string& identity, wire::Spi told_on, Instant now) {
     members_[member] = told_on;
-    group_->join(member, now);
+    group_->join(member, now, std::exchange(latest_[identity], member));
 }
 
 void ServedGroup::tell_on(group::MemberKey member, wire::Spi spi) {
@@ -87,9 +87,11 @@ wire::Spi ServedGroup::told_on(group::MemberKey member) const {
     return found == members_.end() ? 0 : found->second;
 }
 
-bool ServedGroup::leave(group::MemberKey member, group::Leave how) {
+bool ServedGroup::leave(group::MemberKey member, const std::string& identity, group::Leave how) {
     if (members_.erase(member) == 0) return false;
     group_->leave(member, how);
+    const auto latest = latest_.find(identity);
+    if (latest != latest_.end() && !group_->remembers(latest->second)) latest_.erase(latest);
     return true;
 }
 
@@ -133,6 +135,8 @@ std::vector<GroupChanged> ServedGroup::take_events() {
     for (const group::Notice& notice : group_->take_notices()) {
         if (notice.kind == group::Notice::Kind::refused) continue; // told where the answer came in
         const bool made = notice.kind == group::Notice::Kind::made;
+        if (notice.kind == group::Notice::Kind::retired)
+            std::erase_if(latest_, [&](const auto& entry) { return !group_->remembers(entry.second); });
         if (made) spis_[notice.generation] = group_->standing().spi;
         while (spis_.size() > kRemembered)
             spis_.erase(spis_.begin());

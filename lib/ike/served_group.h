@@ -37,11 +37,12 @@ class ServedGroup {
     void update(const GroupService& config);
     void rekey() { group_->rekey(); }
 
-    void join(group::MemberKey member, wire::Spi told_on, Instant now);
+    // `identity`: whose it is. Who comes again under another key is no stranger (group::Group::join()).
+    void join(group::MemberKey member, const std::string& identity, wire::Spi told_on, Instant now);
     void tell_on(group::MemberKey member, wire::Spi spi);           // from now on
     [[nodiscard]] wire::Spi told_on(group::MemberKey member) const; // 0: it is no member
     // False if it was no member.
-    bool leave(group::MemberKey member, group::Leave how);
+    bool leave(group::MemberKey member, const std::string& identity, group::Leave how);
     [[nodiscard]] const std::unordered_map<group::MemberKey, wire::Spi>& members() const { return members_; }
 
     // On which IKE SAs there may be something to tell.
@@ -69,8 +70,9 @@ class ServedGroup {
     GroupService config_;
     std::optional<group::Group> group_;
     std::unordered_map<group::MemberKey, wire::Spi> members_;
-    std::map<std::uint64_t, wire::ChildSpi> spis_; // of the latest generations
-    std::uint64_t base_;                           // what the group's changes are counted from
+    std::map<std::string, group::MemberKey> latest_; // of each identity, as long as the group remembers it
+    std::map<std::uint64_t, wire::ChildSpi> spis_;   // of the latest generations
+    std::uint64_t base_;                             // what the group's changes are counted from
     std::uint64_t told_change_;
 };
 

@@ -36,6 +36,19 @@ void test_group(Report& report) {
                      counter(sites.site(1).world, "XfrmInTmplMismatch") > before,
                  "a packet whose source is behind another endpoint is dropped");
 
+    const IpAddress elsewhere = ip("10.1.0.77");
+    sites.run(2, "ip addr add 10.1.0.77/24 dev up0");
+    child::GroupLink own = sites.link(2), others = sites.link(1);
+    own.local.front() = elsewhere;
+    for (child::GroupSite& site : others.sites) {
+        if (site.endpoint == ip("10.1.0.2")) site.endpoint = elsewhere;
+    }
+    report.check(sites.outcome(2, child::UpdateGroup{own}).empty() &&
+                     sites.outcome(1, child::UpdateGroup{others}).empty(),
+                 "an endpoint's own address becomes another one");
+    report.check(sites.reaches(2, 1) && sites.reaches(1, 2) && sites.reaches(2, 3),
+                 "and it is reached there");
+
     sites.site(1).world.enter();
     const auto removed = sites.site(1).kernel->reconcile();
     const Snapshot left = sites.site(1).world.look();

@@ -70,29 +70,6 @@ using Generations = std::vector<std::uint64_t>;
 
 } // namespace
 
-TEST_CASE("group terms that would lose packets are told") {
-    const auto field = [](auto change) {
-        Terms terms;
-        change(terms);
-        const auto found = fault(terms);
-        return found ? std::string(found->field) : "";
-    };
-    CHECK(field([](Terms&) {}) == "");
-    CHECK(field([](Terms& t) { t.suite.encr = {crypto::EncrId::aes_gcm_16, 256}; }) == "suite");
-    CHECK(field([](Terms& t) { t.suite.prf = crypto::PrfId::hmac_sha1; }) == "suite");
-    CHECK(field([](Terms& t) {
-              t.suite.prf = crypto::PrfId::hmac_sha1;
-              t.acceptance.sha1 = true;
-          }) == "");
-    CHECK(field([](Terms& t) { t.delivery = seconds(0); }) == "delivery");
-    CHECK(field([](Terms& t) { t.rollover1 = seconds(32); }) == "rollover1");
-    CHECK(field([](Terms& t) { t.rollover2 = seconds(96); }) == "rollover2");
-    CHECK(field([](Terms& t) { t.rollover2 = seconds(97); }) == "");
-    CHECK(field([](Terms& t) { t.delivery = seconds(5), t.rollover2 = seconds(89); }) == "rollover2");
-    CHECK(field([](Terms& t) { t.lifetime = seconds(4096); }) == "lifetime");
-    CHECK(field([](Terms& t) { t.lifetime = seconds(479); }) == "lifetime");
-}
-
 TEST_CASE("a group tells nobody an SA that is not stored") {
     SeededRandom random(1);
     Group group(some_terms(), random, at(0));
@@ -163,6 +140,8 @@ TEST_CASE("a group rekeys in time, and nobody is waited for") {
     gateway.group.acknowledged(1, at(761));
     CHECK(gateway.push(2, 790) == Told{2, told->spi, 970, 30, 90}); // its window was not free before
     // 3 is silent.
+    CHECK(gateway.group.next_timeout() == at(760 + 60));
+    gateway.time(820);
     CHECK(gateway.group.next_timeout() == at(760 + 60 + 32));
     gateway.time(852);
     gateway.time(760 + 120 + 32);
@@ -258,16 +237,100 @@ TEST_CASE("rekeying on join: who joins cannot read what was sent before") {
     CHECK(gateway.serve(2, 200).empty());
     gateway.group.join(3, at(230)); // the second is not in use yet, and will do
     gateway.group.join(4, at(270)); // for this one it will not
-    gateway.time(291);
-    CHECK(gateway.serve(2, 291).empty());
-    gateway.time(200 + 60 + 32);
-    CHECK(gateway.serve(2, 292) == Generations{2}); // everybody sends with it
-    CHECK(gateway.serve(3, 292) == Generations{2});
-    CHECK(gateway.serve(4, 292).empty());
+    gateway.time(259);
+    CHECK(gateway.serve(2, 259).empty());
+    (void)gateway.group.take_due();
+    CHECK(gateway.group.next_timeout() == at(260));
+    gateway.time(260); // the others begin to send with it
+    auto due = gateway.group.take_due();
+    std::ranges::sort(due);
+    CHECK(due == std::vector<MemberKey>{2, 3});
+    CHECK(gateway.serve(2, 260) == Generations{2});
+    CHECK(gateway.serve(3, 260) == Generations{2});
+    CHECK(gateway.serve(4, 270).empty());
     gateway.time(200 + 120 + 32);
     CHECK(gateway.group.standing().generation == 3);
-    gateway.time(352 + 60 + 32);
-    CHECK(gateway.serve(4, 444) == Generations{3});
+    gateway.time(352 + 60);
+    CHECK(gateway.serve(4, 412) == Generations{3});
+}
+
+TEST_CASE("rekeying on join: who comes again under another key is no stranger") {
+    Terms terms = some_terms();
+    terms.rekey_on_join = true;
+    Gateway gateway(terms);
+    gateway.group.join(1, at(5));
+    gateway.group.join(2, at(5));
+    gateway.serve(1, 5);
+    gateway.serve(2, 5);
+    const auto quiet = [&] {
+        return !gateway.group.standing().rekey_wanted && gateway.group.standing().generation == 1;
+    };
+    SECTION("while it is there") {
+        gateway.group.join(3, at(100), 1);
+        gateway.group.leave(1, Leave::lost);
+        CHECK(quiet());
+        CHECK(gateway.serve(3, 100) == Generations{1});
+    }
+    SECTION("when it was lost") {
+        gateway.group.leave(1, Leave::lost);
+        CHECK(gateway.group.remembers(1));
+        gateway.group.join(3, at(200), 1);
+        CHECK(quiet());
+        CHECK(gateway.serve(3, 200) == Generations{1});
+    }
+    SECTION("but not when it has left") {
+        gateway.group.leave(1, Leave::left);
+        CHECK_FALSE(gateway.group.remembers(1));
+        gateway.group.join(3, at(200), 1);
+        CHECK(gateway.serve(3, 200).empty());
+    }
+    SECTION("nor when what it knew is over") {
+        gateway.group.leave(1, Leave::lost);
+        gateway.group.rekey();
+        gateway.time(100);
+        gateway.serve(2, 100);
+        CHECK(gateway.group.remembers(1)); // the others may still send with it
+        gateway.time(252);
+        CHECK_FALSE(gateway.group.remembers(1));
+        gateway.group.join(3, at(253), 1);
+        CHECK(gateway.serve(3, 253).empty());
+        CHECK(gateway.group.standing().rekey_wanted);
+    }
+    SECTION("nor is it told more than it waits for") {
+        gateway.group.join(3, at(200));
+        gateway.group.join(4, at(200), 3);
+        CHECK(gateway.serve(4, 200).empty());
+    }
+    SECTION("after a restart nobody is, until there is another SA") {
+        Gateway after(terms, gateway.group.record(at(300), wall(300)), 7, 310);
+        after.group.join(3, at(7));
+        CHECK_FALSE(after.group.standing().rekey_wanted);
+        CHECK(after.serve(3, 7) == Generations{1});
+        after.group.rekey();
+        after.time(8);
+        after.serve(3, 8);
+        after.time(8 + 60);
+        after.group.join(4, at(8 + 60));
+        CHECK(after.serve(4, 8 + 60).empty());
+        CHECK(after.group.standing().rekey_wanted);
+    }
+}
+
+TEST_CASE("after a restart a rekeying waits until members have noticed it, but not too long") {
+    Gateway before;
+    before.group.join(1, at(0));
+    before.serve(1, 0);
+    const auto begins = [&](std::int64_t recorded, bool leaves) {
+        if (leaves)
+            before.group.join(2, at(recorded)), before.serve(2, recorded), before.group.leave(2, Leave::left);
+        Gateway after(some_terms(), before.group.record(at(recorded), wall(recorded)), 5, recorded);
+        return std::chrono::duration_cast<seconds>(after.group.next_timeout() - at(5)).count();
+    };
+    CHECK(begins(100, false) == 759 - 100);
+    CHECK(begins(830, false) == 999 - 830 - 120 - 32); // while there is time for a rollover
+    CHECK(begins(500, true) == 60 + 32);
+    Gateway after(some_terms(), before.group.record(at(500), wall(500)), 5, 500);
+    CHECK(after.group.standing().rekey_wanted);
 }
 
 TEST_CASE("a refusal is not repeated, a request for patience is answered with patience") {

@@ -98,6 +98,7 @@ void World::boot() {
         const auto record = record_from(disk_.view());
         if (!record) return fail("the record is none");
         group_.emplace(terms_, *record, engine_now(), wall());
+        recalled_ = group_->standing().generation;
     }
     wake();
 }
@@ -248,7 +249,12 @@ void World::connect(std::size_t index) {
     site.session->endpoint = index;
     site.session->since = now_;
     sessions_[last_key_] = site.session;
-    group_->join(last_key_, engine_now());
+    // Who comes back is no stranger; after a restart nobody is.
+    if (recalled_ != 0 && group_->standing().generation == recalled_)
+        site.entitled = Instant::min();
+    else if (!group_->remembers(site.last_key))
+        site.entitled = now_;
+    group_->join(last_key_, engine_now(), std::exchange(site.last_key, last_key_));
     pump();
 }
 
@@ -286,7 +292,7 @@ void World::carry_out(std::size_t index) {
             if (!equal(key, truth.key)) fail("an endpoint has other keys than the gateway");
             if (site.reads.contains(install->spi)) fail("installed twice");
             site.reads[install->spi] = truth.key;
-            if (terms_.rekey_on_join && truth.first_sent && *truth.first_sent < site.session->since)
+            if (terms_.rekey_on_join && truth.first_sent && *truth.first_sent < site.entitled)
                 fail("who joined was told what others had sent with");
         } else if (const auto* send = std::get_if<SendWith>(&step)) {
             if (!site.reads.contains(send->spi)) fail("sends with what is not installed");
@@ -431,6 +437,8 @@ void World::check_pairs() {
             if (a == b) continue;
             ++tally_.pairs;
             if (!a->sends) return fail("an endpoint that is up to date does not send");
+            // Who joins is not to read what others still send with the SA before.
+            if (group_->member(b->session->key)->from > truths_.at(*a->sends).generation) continue;
             if (!b->reads.contains(*a->sends)) return fail("not read by another: " + text(*a->sends));
             tally_.rolling_pairs += a->sends != b->sends;
         }
@@ -443,15 +451,17 @@ void World::check_lives() {
 }
 
 void World::check_promptness() {
-    if (terms_.rekey_on_join || moody_) return; // then members wait on purpose
-    constexpr seconds kPatience{90};            // two pushes, and a window that is not free
+    if (moody_) return; // then members wait on purpose
+    // Two pushes, and a window that is not free; who joins waits for the others to send with the new SA.
+    const seconds patience = seconds(90) + (terms_.rekey_on_join ? terms_.rollover1 : seconds(0));
     const Standing standing = group_->standing();
     const auto newest = truths_.find(standing.spi);
-    if (newest == truths_.end() || now_ - up_since_ < kPatience) return;
-    if (now_ - newest->second.told < kPatience) return;
+    if (newest == truths_.end() || now_ - up_since_ < patience) return;
+    if (now_ - newest->second.told < patience) return;
     for (const Site& site : sites_) {
-        if (!site.session || !site.session->at_gateway || now_ - site.session->since < kPatience) continue;
-        if (group_->member(site.session->key)->acknowledged < standing.generation)
+        if (!site.session || !site.session->at_gateway || now_ - site.session->since < patience) continue;
+        const MemberStanding member = *group_->member(site.session->key);
+        if (member.from <= standing.generation && member.acknowledged < standing.generation)
             fail("a member is still not told");
     }
 }

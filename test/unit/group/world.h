@@ -83,6 +83,8 @@ class World {
         EndpointSas sas;
         bool wants_in = false;
         bool cut_off = false;
+        MemberKey last_key = 0;
+        Instant entitled{}; // to read what is sent from here on, with rekeying on join
         Instant reachable_since{};
         std::shared_ptr<Session> session;
         std::map<wire::ChildSpi, Bytes> reads; // as its kernel has it
@@ -155,6 +157,7 @@ class World {
     std::optional<Group> group_;
     std::uint64_t life_ = 0; // of the gateway; what an earlier one had in mind does not happen
     Instant up_since_{};
+    std::uint64_t recalled_ = 0; // the generation that the gateway has found on its disk
     Secret disk_;
     bool storing_ = false;
     std::optional<std::pair<Secret, std::uint64_t>> being_written_;

@@ -1,7 +1,6 @@
 // A group at one of its endpoints: what a gateway tells, and what is refused.
 
-#include "test/support/pipe.h"
-#include "test/unit/ike/group_net.h"
+#include "test/unit/ike/group_pair.h"
 
 #include <catch2/catch.hpp>
 
@@ -12,61 +11,6 @@ using namespace sheaf::test;
 using namespace std::chrono_literals;
 using What = ike::GroupChanged::What;
 using wire::NotifyType;
-
-namespace {
-
-ike::Config endpoint_side() {
-    auto config = sheaf::test::peer_config(true);
-    config.connections[0].group = "mesh";
-    config.group_memberships = {{"mesh", "mesh0", {}, {}, {}}};
-    return config;
-}
-
-ike::Config gateway_side() {
-    auto config = sheaf::test::peer_config(false);
-    config.connections[0].group = "mesh";
-    config.group_services = {{"mesh", {}}};
-    return config;
-}
-
-// An endpoint, which began, and its gateway.
-struct Two {
-    Pipe pipe;
-    Host& endpoint;
-    Host& gateway;
-    explicit Two(ike::Config a = endpoint_side(), ike::Config b = gateway_side())
-        : pipe(std::move(a), std::move(b)), endpoint(pipe.a()), gateway(pipe.b()) {
-        REQUIRE(endpoint.established() == 1);
-    }
-    // A request of the gateway's own, on its way to the endpoint; or of the endpoint's.
-    Flight question(Host& from) {
-        Host& to = &from == &endpoint ? gateway : endpoint;
-        for (int round = 0; round < 100 && pipe.to(to).empty(); ++round) {
-            pipe.now += 1s;
-            from.engine.on_timeout(pipe.now);
-            pipe.collect();
-        }
-        return pipe.hold(to);
-    }
-    Flight put_on_its_way() {
-        REQUIRE(pipe.command(gateway, ike::RekeyGroup{"mesh"}));
-        return question(gateway);
-    }
-    std::string answered() { return pipe.to(gateway).empty() ? "nothing" : pipe.to(gateway).front().what(); }
-    std::set<wire::ChildSpi> held() { return spis_of(endpoint); }
-};
-
-group::Put some_put(wire::ChildSpi spi = 0xf1234567) {
-    SeededRandom random(7);
-    group::Put put;
-    put.sa = group::draw_sa(random, group::Suite{}, spi);
-    put.life = 600s;
-    put.rollover1 = 60s;
-    put.rollover2 = 120s;
-    return put;
-}
-
-} // namespace
 
 TEST_CASE("an endpoint installs what it is told and answers when the kernel has it") {
     Two two;
@@ -304,6 +248,25 @@ TEST_CASE("without its gateway a group goes on to the end of its SA, and then no
     CHECK(why(two.endpoint, What::removed) == "its lifetime has ended");
 }
 
+TEST_CASE("a member that never asks for signs of life finds out that its gateway has restarted") {
+    group::Terms terms;
+    terms.lifetime = 600s;
+    Mesh mesh(0, terms);
+    auto config = site_config(0);
+    config.connections[0].liveness = 0s;
+    Host& site = mesh.add(config);
+    mesh.run(10s);
+    REQUIRE(spis_of(site).size() == 1);
+    mesh.restart_hub(terms);
+    for (int second = 0; second < 700; ++second) {
+        mesh.run(1s);
+        REQUIRE(spis_of(site).size() >= 1);
+    }
+    CHECK(mesh.status().standing.members == 1);
+    CHECK(group_of(site).sending == mesh.status().standing.spi);
+    CHECK(site.kernel.breaches.empty());
+}
+
 TEST_CASE("an answer that waits for the kernel finds the IKE SA that was rekeyed meanwhile") {
     Two two;
     two.endpoint.kernel_answers = false;
@@ -385,6 +348,80 @@ TEST_CASE("an interface that the kernel refuses is asked for again") {
     CHECK(site.kernel.groups.size() == 1);
     CHECK(times(site, ike::GroupChanged::What::kernel_refused) == 1);
     CHECK(times(site, ike::GroupChanged::What::repaired) == 1);
+}
+
+TEST_CASE("what the kernel refuses of a rollover is asked of it again") {
+    Two two;
+    const auto before = two.held();
+    const auto step = GENERATE(child::KernelStep(child::SendWithGroupSa{}).index(),
+                               child::KernelStep(child::RemoveGroupSa{}).index());
+    two.pipe.deliver(two.endpoint, two.put_on_its_way());
+    two.pipe.settle();
+    REQUIRE(two.held().size() == 2);
+    two.endpoint.kernel.fail_step = step;
+    two.pipe.run(150s);
+    CHECK_FALSE(two.endpoint.kernel.fail_step);
+    CHECK(two.held().size() == 1);
+    CHECK(two.held() != before);
+    CHECK(group_of(two.endpoint).sending == *two.held().begin());
+    CHECK(times(two.endpoint, What::sending) == 2);
+    CHECK(times(two.endpoint, What::removed) == 1);
+    CHECK(times(two.endpoint, What::kernel_refused) == 1);
+    CHECK(times(two.endpoint, What::repaired) == 1);
+    CHECK(two.endpoint.kernel.breaches.empty());
+}
+
+TEST_CASE("a new SA does not wait for what the kernel has refused") {
+    auto gateway = gateway_side();
+    gateway.connections[0].liveness = 2s; // so that it asks again before the kernel is asked again
+    Two two(endpoint_side(), gateway);
+    two.endpoint.kernel.fail_step = child::KernelStep(child::RefreshGroupSa{}).index();
+    auto put = some_put();
+    two.pipe.deliver(two.endpoint, two.pipe.with_payloads(two.put_on_its_way(), {group::write_put(put)}));
+    two.pipe.settle();
+    put.life = 300s;
+    two.pipe.deliver(two.endpoint,
+                     two.pipe.with_payloads(two.question(two.gateway), {group::write_put(put)}));
+    two.pipe.settle();
+    REQUIRE(times(two.endpoint, What::kernel_refused) == 1);
+    const auto another = some_put(0xf2345678);
+    two.pipe.deliver(two.endpoint,
+                     two.pipe.with_payloads(two.question(two.gateway), {group::write_put(another)}));
+    CHECK(two.answered() == "empty");
+    CHECK(two.held().contains(another.sa.spi));
+    CHECK(times(two.endpoint, What::repaired) == 0);
+    two.pipe.run(10s);
+    CHECK(times(two.endpoint, What::repaired) == 1);
+    CHECK(two.endpoint.kernel.breaches.empty());
+}
+
+TEST_CASE("a group that the kernel does not close is closed later") {
+    Two two;
+    auto config = endpoint_side();
+    config.group_memberships.clear();
+    config.connections[0].group.clear();
+    two.endpoint.kernel.fail_step = child::KernelStep(child::CloseGroup{}).index();
+    two.endpoint.reload(two.pipe.now, config);
+    CHECK(two.endpoint.kernel.groups.size() == 1);
+    CHECK(times(two.endpoint, What::kernel_refused) == 1);
+    two.pipe.run(8s);
+    CHECK(two.endpoint.kernel.groups.empty());
+    CHECK(times(two.endpoint, What::kernel_refused) == 1);
+}
+
+TEST_CASE("a site that is among the sites knows itself before IKE is up") {
+    WireNet net;
+    auto config = site_config(0);
+    const IpAddress own = *IpAddress::parse("192.0.2.1");
+    config.group_memberships[0].sites = {{own, {*Prefix::parse("10.1.0.0/16")}},
+                                         {*IpAddress::parse("192.0.2.2"), {*Prefix::parse("10.2.0.0/16")}}};
+    const bool told = GENERATE(false, true);
+    if (told) config.connections[0].local_address = *IpAddress::parse("192.0.2.77");
+    Host& site = net.add("192.0.2.1", config);
+    site.pump(net.now);
+    REQUIRE(site.kernel.groups.size() == 1);
+    CHECK(site.established() == 0);
+    CHECK(group_of(site).link.local == std::vector{told ? *IpAddress::parse("192.0.2.77") : own});
 }
 
 TEST_CASE("what the kernel tells of a group's SA is not taken for a Child SA") {

@@ -301,6 +301,35 @@ TEST_CASE("who authenticates anew stays in the group and starts no rekeying") {
     CHECK(why(mesh.hub, What::left) == "it has authenticated anew");
 }
 
+TEST_CASE("with rekeying on join, who comes back is heard and starts no rekeying") {
+    group::Terms terms;
+    terms.rekey_on_join = true;
+    Mesh mesh(2, terms);
+    mesh.run(400s);
+    REQUIRE(mesh.silent() == "");
+    const auto generation = mesh.status().standing.generation;
+    CHECK(generation == 2);
+    SECTION("when it has authenticated anew") {
+        REQUIRE(mesh.sites[0]->engine.command(mesh.net.now, ike::Reauthenticate{"hub"}));
+        mesh.sites[0]->pump(mesh.net.now);
+    }
+    SECTION("when it was lost") {
+        mesh.cut = {mesh.sites[1]};
+        mesh.run(120s);
+        CHECK(mesh.status().standing.members == 1);
+        mesh.cut.clear();
+    }
+    SECTION("when it was the gateway") {
+        mesh.restart_hub(terms);
+        CHECK(mesh.status().standing.members == 0);
+    }
+    CHECK(mesh.run_talking(120s) == "");
+    CHECK(mesh.status().standing.members == 2);
+    CHECK(mesh.status().standing.behind == 0);
+    CHECK(mesh.status().standing.generation == generation);
+    CHECK_FALSE(mesh.status().standing.rekey_wanted);
+}
+
 TEST_CASE("who is behind a NAT is not told the SA") {
     Mesh mesh(1);
     const IpAddress inside = *IpAddress::parse("10.9.0.1"), outside = *IpAddress::parse("203.0.113.1");
@@ -317,6 +346,40 @@ TEST_CASE("who is behind a NAT is not told the SA") {
     CHECK(why(mesh.hub, What::member_failed).find("NAT") != std::string::npos);
     CHECK(spis_of(hidden).empty());
     CHECK(hidden.kernel.groups.size() == 1); // what goes there is dropped
+}
+
+TEST_CASE("a member that moves behind a NAT is told no more, and from elsewhere is one again") {
+    Mesh mesh(0);
+    auto hub = hub_config(8);
+    hub.connections[0].mobike = true;
+    mesh.hub.reload(mesh.net.now, hub);
+    auto config = site_config(0);
+    config.connections[0].mobike = true;
+    Host& site = mesh.add(config);
+    mesh.run(2s);
+    REQUIRE(mesh.status().standing.members == 1);
+    const IpAddress inside = *IpAddress::parse("10.9.0.1"), outside = *IpAddress::parse("203.0.113.1");
+    mesh.net.on_wire = [&](ike::Datagram& datagram) {
+        if (datagram.local.address == inside) datagram.local.address = outside;
+        if (datagram.peer.address == outside) datagram.peer.address = inside;
+        return true;
+    };
+    const auto roam = [&](const IpAddress& to) {
+        site.address = to;
+        site.engine.network_changed(mesh.net.now);
+        site.pump(mesh.net.now);
+        mesh.run(2s);
+    };
+    roam(inside);
+    CHECK(mesh.hub.established() == 1);
+    CHECK(mesh.status().standing.members == 0);
+    CHECK(why(mesh.hub, What::left).find("NAT") != std::string::npos);
+    CHECK(spis_of(site).size() == 1);
+    roam(*IpAddress::parse("192.0.2.50"));
+    CHECK(mesh.status().standing.members == 1);
+    CHECK(mesh.status().standing.behind == 0);
+    CHECK(group_of(site).link.local == std::vector{site.address});
+    CHECK(mesh.status().standing.generation == 1);
 }
 
 TEST_CASE("a peer that knows no multi-point SAs is no member, and one that nobody serves is told nothing") {

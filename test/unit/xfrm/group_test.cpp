@@ -1,7 +1,6 @@
 #include "lib/group/endpoint_sas.h"
 #include "netlink/route.h"
-#include "test/kernel/samples.h"
-#include "test/unit/xfrm/bench.h"
+#include "test/unit/xfrm/group_samples.h"
 #include "xfrm/group_book.h"
 #include "xfrm/group_objects.h"
 #include "xfrm/marks.h"
@@ -18,83 +17,11 @@
 namespace sheaf::xfrm {
 namespace {
 
-using kernel_test::ip;
-using kernel_test::prefix;
-using test::Bench;
+using namespace group_samples;
 using test::NetlinkKernel;
 using test::only;
 
-constexpr child::LinkNumber kGroup = child::kFirstLink + 7;
-constexpr wire::ChildSpi kOld = 0xf0000001, kNew = 0xf0000002;
-constexpr crypto::EspSuite kCbc{crypto::EncrId::aes_cbc, 256, crypto::IntegId::hmac_sha2_256_128, {}, false};
 constexpr int kInterface = 2; // the first that the simulated kernel makes
-
-child::GroupLink group_link() {
-    return {.number = kGroup,
-            .interface = "sheafg",
-            .local = {ip("192.0.2.1"), ip("2001:db8:1::1")},
-            .sites = {{ip("192.0.2.2"), {prefix("10.2.2.0/24"), prefix("2001:db8:2:2::/64")}},
-                      {ip("2001:db8:1::3"), {prefix("10.2.3.0/24")}}}};
-}
-
-child::InstallGroupSa sa(wire::ChildSpi spi, Duration life = std::chrono::seconds(3000)) {
-    child::EspKeys pair = kernel_test::keys(kCbc, static_cast<std::uint8_t>(spi));
-    return {.group = kGroup,
-            .spi = spi,
-            .suite = kCbc,
-            .encryption = std::move(pair.encryption),
-            .integrity = std::move(pair.integrity),
-            .expires = test::kBenchStart + life};
-}
-
-std::vector<child::KernelStep> up(child::GroupLink link = group_link()) {
-    std::vector<child::KernelStep> out;
-    out.emplace_back(child::OpenGroup{std::move(link)});
-    out.emplace_back(sa(kOld));
-    out.emplace_back(child::SendWithGroupSa{kGroup, kOld});
-    return out;
-}
-
-std::vector<child::KernelStep> rollover() {
-    std::vector<child::KernelStep> out;
-    out.emplace_back(sa(kNew));
-    out.emplace_back(child::SendWithGroupSa{kGroup, kNew});
-    out.emplace_back(child::RemoveGroupSa{kGroup, kOld});
-    return out;
-}
-
-struct Entry {
-    State state;
-    std::uint64_t sent = 0;
-};
-
-std::vector<Entry> entries(const Bench& bench) {
-    std::vector<Entry> out;
-    for (const auto& [key, object] : bench.fake.objects) {
-        if (key.starts_with("sa "))
-            out.push_back(
-                {*parse_state(test::header_of(object)), parse_progress(test::header_of(object))->sent});
-    }
-    return out;
-}
-
-std::vector<Policy> policies(const Bench& bench, PolicyDirection direction) {
-    std::vector<Policy> out;
-    for (const auto& [key, object] : bench.fake.objects) {
-        if (!key.starts_with("policy ")) continue;
-        if (auto policy = *parse_policy(test::header_of(object)); policy.direction == direction)
-            out.push_back(policy);
-    }
-    return out;
-}
-
-// Where packets to the prefix go; all zero when nowhere.
-Policy towards(const Bench& bench, const char* destination) {
-    for (const Policy& policy : policies(bench, PolicyDirection::out)) {
-        if (policy.selector.destination == prefix(destination)) return policy;
-    }
-    return {};
-}
 
 // As a routing daemon adds or removes a route, of which the kernel tells.
 std::vector<child::KernelEvent> routed(Bench& bench, const char* destination, const char* gateway,
@@ -269,6 +196,52 @@ TEST_CASE("what has just begun to be sent does not count back", "[xfrm]") {
         CHECK(sent == group::first_sequence(std::chrono::seconds(2940)));
 }
 
+TEST_CASE("an endpoint whose own address is another one sends from there, and does not count back",
+          "[xfrm]") {
+    Bench bench;
+    REQUIRE(bench.outcome(up()).empty());
+    const auto sent = [&] {
+        std::map<std::pair<IpAddress, IpAddress>, std::uint64_t> out; // by source and destination
+        for (const auto& [state, number] : entries(bench)) {
+            if (state.id.mark == 0) out[{state.source, state.id.destination}] = number;
+        }
+        return out;
+    };
+    const auto before = sent();
+    const IpAddress first = ip("192.0.2.1"), second = ip("192.0.2.9"), other = ip("192.0.2.2");
+    auto link = group_link();
+    link.local.front() = second;
+    REQUIRE(bench.outcome(only(child::UpdateGroup{link})).empty()); // within the second
+    const auto moved = sent();
+    CHECK(moved.size() == 2);
+    CHECK(moved.at({second, other}) >= before.at({first, other}) + group::kSequencesPerSecond);
+    CHECK(moved.at({ip("2001:db8:1::1"), ip("2001:db8:1::3")}) ==
+          before.at({ip("2001:db8:1::1"), ip("2001:db8:1::3")}));
+    CHECK(entries(bench).size() == 4);
+    CHECK(towards(bench, "10.2.2.0/24").source == second);
+    CHECK(bench.marks.size() == 2);
+    CHECK(bench.marks.contains({other, second}));
+    SECTION("there and back again") {
+        REQUIRE(bench.outcome(only(child::UpdateGroup{group_link()})).empty());
+        CHECK(sent().at({first, other}) >= moved.at({second, other}) + group::kSequencesPerSecond);
+    }
+    SECTION("what it begins with is not taken back a moment later") {
+        bench.at += std::chrono::milliseconds(500);
+        bench.kernel->on_timeout(bench.at + GroupBook::kCountOn);
+        CHECK(bench.run().empty());
+        CHECK(sent().at({second, other}) >= moved.at({second, other}));
+    }
+    SECTION("in the place of one that somebody else has removed") {
+        for (const auto& [state, number] : entries(bench))
+            REQUIRE(bench.fake.put(NETLINK_XFRM, remove_state(state.id)) == 0);
+        REQUIRE(bench.outcome(only(child::UpdateGroup{group_link()})).empty());
+    }
+    SECTION("closed, nothing is left") {
+        REQUIRE(bench.outcome(only(child::CloseGroup{kGroup})).empty());
+        CHECK(bench.fake.keys().empty());
+    }
+}
+
 TEST_CASE("what the kernel routes into a group's interface becomes policies, and goes with the route",
           "[xfrm]") {
     Bench bench;
@@ -321,8 +294,14 @@ TEST_CASE("whichever message of a group's intent fails, what went before is undo
         std::vector<child::KernelStep> (*before)();
         std::vector<child::KernelStep> (*intent)();
     };
+    const auto moved = [] {
+        auto link = group_link();
+        link.local = {ip("192.0.2.9"), ip("2001:db8:1::9")};
+        return only(child::UpdateGroup{std::move(link)});
+    };
     const Scene scenes[] = {{[] { return std::vector<child::KernelStep>(); }, [] { return up(); }},
-                            {[] { return up(); }, rollover}};
+                            {[] { return up(); }, rollover},
+                            {[] { return up(); }, moved}};
     for (const Scene& scene : scenes) {
         for (std::size_t k = 0, count = 1; k < count; ++k) {
             INFO("message " << k);

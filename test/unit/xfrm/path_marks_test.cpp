@@ -1,5 +1,6 @@
 #include "test/kernel/samples.h"
 #include "test/unit/netlink/mock_os.h"
+#include "xfrm/packet_marks.h"
 #include "xfrm/path_marks.h"
 
 #include <catch2/catch.hpp>
@@ -75,6 +76,28 @@ TEST_CASE("a table of which the kernel has not told what it holds is made anew",
     CHECK(tables.os.closed(first)); // the kernel removes it with the socket
     CHECK(tables.held() == 2);
     CHECK(marks->held(kSecondHome) == admitting(2));
+}
+
+TEST_CASE("so is that of a group's senders", "[xfrm]") {
+    Tables tables;
+    const auto marks = nft_marks(tables.os);
+    const PacketMark one{{ip("192.0.2.2"), ip("192.0.2.1")}, 0x54000100};
+    const PacketMark two{{ip("2001:db8::2"), ip("2001:db8::1")}, 0x54000200};
+    REQUIRE(marks->change({one}, {}));
+    const int first = tables.os.fd_of(NETLINK_NETFILTER);
+    tables.lost = 1;
+    REQUIRE(marks->change({two}, {}));
+    CHECK(tables.os.closed(first));
+    CHECK(tables.held() == 2);
+    tables.lost = 3;
+    CHECK_FALSE(marks->change({}, {two}));
+    CHECK(tables.held() == 0);
+    marks->make_again();
+    CHECK(tables.held() == 2);
+    REQUIRE(marks->change({}, {two}));
+    CHECK(tables.held() == 1);
+    REQUIRE(marks->change({}, {one}));
+    CHECK(tables.held() == 0);
 }
 
 TEST_CASE("a table that cannot be made anew lets nothing in until it can", "[xfrm]") {
