@@ -7,8 +7,6 @@
 
 namespace sheaf::ike {
 
-namespace {} // namespace
-
 // Whether a Child SA of the link is there.
 bool Engine::Core::carries(const IkeSa& sa) {
     return std::ranges::any_of(sa.children, [&](const ChildSa& child) {

@@ -11,7 +11,7 @@ import struct
 import sys
 import time
 
-BURST = 20
+BURST = 50
 PAUSE = 0.002
 SOL_RAW, ICMP_FILTER, ICMP6_FILTER = 255, 1, 1  # linux/icmp.h, linux/icmpv6.h: both filters take a mask of the types that are blocked
 PAYLOAD = bytes(48)
