@@ -36,7 +36,8 @@ class NftMarks final : public PacketMarks {
     }
 
     void make_again() override {
-        if (table_ == nullptr && !held_.empty()) static_cast<void>(make());
+        if (table_ != nullptr || held_.empty()) return;
+        [[maybe_unused]] const auto made = make(); // if not, after the next plan
     }
 
     void clear() override {

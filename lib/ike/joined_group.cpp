@@ -149,7 +149,7 @@ std::vector<child::KernelStep> JoinedGroup::next_steps(Instant now) {
         Queued next = std::move(*at);
         queue_.erase(at);
         if (next.event) events_.push_back(*std::exchange(next.event, std::nullopt));
-        if (!under_way_) under_way_.emplace();
+        if (!under_way_) under_way_ = UnderWay{};
         if (next.installs) {
             under_way_->installs = next.spi;
             steps.push_back(std::move(next.step));
