@@ -69,6 +69,13 @@ inline std::string disagreement(const Host& a, const Host& b, std::size_t childr
     return {};
 }
 
+// Empty, or what is left of a host that has ended.
+inline std::string remains(const Host& host) {
+    if (auto text = breach(host); !text.empty()) return text;
+    if (!host.kernel.empty()) return "the kernel holds something";
+    return host.engine.idle() ? "" : "the engine is at something";
+}
+
 // Lets time pass; where kernels are late, they answer some time after they were asked.
 inline void run(WireNet& net, std::initializer_list<Host*> hosts, bool late, Duration duration) {
     if (!late) return net.run_for(duration);
