@@ -98,6 +98,8 @@ std::string_view remedy(Rule rule) {
     case Rule::configuration_required:
         return "let the peer ask for an address, or serve it with the role \"peer\"";
     case Rule::too_many_half_open:
+        return "if so many peers of yours begin at once, raise \"limits\".\"half_open\"; from one address 32 "
+               "may";
     case Rule::too_many_of_identity:
         return "if one peer is to have so many, raise \"limits\".\"ike_sas_per_identity\"";
     case Rule::too_many_ike_sas: return "if these are peers of yours, raise \"limits\"";

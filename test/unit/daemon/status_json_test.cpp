@@ -391,3 +391,8 @@ TEST_CASE("What a client was given is logged without the link-local address", "[
     event.link = *gateway_status().ike_sas.front().link;
     CHECK(describe(event).text.ends_with("aes256gcm16, 2001:db8:100:1::/64, 10.77.0.1/32 on sheaf0"));
 }
+
+TEST_CASE("what is refused for want of room names the limit that it ran into") {
+    CHECK(remedy(Rule::too_many_half_open).find("\"half_open\"") != std::string_view::npos);
+    CHECK(remedy(Rule::too_many_of_identity).find("\"ike_sas_per_identity\"") != std::string_view::npos);
+}
